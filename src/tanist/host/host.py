@@ -1,0 +1,128 @@
+"""The only door to a machine.
+
+Everything that asks or changes a host goes through a `Host`: LocalHost is this machine (host/local.py), FakeHost a
+machine in a directory (host/fake.py). Methods that only look begin with `read_` or are named after what they return;
+the others change the machine. All of them may raise OSError; every command has a time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tanist.host.files import Files
+    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+
+
+class Host(Protocol):
+    @property
+    def files(self) -> Files:
+        """The machine's files (host/files.py)."""
+        ...
+
+    # -- time and identity of the running system
+    def boot_id(self) -> str:
+        """/proc/sys/kernel/random/boot_id: changes at every boot (random(4))."""
+        ...
+
+    def now(self) -> float:
+        """Wall clock, seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only grow; for durations."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    # -- commands
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        ok: Sequence[int] | None = (0,),
+        user: str = "",
+    ) -> Ran:
+        """Run a program without a shell, with a small fixed environment and no terminal.
+
+        `timeout` in seconds: the process group is killed and OSError(ETIMEDOUT) raised. An exit status outside `ok`
+        raises CommandFailed (an OSError, host/commands.py); `ok=None` accepts every status. A program that is not
+        there is status 127. `user`: run as this account (its groups included).
+        """
+        ...
+
+    # -- mounts
+    def mounts(self) -> tuple[Mount, ...]: ...
+
+    def mount_device(self, device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
+        """Mount a block device. With `idmap` the tree appears already mapped: the unmapped one is never visible."""
+        ...
+
+    def mount_bind(self, source: str, target: str, *, idmap: IdMap | None = None) -> None:
+        """Bind a file or directory over another (mount(2) MS_BIND); with `idmap`, id-mapped."""
+        ...
+
+    def unmount(self, target: str) -> None:
+        """umount2(2) with UMOUNT_NOFOLLOW; OSError(EBUSY) when in use, OSError(EINVAL) when not a mount point."""
+        ...
+
+    def read_idmap(self, target: str) -> IdMap | None:
+        """The id map in force at a mount point, None where there is none. OSError(ENOSYS) before kernel 6.15."""
+        ...
+
+    # -- host name
+    def hostname(self) -> str: ...
+
+    def set_hostname(self, name: str) -> None:
+        """sethostname(2): the running system's name only; what the next boot reads stays."""
+        ...
+
+    # -- network
+    def interfaces(self) -> tuple[Interface, ...]: ...
+
+    def add_address(self, address: Address) -> None:
+        """Add it (IPv6 without duplicate address detection: probe first). Already there: no error."""
+        ...
+
+    def remove_address(self, address: Address) -> None:
+        """Remove it. Not there: no error."""
+        ...
+
+    def probe_addresses(self, addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+        """Ask the wire who has these addresses (ARP probes of RFC 5227, neighbour solicitations of RFC 4862).
+
+        Sends several probes from address 0.0.0.0 (or ::) spread over `seconds` and listens as long; returns early
+        once every address was answered for. Own frames do not count. OSError when an interface is down or missing.
+        """
+        ...
+
+    def announce_addresses(self, addresses: Sequence[Address]) -> None:
+        """One round of gratuitous ARP request and reply (or unsolicited NA) for each address."""
+        ...
+
+    def tcp_answers(self, address: str, port: int, timeout: float) -> bool: ...
+
+    def http_status(self, url: str, timeout: float) -> int:
+        """Status code of a GET without following redirects; OSError when there is no HTTP answer."""
+        ...
+
+    # -- accounts (name service switch of this machine: passwd(5), group(5), getent(1))
+    def user_id(self, name: str) -> int | None: ...
+
+    def group_id(self, name: str) -> int | None: ...
+
+    def user_name(self, uid: int) -> str | None: ...
+
+    def group_name(self, gid: int) -> str | None: ...
+
+    # -- locks
+    def lock(self, path: str, note: str) -> Lock | str:
+        """flock(2) on `path`, held until closed. Not to be had: the note of the one who has it."""
+        ...
+
+
+class Lock(Protocol):
+    def close(self) -> None: ...

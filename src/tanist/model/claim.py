@@ -1,0 +1,20 @@
+"""The claim: who owns the controller. A lower epoch always loses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    controller: str
+    node: str
+    epoch: int
+    state: Literal["held", "released"]
+    since: str  # ISO 8601, UTC
+    run: str  # the run that wrote it
+
+    def describe(self) -> str:
+        verb = "held by" if self.state == "held" else "released by"
+        return f"{verb} {self.node}, epoch {self.epoch}, since {self.since}"

@@ -1,0 +1,180 @@
+"""A controller as its definition states it: values only, already checked (definition/load.py makes them)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["host", "alias"]
+AssetKind = Literal["filesystem", "directory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine that can run the controller. The first one in the definition is the primary."""
+
+    name: str
+    ssh: str  # what OpenSSH is given: [user@]host
+    management: tuple[str, ...]  # addresses that are the node's own and stay with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    kind: AssetKind
+    device: str = ""  # absolute path below /dev; empty for kind "directory"
+    fstype: Literal["ext4", "xfs", ""] = ""
+    options: tuple[str, ...] = ()  # mount options beyond what tanist sets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAddress:
+    address: str  # "10.88.0.50"
+    prefix: int  # 24
+    interfaces: tuple[tuple[str, str], ...]  # (node name, interface) for every node
+
+    def interface_on(self, node: str) -> str:
+        return dict(self.interfaces)[node]
+
+    @property
+    def cidr(self) -> str:
+        return f"{self.address}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    mode: Mode
+    hostname: str
+    addresses: tuple[ServiceAddress, ...]
+    ssh_host_keys: str  # directory with ssh_host_*_key files; belongs to the controller and is captured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What lies outside the tree and moves by capture. A directory is owned as a whole."""
+
+    files: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """The controller's own accounts: ownership moves by these names. They must exist on every node."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    source: str  # relative to the tree
+    target: str  # absolute, outside the tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    path: str  # relative to the tree
+    clients: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    unit: str
+    start_timeout: float = 90.0  # seconds
+    stop_timeout: float = 90.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One check that must pass before a takeover counts as done."""
+
+    kind: Literal["tcp", "http", "command"]
+    address: str = ""  # tcp
+    port: int = 0  # tcp
+    url: str = ""  # http: any status below 400 passes
+    argv: tuple[str, ...] = ()  # command: exit status 0 passes
+    user: str = ""  # command: run as this account
+    timeout: float = 30.0  # seconds until it must have passed once
+
+    @property
+    def label(self) -> str:
+        match self.kind:
+            case "tcp":
+                return f"tcp {self.address}:{self.port}"
+            case "http":
+                return f"http {self.url}"
+            case "command":
+                return f"command {' '.join(self.argv)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSource:
+    """Where the installed product's version is read: equal on both nodes or no takeover (A11, A25-A29)."""
+
+    kind: Literal["properties", "dpkg", "command", "none"] = "none"
+    file: str = ""  # properties
+    key: str = ""  # properties
+    package: str = ""  # dpkg
+    argv: tuple[str, ...] = ()  # command: its first line of output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What kind of installation this definition is for (A04): a key of a properties file and its allowed values."""
+
+    file: str
+    key: str
+    allowed: tuple[str, ...]
+    otherwise: str  # said to the operator of an installation that is none of these
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """How "installed, not configured, not running" is recognised on a node (A06, A07)."""
+
+    installed: tuple[str, ...] = ()  # paths that must exist
+    unconfigured: tuple[str, ...] = ()  # paths that must not exist while the controller is elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    keep: int = 48  # generations
+    keep_days: int = 14  # and everything younger than this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    name: str
+    asset: Asset
+    tree: str
+    identity: Identity
+    nodes: tuple[Node, ...]
+    outside: Outside = Outside()
+    accounts: Accounts = Accounts()
+    binds: tuple[Bind, ...] = ()
+    exports: tuple[Export, ...] = ()
+    cron: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    health: tuple[Health, ...] = ()
+    version: VersionSource = VersionSource()
+    scope: tuple[Scope, ...] = ()
+    standby: Standby = Standby()
+    retention: Retention = Retention()
+
+    def node(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def peers(self, me: str) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.name != me)
+
+    @property
+    def primary(self) -> Node:
+        return self.nodes[0]
+
+    @property
+    def captured_paths(self) -> tuple[str, ...]:
+        """Everything outside the tree that a capture holds; the cron entries are among them."""
+        return (*self.outside.directories, *self.outside.files, *self.cron, self.identity.ssh_host_keys)

@@ -1,0 +1,45 @@
+"""What was observed about the old owner, and the verdict drawn from it (proof/decide.py draws it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+Source = Literal["claim", "storage", "peer", "service-address", "management-address", "attestation"]
+
+
+class Says(Enum):
+    """What one observation says about whether some other node may still be the active one."""
+
+    ACTIVE = "active"  # a sign of life: vetoes
+    ALIVE = "alive"  # the machine answers, and did not say that it is inactive: vetoes
+    INACTIVE = "inactive"  # the node itself looked and says that it runs nothing of the controller
+    RELEASED = "released"  # the owner let go, and the disk agrees
+    MINE = "mine"  # the claim on the disk is this node's own
+    HELD = "held"  # the claim on the disk is another node's
+    SILENT = "silent"  # no answer: proves nothing
+    UNKNOWN = "unknown"  # could not be observed: proves nothing, helps nothing
+    ATTESTED = "attested"  # a person says that the owner is down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    source: Source
+    about: str  # node, address or device that was looked at
+    says: Says
+    detail: str  # for people: what was seen (a MAC address, an error text, a state)
+    seconds: float = 0.0  # how long the look took
+
+
+class Outcome(Enum):
+    PROVED = "PROVED"
+    NOT_PROVED = "NOT_PROVED"
+    ALIVE = "ALIVE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    outcome: Outcome
+    reasons: tuple[str, ...]  # one sentence each, the deciding one first
+    would_suffice: tuple[str, ...] = ()  # what would turn it into PROVED

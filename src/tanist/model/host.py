@@ -1,0 +1,69 @@
+"""What a machine is asked for and answers with: plain values that cross the Host seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A finished command. `status` is the exit status, or -N for signal N, or 127 when the program is not there."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def complaint(self) -> str:
+        """The last line that the command wrote to stderr (or stdout): what a person would read first."""
+        lines = (self.stderr or self.stdout).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A line of /proc/self/mountinfo (proc(5))."""
+
+    target: str
+    source: str
+    fstype: str
+    root: str  # path inside the file system that is mounted here
+    options: tuple[str, ...]  # per mount, "idmapped" among them
+    device: str  # "major:minor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdMap:
+    """Extents (on disk, on this host, count), as for /proc/PID/uid_map of an id-mapped mount."""
+
+    users: tuple[tuple[int, int, int], ...]
+    groups: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    interface: str
+    address: str
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    name: str
+    mac: str
+    up: bool
+    carrier: bool
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Somebody answered for an address on the wire: `mac` says who."""
+
+    address: str
+    mac: str

@@ -1,0 +1,183 @@
+"""What a plan is made of: one frozen dataclass per kind of step, finished data, ready to be printed and journalled.
+
+A step is applied or undone (steps/ does it); both may run twice. A release runs a takeover's steps the other way
+round, so that what one puts in place the other takes away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tanist.model.definition import Health
+from tanist.model.host import Address, IdMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountTree:
+    """The asset's file system at the tree; undone: unmounted."""
+
+    device: str
+    target: str
+    fstype: str
+    options: tuple[str, ...]
+    idmap: IdMap | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapTree:
+    """A plain directory as the tree, seen through an id map (asset kind `directory`)."""
+
+    target: str
+    idmap: IdMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldClaim:
+    """The claim held by this node; undone: released, with the same epoch. The epoch never goes back."""
+
+    tree: str
+    controller: str
+    node: str
+    epoch: int
+    run: str
+    over: int  # the epoch that the claim on the disk may have before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveOwn:
+    """This node's own files that are about to be replaced, saved first; undone: nothing to do, they stay saved."""
+
+    paths: tuple[str, ...]
+    into: str  # a store directory (capture/)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutPath:
+    """One file or directory as the capture has it; undone: as it was in the own store."""
+
+    path: str
+    store: str  # the capture
+    own: str  # the node's own, made by SaveOwn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteExports:
+    """A file in /etc/exports.d; undone: withdrawn from the kernel's server and removed."""
+
+    path: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetHostname:
+    """The running host name, and a bind over /etc/hostname: gone at the next boot by itself."""
+
+    name: str
+    own: str
+    cover: str  # the file that covers /etc/hostname, below /run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddAddress:
+    """Probed, added, announced; undone: removed."""
+
+    address: Address
+    probe_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartService:
+    unit: str
+    start_timeout: float
+    stop_timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckHealth:
+    """Passes once the check passes; undone: nothing."""
+
+    check: Health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverSshKeys:
+    """Mode host: the controller's ssh host keys over the node's own, by bind mounts that a boot forgets."""
+
+    keys: str  # directory with the controller's keys
+    covers: tuple[tuple[str, str], ...]  # (controller's file, the node's own file that it covers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeAlias:
+    """Mode alias: a second sshd with the controller's keys on the service addresses."""
+
+    controller: str
+    config: str  # path of its sshd_config, below /run
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCron:
+    """Cron entries in force; undone: parked where cron does not look."""
+
+    paths: tuple[str, ...]
+    parked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Tell the neighbours again where the addresses are; undone: nothing."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reboot:
+    """Restart the machine and go on after the boot (A60); done once the boot id has changed."""
+
+    boot_id: str
+
+
+StepSpec = (
+    MountTree
+    | MapTree
+    | HoldClaim
+    | SaveOwn
+    | PutPath
+    | BindMount
+    | WriteExports
+    | SetHostname
+    | AddAddress
+    | StartService
+    | CheckHealth
+    | CoverSshKeys
+    | ServeAlias
+    | ArmCron
+    | Announce
+    | Reboot
+)
+
+Direction = Literal["apply", "undo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    id: str  # "acquire.1", unique in its run
+    says: str  # what it does, for people
+    direction: Direction
+    spec: StepSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One part of a run, complete before its first change."""
+
+    title: str
+    steps: tuple[PlannedStep, ...]
