@@ -1,0 +1,81 @@
+"""The wires: a switch namespace with two bridges, a namespace per node with one port in each. Nothing on the host's own network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.layout import MGMT_NET, NETWORKS, SVC_NET, LabError, LabRefused, Layout, NodeSpec
+from lab.run import run
+
+NETNS = Path("/run/netns")
+
+
+def create_switch(layout: Layout) -> None:
+    run(["ip", "netns", "add", layout.switch])
+    lines = ["link set lo up"]
+    for network, net in zip(NETWORKS, (SVC_NET, MGMT_NET), strict=True):
+        lines += [
+            f"link add {network} type bridge stp_state 0 mcast_snooping 0",
+            f"link set {network} up",
+            f"address add {net}.1/24 dev {network}",
+        ]
+    _batch(layout.switch, lines)
+
+
+def plug(layout: Layout, spec: NodeSpec) -> None:
+    """A fresh namespace and fresh interfaces: whatever was configured before is gone, as after a power cut."""
+    unplug(layout, spec.name)
+    name = layout.machine(spec.name)
+    run(["ip", "netns", "add", name])
+    lines = []
+    for network in NETWORKS:
+        port = layout.port(spec.name, network)
+        lines += [
+            f"link add {port} type veth peer name {network}0 address {spec.mac(network)} netns {name}",
+            f"link set {port} master {network}",
+            f"link set {port} up",
+        ]
+    _batch(layout.switch, lines)
+
+
+def unplug(layout: Layout, node: str) -> None:
+    """Take the node's interfaces away at once (deleting a namespace alone is done later by the kernel)."""
+    for network in NETWORKS:
+        run(["ip", "-n", layout.switch, "link", "delete", layout.port(node, network)], check=False)
+    if (NETNS / layout.machine(node)).exists():
+        run(["ip", "netns", "delete", layout.machine(node)])
+
+
+def set_ports(layout: Layout, node: str, *, up: bool, networks: tuple[str, ...] = NETWORKS) -> None:
+    unknown = set(networks) - set(NETWORKS)
+    if unknown:
+        raise LabRefused(f"no network {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
+    _batch(layout.switch, [f"link set {layout.port(node, n)} {'up' if up else 'down'}" for n in networks])
+
+
+def down_ports(layout: Layout, node: str) -> tuple[str, ...]:
+    """The networks from which the node is cut off at the switch."""
+    text = run(["ip", "-n", layout.switch, "-o", "link", "show"]).stdout
+    up = {line.split()[1].split("@")[0] for line in text.splitlines() if ",UP" in line or "<UP" in line}
+    return tuple(n for n in NETWORKS if layout.port(node, n) not in up)
+
+
+def namespaces(prefix: str) -> list[str]:
+    return sorted(p.name for p in NETNS.glob(f"{prefix}*"))
+
+
+def delete_namespace(name: str) -> None:
+    run(["ip", "netns", "delete", name], check=False)
+    (NETNS / name).unlink(missing_ok=True)
+
+
+def pids_in(name: str) -> list[int]:
+    """Processes of the machine that run in a namespace of the lab, cgroup or not."""
+    done = run(["ip", "netns", "pids", name], check=False)
+    return [int(p) for p in done.stdout.split()]
+
+
+def _batch(namespace: str, lines: list[str]) -> None:
+    done = run(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n", check=False)
+    if done.returncode != 0:
+        raise LabError(f"ip in {namespace}: {done.stderr.strip()}")
