@@ -31,9 +31,9 @@ def load_config(path: Path) -> Config:
     return Config(
         name=ec["name"],
         listen=ec["listen"],
-        port=ec.getint("port"),
+        port=int(ec["port"]),
         proxy_listen=proxy["listen"],
-        proxy_port=proxy.getint("port"),
+        proxy_port=int(proxy["port"]),
         proxy_ec=proxy.get("ec", ""),
     )
 

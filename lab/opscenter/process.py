@@ -9,7 +9,7 @@ _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class StopSignal:
-    """Make it before the first thread: the signals stay blocked and are taken here, never in the middle of other code."""
+    """Make it before the first thread: the signals stay blocked, and are taken here, never amid other code."""
 
     def __init__(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)

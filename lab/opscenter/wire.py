@@ -9,8 +9,16 @@ from email.message import Message
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import override
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from typing_extensions import override
+else:  # typing.override came with Python 3.12
+
+    def override(method):
+        return method
+
 
 _LARGEST_BODY = 64 * 1024
 
@@ -105,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         # head and body in one send: two would wait for each other's acknowledgement
         self.wfile.write(render_response(response, keep=not self.close_connection))
 
-    do_GET = do_POST = _serve  # noqa: N815
+    do_GET = do_POST = _serve
 
     @override
     def log_message(self, format: str, *args: object) -> None:
