@@ -94,3 +94,12 @@ def _rmdir(directory: str) -> bool:
 def names(prefix: str) -> list[str]:
     """Cgroups of that prefix in any of the trees."""
     return sorted({p.name for tree in trees() for p in tree.glob(f"{prefix}*") if p.is_dir()})
+
+
+def entry_groups(init_pid: int, name: str) -> list[Path]:
+    """The cgroups to join so that a process entering from outside counts as the node's: below the root that the node itself sees."""
+    lines = Path(f"/proc/{init_pid}/cgroup").read_text().splitlines()
+    path = next(line[3:] for line in lines if line.startswith("0::"))
+    leaf = unified() / path.removesuffix("/init.scope").lstrip("/") / EXEC_LEAF
+    leaf.mkdir(exist_ok=True)
+    return [leaf, *(tree / name for tree in trees()[1:])]

@@ -114,7 +114,10 @@ def _bootstrap(root: Path, log: TextIO) -> None:
     mirror = next((s.split()[1] for s in sources if s.split()[2] == SUITE), FALLBACK_MIRROR)
     _log_run(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), mirror], log)
     _write(root / "etc/apt/sources.list", "\n".join(sources) + "\n")
-    _write(root / "etc/dpkg/dpkg.cfg.d/lab", "force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n")
+    _write(
+        root / "etc/dpkg/dpkg.cfg.d/lab",
+        "force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n",
+    )
     _write(root / "etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n")
     _write(root / "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
     borrowed = _borrow(root)

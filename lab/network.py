@@ -33,7 +33,7 @@ def plug(layout: Layout, spec: NodeSpec) -> None:
         lines += [
             f"link add {port} type veth peer name {network}0 address {spec.mac(network)} netns {name}",
             f"link set {port} master {network}",
-            f"link set {port} up",
+            f"link set {port} {'down' if network in pulled_cables(layout, spec.name) else 'up'}",
         ]
     _batch(layout.switch, lines)
 
@@ -51,6 +51,26 @@ def set_ports(layout: Layout, node: str, *, up: bool, networks: tuple[str, ...] 
     if unknown:
         raise LabRefused(f"no network {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
     _batch(layout.switch, [f"link set {layout.port(node, n)} {'up' if up else 'down'}" for n in networks])
+
+
+def isolate(layout: Layout, node: str, networks: tuple[str, ...]) -> None:
+    set_ports(layout, node, up=False, networks=networks)
+    _mark_pulled(layout, node, pulled_cables(layout, node) | set(networks))
+
+
+def join(layout: Layout, node: str, networks: tuple[str, ...]) -> None:
+    set_ports(layout, node, up=True, networks=networks)
+    _mark_pulled(layout, node, pulled_cables(layout, node) - set(networks))
+
+
+def pulled_cables(layout: Layout, node: str) -> set[str]:
+    """Networks from which the node was isolated: a boot plugs fresh ports and must not put the cable back."""
+    mark = layout.node_dir(node) / "pulled"
+    return set(mark.read_text().split()) if mark.exists() else set()
+
+
+def _mark_pulled(layout: Layout, node: str, networks: set[str]) -> None:
+    (layout.node_dir(node) / "pulled").write_text(" ".join(sorted(networks)))
 
 
 def down_ports(layout: Layout, node: str) -> tuple[str, ...]:

@@ -1,0 +1,161 @@
+"""One host: start, stop, look, and run programs in it. What is running is asked of the kernel, never of a file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from lab import cgroup, disk
+from lab.layout import REPOSITORY, LabError, LabRefused, Layout, NodeSpec
+from lab.run import wait_until
+
+State = Literal["running", "frozen", "off"]
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "USER": "root",
+    "LOGNAME": "root",
+    "SHELL": "/bin/bash",
+}
+# joins the cgroups named before "--", then becomes the rest
+JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
+# is-system-running may be asked before PID 1 listens
+READY = """
+while :; do
+    state=$(systemctl is-system-running --wait 2>/dev/null)
+    case $state in running|degraded) break;; esac
+    sleep 0.02
+done
+until echo | nc -w 1 127.0.0.1 22 2>/dev/null | grep -q ^SSH-; do sleep 0.02; done
+echo "$state"
+"""
+
+
+class LabTimeout(LabError):
+    """A program in a node took longer than it was given; it was killed."""
+
+
+class Node:
+    def __init__(self, layout: Layout, spec: NodeSpec) -> None:
+        self.layout = layout
+        self.spec = spec
+        self.name = spec.name
+        self.machine = layout.machine(spec.name)
+        self.directory = layout.node_dir(spec.name)
+
+    def state(self) -> State:
+        if not cgroup.exists(self.machine) or not cgroup.pids(self.machine):
+            return "off"
+        return "frozen" if cgroup.is_frozen(self.machine) else "running"
+
+    def init_pid(self) -> int | None:
+        """The machine's number for the node's PID 1, or None."""
+        if not cgroup.exists(self.machine):
+            return None
+        return next((p for p in cgroup.pids(self.machine) if _is_init(p)), None)
+
+    def require_running(self) -> int:
+        state, pid = self.state(), self.init_pid()
+        if state != "running" or pid is None:
+            raise LabRefused(
+                f"{self.name} of lab {self.layout.lab} is {'starting or stopping' if state == 'running' else state}"
+            )
+        return pid
+
+    def start(self) -> None:
+        """Start the supervisor, which wires and boots the node; returns at once. Use wait_booted."""
+        for sub in ("upper", "work", "root"):
+            (self.directory / sub).mkdir(parents=True, exist_ok=True)
+        (self.directory / "upper").chmod(0o755)
+        cgroup.create(self.machine)
+        argv = ["unshare", "--mount", "--propagation", "slave", sys.executable, "-m", "lab.supervise"]
+        with (self.directory / "console.log").open("ab") as log:
+            supervisor = subprocess.Popen(
+                [*argv, self.layout.lab, self.name],
+                cwd=REPOSITORY,
+                env={"PATH": ENVIRONMENT["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._supervisor = supervisor  # kept so that a long-lived caller can reap it
+        wait_until(f"{self.name} starts", self._has_started, timeout=20)
+
+    def _has_started(self) -> bool:
+        if self._supervisor.poll() is not None:
+            tail = (self.directory / "console.log").read_text(errors="replace")[-1500:]
+            raise LabError(f"{self.name} did not start:\n{tail}")
+        pid = self.init_pid()
+        return pid is not None and Path(f"/proc/{pid}/root/run/systemd/private").exists()
+
+    def wait_booted(self, timeout: float) -> str:
+        """Wait for systemd ("running" or "degraded", which is returned) and for sshd's greeting."""
+        end = time.monotonic() + timeout
+        wait_until(f"{self.name} has a PID 1", lambda: self.init_pid() is not None, timeout=timeout)
+        done = self.exec(["sh", "-c", READY], timeout=max(0.1, end - time.monotonic()))
+        return done.stdout.decode().strip()
+
+    def enter_argv(self, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """A command line of the machine that runs `argv` in all namespaces and cgroups of the node."""
+        pid = self.require_running()
+        inside = ["env", "-i", "-C", "/root", *(f"{k}={v}" for k, v in environment.items())]
+        groups = [str(g) for g in cgroup.entry_groups(pid, self.machine)]
+        return ["/bin/sh", "-c", JOIN, "sh", *groups, "--", "nsenter", "-t", str(pid), "-a", "--", *inside, *argv]
+
+    def exec(
+        self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program in the node and wait; killed by signal N gives status 128+N."""
+        process = subprocess.Popen(
+            self.enter_argv(argv, ENVIRONMENT),
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            out, err = process.communicate(input, timeout)
+        except BaseException as e:
+            # the process group reaches into the node's pid namespace; nsenter alone would leave the program behind
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(e, subprocess.TimeoutExpired):
+                raise LabTimeout(f"{self.name}: {shlex.join(argv)} took longer than {timeout:g} s") from None
+            raise
+        return subprocess.CompletedProcess(list(argv), shell_status(process.returncode), out, err)
+
+    def signal_init(self, number: int) -> None:
+        os.kill(self.require_running(), number)
+
+    def wait_off(self, timeout: float) -> None:
+        wait_until(f"{self.name} off", lambda: self.state() == "off", timeout=timeout)
+
+    def mounts(self) -> list[disk.DiskMount]:
+        """Mounts of the shared disks in this node."""
+        if not cgroup.exists(self.machine):
+            return []
+        return disk.mounts_of(disk.attached_disks(self.layout), cgroup.pids(self.machine))
+
+
+def shell_status(returncode: int) -> int:
+    return 128 - returncode if returncode < 0 else returncode
+
+
+def _is_init(pid: int) -> bool:
+    """PID 1 of a pid namespace directly below ours that has become systemd (before, its root is not the node's yet)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    numbers = lines.get("NSpid", "").split()
+    return len(numbers) == 2 and numbers[1] == "1" and lines["Name"].strip() == "systemd"
