@@ -1,0 +1,150 @@
+"""Everything about an inode but its content: owner, mode, times, xattrs (ACLs and capabilities are xattrs), flags.
+
+An inode is pinned first (O_PATH, never following) and then read or changed through its descriptor, so that swapping
+its name for a link meanwhile leads nowhere. The order of apply_attributes() matters and was measured: chown(2) as root
+drops set-id bits and capabilities, chmod(2) rewrites an ACL's mask, and a flag like immutable forbids all the others,
+rename(2) included: flags come last, after the file has its name.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FS_IOC_GETFLAGS = 0x80086601  # ioctl_iflags(2)
+FS_IOC_SETFLAGS = 0x40086602
+IMMUTABLE, APPEND_ONLY = 0x10, 0x20
+KEPT_FLAGS = {"append-only": APPEND_ONLY, "immutable": IMMUTABLE}
+NO_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # file systems without inode flags
+NO_XATTRS = {errno.EOPNOTSUPP, errno.ENOSYS}
+
+ACL_ACCESS, ACL_DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+CAPABILITY = "security.capability"
+LABEL = "security.selinux"  # the host's policy decides on it: set where captured, never removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    mode: int  # permission, set-id and sticky bits
+    uid: int
+    gid: int
+    mtime_ns: int
+    xattrs: tuple[tuple[str, bytes], ...] = ()  # sorted by name
+    flags: tuple[str, ...] = ()  # of KEPT_FLAGS, sorted
+
+
+@contextlib.contextmanager
+def pinned(directory: int, name: str) -> Iterator[int]:
+    """A descriptor of the inode that `name` is now, whatever its kind; links are not followed, fifos do not block."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def path_of(fd: int) -> str:
+    """A path that leads to the inode of a descriptor itself, a link included (proc(5), /proc/PID/fd)."""
+    return f"/proc/self/fd/{fd}"
+
+
+def read_attributes(pin: int, info: os.stat_result) -> Attributes:
+    return Attributes(
+        mode=stat.S_IMODE(info.st_mode),
+        uid=info.st_uid,
+        gid=info.st_gid,
+        mtime_ns=info.st_mtime_ns,
+        xattrs=read_xattrs(pin),
+        flags=read_flags(pin, info),
+    )
+
+
+def read_xattrs(pin: int) -> tuple[tuple[str, bytes], ...]:
+    path = path_of(pin)
+    try:
+        return tuple((key, os.getxattr(path, key)) for key in sorted(os.listxattr(path)))
+    except OSError as error:
+        if error.errno in NO_XATTRS:
+            return ()
+        raise
+
+
+def read_flags(pin: int, info: os.stat_result) -> tuple[str, ...]:
+    if not _has_flags(info):
+        return ()
+    with _opened(pin) as fd:
+        found = _get_flags(fd)
+    return tuple(key for key, bit in KEPT_FLAGS.items() if found & bit)
+
+
+def apply_attributes(pin: int, wanted: Attributes) -> None:
+    """All but the flags. The inode must be neither immutable nor append-only: change_flags() first."""
+    info, path = os.fstat(pin), path_of(pin)
+    if (info.st_uid, info.st_gid) != (wanted.uid, wanted.gid):
+        os.chown(path, wanted.uid, wanted.gid)
+    keep = {key for key, _ in wanted.xattrs} | {LABEL}
+    for key, _ in read_xattrs(pin):
+        if key not in keep:
+            os.removexattr(path, key)
+    if not stat.S_ISLNK(info.st_mode):
+        os.chmod(path, wanted.mode)
+    found = dict(read_xattrs(pin))
+    for key, value in sorted(wanted.xattrs, key=_order):
+        if found.get(key) != value:
+            os.setxattr(path, key, value)
+    apply_mtime(pin, wanted.mtime_ns)
+
+
+def apply_mtime(pin: int, mtime_ns: int) -> None:
+    info = os.fstat(pin)
+    if info.st_mtime_ns != mtime_ns:
+        os.utime(path_of(pin), ns=(info.st_atime_ns, mtime_ns))
+
+
+def change_flags(pin: int, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Immutable and append-only as wanted, the other inode flags as they are; answers the kept ones of before."""
+    if not _has_flags(os.fstat(pin)):
+        return ()
+    with _opened(pin) as fd:
+        found = _get_flags(fd)
+        flags = found & ~(IMMUTABLE | APPEND_ONLY)
+        for key in wanted:
+            flags |= KEPT_FLAGS[key]
+        if flags != found:
+            fcntl.ioctl(fd, FS_IOC_SETFLAGS, array.array("l", [flags]), True)
+    return tuple(key for key, bit in KEPT_FLAGS.items() if found & bit)
+
+
+def _has_flags(info: os.stat_result) -> bool:
+    return stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)
+
+
+@contextlib.contextmanager
+def _opened(pin: int) -> Iterator[int]:
+    fd = os.open(path_of(pin), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _get_flags(fd: int) -> int:
+    value = array.array("l", [0])
+    try:
+        fcntl.ioctl(fd, FS_IOC_GETFLAGS, value, True)
+    except OSError as error:
+        if error.errno in NO_FLAGS:
+            return 0
+        raise
+    return value[0]
+
+
+def _order(item: tuple[str, bytes]) -> tuple[int, str]:
+    key = item[0]
+    return ({ACL_ACCESS: 0, ACL_DEFAULT: 0, CAPABILITY: 2}.get(key, 1), key)
