@@ -1,5 +1,6 @@
 """What the three daemons share: tell systemd that we serve, and wait for SIGTERM."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -30,7 +31,8 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+    # nobody may listen any more: that must not keep us from serving, or from stopping cleanly
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
         channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 
