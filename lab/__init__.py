@@ -1,1 +1,1 @@
-"""The container lab: three Debian hosts (ec-a, ec-b, client) on one machine, made of systemd-nspawn, netns and loop devices."""
+"""The container lab: Debian hosts ec-a, ec-b and client on one machine, of systemd-nspawn, netns and loop devices."""

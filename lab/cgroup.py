@@ -9,22 +9,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab.layout import LabError
+from lab.enter import cgroup_is_frozen as is_frozen
+from lab.enter import cgroup_pids as pids
+from lab.enter import cgroup_trees, unified_tree
 from lab.run import wait_until
-
-EXEC_LEAF = "lab-exec"  # processes entered from outside; a leaf, because inner cgroups may not hold processes
 
 
 def unified() -> Path:
-    for path in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")):
-        if (path / "cgroup.subtree_control").exists():
-            return path
-    raise LabError("no cgroup2 tree is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")
+    return Path(unified_tree())
 
 
 def trees() -> list[Path]:
-    named = Path("/sys/fs/cgroup/systemd")
-    return [unified(), *([named] if (named / "cgroup.procs").exists() else [])]
+    return [Path(t) for t in cgroup_trees()]
 
 
 def create(name: str) -> None:
@@ -42,27 +38,11 @@ def exists(name: str) -> bool:
     return (unified() / name).is_dir()
 
 
-def pids(name: str) -> list[int]:
-    """Every process in the cgroup and below it."""
-    found: set[int] = set()
-    for directory, _, _ in os.walk(unified() / name):
-        try:
-            found.update(int(p) for p in (Path(directory) / "cgroup.procs").read_text().split())
-        except OSError:
-            continue  # gone between walk and read
-    found.discard(0)
-    return sorted(found)
-
-
 def set_frozen(name: str, frozen: bool) -> None:
     """Freeze or thaw every process; returns when the kernel says that it is so."""
     group = unified() / name
     (group / "cgroup.freeze").write_text("1" if frozen else "0")
     wait_until(f"{name} frozen={frozen}", lambda: is_frozen(name) == frozen, timeout=10, pause=0.001)
-
-
-def is_frozen(name: str) -> bool:
-    return "frozen 1" in (unified() / name / "cgroup.events").read_text()
 
 
 def kill(name: str) -> None:
@@ -96,10 +76,4 @@ def names(prefix: str) -> list[str]:
     return sorted({p.name for tree in trees() for p in tree.glob(f"{prefix}*") if p.is_dir()})
 
 
-def entry_groups(init_pid: int, name: str) -> list[Path]:
-    """The cgroups to join so that a process entering from outside counts as the node's: below the root that the node itself sees."""
-    lines = Path(f"/proc/{init_pid}/cgroup").read_text().splitlines()
-    path = next(line[3:] for line in lines if line.startswith("0::"))
-    leaf = unified() / path.removesuffix("/init.scope").lstrip("/") / EXEC_LEAF
-    leaf.mkdir(exist_ok=True)
-    return [leaf, *(tree / name for tree in trees()[1:])]
+__all__ = ["create", "exists", "is_frozen", "join", "kill", "names", "pids", "remove", "set_frozen", "trees", "unified"]

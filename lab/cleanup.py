@@ -1,4 +1,4 @@
-"""`down`: find everything that carries the lab's name and remove it. Trusts no state file, so a crash of anything is no obstacle."""
+"""`down`: find everything that carries the lab's name and remove it. Trusts no state file, so no crash hinders it."""
 
 from __future__ import annotations
 

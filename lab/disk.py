@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.layout import DISK_COUNT, LOCKS, LabError, Layout
+from lab.errors import LabError
+from lab.layout import DISK_COUNT, LOCKS, Layout
 from lab.run import run, wait_until
 
 

@@ -1,4 +1,4 @@
-"""Copying between the machine and a node: through a program in the node, so that its own symlinks and accounts count."""
+"""Copying between the machine and a node, through a program in the node: its own symlinks and accounts count."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shlex
 import tarfile
 from pathlib import Path
 
-from lab.layout import LabError
+from lab.errors import LabError
 from lab.node import Node
 
 TIMEOUT = 120.0
 
 
 def push(node: Node, source: Path, target: str) -> None:
-    """Copy a file to a path (or into an existing directory), or a directory's content into a directory. Owner root, modes kept."""
+    """Copy a file to a path or into an existing directory, or a directory's content into one. Owner root."""
     if source.is_dir():
         script = 'mkdir -p "$1" && tar --no-same-owner -x -p -f - -C "$1"'
         _checked(node, ["sh", "-c", script, "sh", target], _tar(source))

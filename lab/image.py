@@ -16,24 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from lab.layout import CACHE, LabError
+from lab.errors import LabError
+from lab.layout import CACHE
 
 SUITE = "bookworm"
 RECIPE = "1"  # raise it when the steps below change what comes out
 FALLBACK_MIRROR = "http://deb.debian.org/debian"
-PACKAGES = """
-systemd systemd-sysv dbus openssh-server openssh-client postgresql-15 postgresql-client-15 cron ifupdown
-iproute2 iputils-ping iputils-arping netcat-openbsd procps psmisc lsof kmod
-e2fsprogs xfsprogs btrfs-progs util-linux util-linux-extra mount fdisk acl attr libcap2-bin
-rsync strace python3 python3-venv python3-psycopg2
-curl ca-certificates openssl less sudo logrotate passwd adduser
-""".split()
+PACKAGES = (
+    "systemd systemd-sysv dbus openssh-server openssh-client postgresql-15 postgresql-client-15 cron ifupdown "
+    "iproute2 iputils-ping iputils-arping netcat-openbsd procps psmisc lsof kmod "
+    "e2fsprogs xfsprogs btrfs-progs util-linux util-linux-extra mount fdisk acl attr libcap2-bin "
+    "rsync strace python3 python3-venv python3-psycopg2 "
+    "curl ca-certificates openssl less sudo logrotate passwd adduser "
+)
 # what chroot needs of the machine to reach the mirror; taken away again at the end of the build
 BORROWED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def base_path() -> Path:
-    recipe = " ".join([SUITE, RECIPE, *sorted(PACKAGES)])
+    recipe = " ".join([SUITE, RECIPE, *sorted(PACKAGES.split())])
     return CACHE / f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
@@ -124,7 +125,7 @@ def _bootstrap(root: Path, log: TextIO) -> None:
     chroot = ["chroot", str(root), "/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
     _log_run([*chroot, "apt-get", "-q", "update"], log)
     _log_run([*chroot, "apt-get", "-q", "-y", "--no-install-recommends", "dist-upgrade"], log)
-    _log_run([*chroot, "apt-get", "-q", "-y", "--no-install-recommends", "install", *PACKAGES], log)
+    _log_run([*chroot, "apt-get", "-q", "-y", "--no-install-recommends", "install", *PACKAGES.split()], log)
     _log_run([*chroot, "apt-get", "clean"], log)
     _give_back(root, borrowed)
     for path in (root / "usr/sbin/policy-rc.d", root / "etc/dpkg/dpkg.cfg.d/lab"):
@@ -166,7 +167,6 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def _log_run(argv: list[str], log: TextIO) -> None:
-    # a leftover mount of a failed maintainer script would be found by remove_tree; it runs in the host's mount namespace
     log.write(f"+ {' '.join(argv)}\n")
     log.flush()
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False)

@@ -12,7 +12,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cgroup, cleanup, disk, files, layers, network, powercut
-from lab.layout import CACHE, DISK_BYTES, NETWORKS, NODES, REPOSITORY, STATE, LabError, LabRefused, Layout, node_spec
-from lab.node import Node, State
+from lab.errors import LabError, LabRefused
+from lab.layout import CACHE, DISK_BYTES, NETWORKS, NODES, REPOSITORY, STATE, Layout, node_spec
+from lab.node import PYTHON, Node, State
 from lab.observer import ObserverLog
 
 BOOT_TIMEOUT = 60.0
@@ -29,7 +29,7 @@ BOOT_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A power cut: when the node went silent (seconds, monotonic and wall), how long the whole verb took, and what became of its disks."""
+    """A power cut: when the node went silent (seconds, two clocks), how long the verb took, and how its disks went."""
 
     at: float
     wall: float
@@ -134,7 +134,7 @@ class Lab:
             both = mine & {m.disk.name for m in self._node(other).mounts()} if other != node.name else set()
             if both:
                 raise LabRefused(
-                    f"{', '.join(sorted(both))} is mounted on {node.name} and on {other}; one kernel cannot cut one of them"
+                    f"{', '.join(sorted(both))} is mounted on {node.name} and {other}: the kernel cannot cut one alone"
                 )
 
     def boot(self, node: str, *, wait: bool = True, timeout: float = BOOT_TIMEOUT) -> None:
@@ -164,7 +164,7 @@ class Lab:
         self.wait_booted(node, timeout=timeout, after=before)
 
     def wait_booted(self, node: str, *, timeout: float = BOOT_TIMEOUT, after: int | None = None) -> str:
-        """Wait until systemd is up and sshd answers; `after`: a PID 1 that must have gone first. Returns "running" or "degraded"."""
+        """Wait for systemd ("running" or "degraded", returned) and sshd; `after`: a PID 1 that must have gone first."""
         target = self._node(node)
         end = time.monotonic() + timeout
         while after is not None and target.init_pid() in (after, None):
@@ -216,7 +216,7 @@ class Lab:
         check: bool = False,
         timeout: float | None = 60,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a program in the node as root. With `check`, a status other than 0 is a LabError that carries its stderr."""
+        """Run a program in the node as root. With `check`, a status other than 0 is a LabError with its stderr."""
         done = self._node(node).exec(argv, input=input, timeout=timeout)
         if check and done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()[-2000:]
@@ -224,7 +224,7 @@ class Lab:
         return done
 
     def enter_argv(self, node: str, argv: Sequence[str], environment: dict[str, str]) -> list[str]:
-        """A command line of the machine that runs `argv` in the node: for callers that want their own pipes or terminal."""
+        """A command line of the machine that runs `argv` in the node, for callers with their own pipes or terminal."""
         return self._node(node).enter_argv(argv, environment)
 
     def push(self, node: str, source: str | Path, target: str) -> None:
@@ -236,7 +236,7 @@ class Lab:
     # ---- parts
 
     def disk(self, index: int) -> disk.Disk:
-        """The shared disk: .image and .loop are paths of the machine, .name ("asset0") is its name below /dev in the nodes."""
+        """A shared disk: .image and .loop are paths of the machine, .name ("asset0") is its name in the nodes' /dev."""
         name = self.layout.image(index).stem
         found = [d for d in disk.attached_disks(self.layout) if d.name == name]
         if not found:
@@ -247,7 +247,7 @@ class Lab:
         return cleanup.find_leftovers(self.layout)
 
     def root(self, node: str) -> Path:
-        """The node's root file system as a path of the machine, while it runs. Absolute symlinks in it lead astray: prefer exec, push, pull."""
+        """The running node's root as a path of the machine. Absolute symlinks lead astray: prefer exec, push, pull."""
         return Path(f"/proc/{self._node(node).require_running()}/root")
 
     def _node(self, name: str) -> Node:
@@ -263,7 +263,7 @@ class Lab:
             for tree in cgroup.trees()
             for a in ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(tree / group))
         ]
-        inside = [f"--net={network.NETNS / self.layout.switch}", sys.executable, "-m", "lab.observer"]
+        inside = [f"--net={network.NETNS / self.layout.switch}", *PYTHON, "-m", "lab.observer"]
         with (self.layout.directory / "observer.log").open("ab") as log:
             subprocess.Popen(
                 [*join, "nsenter", *inside, str(self.layout.observer_log)],

@@ -11,18 +11,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
+from lab.errors import LabError
 from lab.image import base_path, build_base, cache_lock, remove_tree
-from lab.layout import CACHE, GUEST_FILES, MGMT_NET, NODES, SERVICE_NAMES, SVC_NET6, LabError, NodeSpec
+from lab.layout import CACHE, GUEST_FILES, MGMT_NET, NODES, SERVICE_NAMES, SVC_NET6, NodeSpec
 
 OVERLAY_OPTIONS = "redirect_dir=off,metacopy=off,index=off"
 
 
+RECIPE = "1"  # raise it when this file builds something else from the same guest files
+
+
 def layers_path() -> Path:
-    """Where the layers of this code, these specs and this base image lie."""
+    """Where the layers of these specs, these guest files and this base image lie."""
     digest = hashlib.sha256(base_path().name.encode())
-    for path in [Path(__file__), *sorted(p for p in GUEST_FILES.iterdir() if p.is_file())]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    digest.update(repr(NODES).encode())
+    digest.update((GUEST_FILES / "setup.sh").read_bytes())
+    for spec in NODES.values():
+        digest.update(repr((RECIPE, spec, sorted(guest_files(spec, NODES.values()).items()))).encode())
     return CACHE / f"nodes-{digest.hexdigest()[:12]}"
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import LabRefused
+
 CACHE = Path("/var/cache/tanist-lab")
 STATE = Path("/var/lib/tanist-lab")
 LOCKS = Path("/run/lock")
@@ -19,14 +21,6 @@ DISK_COUNT = 2
 DISK_BYTES = 1 << 30
 # service names that every host knows: the data base and the controller
 SERVICE_NAMES = ((f"{SVC_NET}.50", "db.lab.test", "db"), (f"{SVC_NET}.60", "ec.lab.test", "ec"))
-
-
-class LabError(Exception):
-    """The lab could not do what was asked; the text says what and why."""
-
-
-class LabRefused(LabError):
-    """Nothing was changed: the request does not fit the state of the lab."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +62,7 @@ def _spec(name: str, number: int, ids: dict[str, tuple[int, int]], uceadm: int, 
     return NodeSpec(name=name, number=number, has_disks=disks, accounts=accounts, uceadm_gid=uceadm)
 
 
-# Numbers differ on purpose: swapped between the hosts (ucectl, uceproxy), and colliding (ec-b's localadmin has ec-a's postgres).
+# Numbers differ on purpose: swapped (ucectl, uceproxy), and colliding (ec-b's localadmin has ec-a's postgres).
 EC_A = _spec(
     "ec-a",
     11,
@@ -91,7 +85,7 @@ NODES: dict[str, NodeSpec] = {s.name: s for s in (EC_A, EC_B, CLIENT)}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Every name and path of one lab; all begin with `prefix` or lie below `directory`, so that `down` finds them without a state file."""
+    """Names and paths of one lab. All begin with `prefix` or lie below `directory`: `down` finds them by that."""
 
     lab: str
 

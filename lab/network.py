@@ -1,10 +1,11 @@
-"""The wires: a switch namespace with two bridges, a namespace per node with one port in each. Nothing on the host's own network."""
+"""The wires: a switch namespace with two bridges and a namespace per node. Nothing on the machine's own network."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lab.layout import MGMT_NET, NETWORKS, SVC_NET, LabError, LabRefused, Layout, NodeSpec
+from lab.errors import LabError, LabRefused
+from lab.layout import MGMT_NET, NETWORKS, SVC_NET, Layout, NodeSpec
 from lab.run import run
 
 NETNS = Path("/run/netns")

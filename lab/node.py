@@ -12,21 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from lab import cgroup, disk
-from lab.layout import REPOSITORY, LabError, LabRefused, Layout, NodeSpec
+from lab import cgroup, disk, enter
+from lab.enter import ENVIRONMENT, shell_status
+from lab.errors import LabError, LabTimeout
+from lab.layout import CACHE, REPOSITORY, Layout, NodeSpec
 from lab.run import wait_until
 
 State = Literal["running", "frozen", "off"]
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "LANG": "C.UTF-8",
-    "USER": "root",
-    "LOGNAME": "root",
-    "SHELL": "/bin/bash",
-}
-# joins the cgroups named before "--", then becomes the rest
-JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
+# our own helpers: standard library alone (-S), compiled files in the cache and never in the project
+PYTHON = (sys.executable, "-S", "-X", f"pycache_prefix={CACHE}/pyc")
 # is-system-running may be asked before PID 1 listens
 READY = """
 while :; do
@@ -34,13 +28,9 @@ while :; do
     case $state in running|degraded) break;; esac
     sleep 0.02
 done
-until echo | nc -w 1 127.0.0.1 22 2>/dev/null | grep -q ^SSH-; do sleep 0.02; done
+until nc -w 1 127.0.0.1 22 </dev/null 2>/dev/null | grep -q ^SSH-; do sleep 0.02; done
 echo "$state"
 """
-
-
-class LabTimeout(LabError):
-    """A program in a node took longer than it was given; it was killed."""
 
 
 class Node:
@@ -52,23 +42,16 @@ class Node:
         self.directory = layout.node_dir(spec.name)
 
     def state(self) -> State:
-        if not cgroup.exists(self.machine) or not cgroup.pids(self.machine):
+        if not cgroup.pids(self.machine):
             return "off"
         return "frozen" if cgroup.is_frozen(self.machine) else "running"
 
     def init_pid(self) -> int | None:
         """The machine's number for the node's PID 1, or None."""
-        if not cgroup.exists(self.machine):
-            return None
-        return next((p for p in cgroup.pids(self.machine) if _is_init(p)), None)
+        return enter.find_init(cgroup.pids(self.machine))
 
     def require_running(self) -> int:
-        state, pid = self.state(), self.init_pid()
-        if state != "running" or pid is None:
-            raise LabRefused(
-                f"{self.name} of lab {self.layout.lab} is {'starting or stopping' if state == 'running' else state}"
-            )
-        return pid
+        return enter.require_running(self.machine)
 
     def start(self) -> None:
         """Start the supervisor, which wires and boots the node; returns at once. Use wait_booted."""
@@ -76,12 +59,12 @@ class Node:
             (self.directory / sub).mkdir(parents=True, exist_ok=True)
         (self.directory / "upper").chmod(0o755)
         cgroup.create(self.machine)
-        argv = ["unshare", "--mount", "--propagation", "slave", sys.executable, "-m", "lab.supervise"]
+        argv = ["unshare", "--mount", "--propagation", "slave", *PYTHON, "-m", "lab.supervise"]
         with (self.directory / "console.log").open("ab") as log:
             supervisor = subprocess.Popen(
                 [*argv, self.layout.lab, self.name],
                 cwd=REPOSITORY,
-                env={"PATH": ENVIRONMENT["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+                env={"PATH": ENVIRONMENT["PATH"], "LANG": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -106,10 +89,7 @@ class Node:
 
     def enter_argv(self, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         """A command line of the machine that runs `argv` in all namespaces and cgroups of the node."""
-        pid = self.require_running()
-        inside = ["env", "-i", "-C", "/root", *(f"{k}={v}" for k, v in environment.items())]
-        groups = [str(g) for g in cgroup.entry_groups(pid, self.machine)]
-        return ["/bin/sh", "-c", JOIN, "sh", *groups, "--", "nsenter", "-t", str(pid), "-a", "--", *inside, *argv]
+        return enter.enter_argv(self.machine, argv, environment)
 
     def exec(
         self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = 60
@@ -141,21 +121,4 @@ class Node:
 
     def mounts(self) -> list[disk.DiskMount]:
         """Mounts of the shared disks in this node."""
-        if not cgroup.exists(self.machine):
-            return []
         return disk.mounts_of(disk.attached_disks(self.layout), cgroup.pids(self.machine))
-
-
-def shell_status(returncode: int) -> int:
-    return 128 - returncode if returncode < 0 else returncode
-
-
-def _is_init(pid: int) -> bool:
-    """PID 1 of a pid namespace directly below ours that has become systemd (before, its root is not the node's yet)."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    numbers = lines.get("NSpid", "").split()
-    return len(numbers) == 2 and numbers[1] == "1" and lines["Name"].strip() == "systemd"

@@ -1,6 +1,6 @@
 """A witness on the service network: who claims which address, seen from the switch.
 
-Runs in the switch's namespace and writes one JSON line per ARP frame and per IPv6 neighbour solicitation or advertisement.
+Runs in the switch's namespace. Writes a JSON line per ARP frame and per IPv6 neighbour solicitation or advertisement.
 Usage: python -m lab.observer FILE
 """
 

@@ -1,8 +1,8 @@
-"""What a power cut leaves on the shared disks: what the device had received, a dirty super block and a journal to replay.
+"""What a power cut leaves on the shared disks: what the device had received, with a journal to replay.
 
-All nodes share one kernel, which would unmount a dead node's file systems cleanly. Two ways around it: the file system's own
-shutdown ioctl without log flush (ext4, xfs: from then on nothing more reaches the device), or, for the others, a copy of the
-backing file made while the node is frozen, and put in place when it is gone.
+All nodes share one kernel, which would unmount a dead node's file systems cleanly. Two ways around it: the file
+system's own shutdown ioctl without log flush (ext4, xfs: from then on nothing more reaches the device), or, for the
+others, a copy of the backing file made while the node is frozen, and put in place when it is gone.
 """
 
 from __future__ import annotations

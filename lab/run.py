@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.layout import LabError
+from lab.errors import LabError
 
 
 def run(

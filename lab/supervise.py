@@ -1,7 +1,7 @@
 """The node's mains: wires it, mounts its root and runs nspawn, again after each reboot from the inside.
 
-Runs in a mount namespace of its own (unshare), in the node's cgroup: when the node is cut or the lab goes down, it goes too
-and the root mount with it.  Usage: python -m lab.supervise LAB NODE
+Runs in a mount namespace of its own (unshare) and in the node's cgroup: when the node is cut or the lab goes down, it
+goes too, and the root mount with it.  Usage: python -m lab.supervise LAB NODE
 """
 
 from __future__ import annotations
