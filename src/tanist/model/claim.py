@@ -14,6 +14,8 @@ class Claim:
     state: Literal["held", "released"]
     since: str  # ISO 8601, UTC
     run: str  # the run that wrote it
+    users: tuple[tuple[str, int], ...] = ()  # the numbers that the disk has for the controller's accounts;
+    groups: tuple[tuple[str, int], ...] = ()  # they never change, whoever owns it
 
     def describe(self) -> str:
         verb = "held by" if self.state == "held" else "released by"

@@ -68,6 +68,19 @@ class BindMount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountUnmapped:
+    """The asset once more, without an id map, for NFS exports: clients hold the numbers of the disk.
+
+    The kernel's NFS server refuses an id-mapped mount (fs/nfsd/export.c, check_export).
+    """
+
+    device: str
+    target: str
+    fstype: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteExports:
     """A file in /etc/exports.d; undone: withdrawn from the kernel's server and removed."""
 
@@ -110,7 +123,7 @@ class CheckHealth:
 class CoverSshKeys:
     """Mode host: the controller's ssh host keys over the node's own, by bind mounts that a boot forgets."""
 
-    keys: str  # directory with the controller's keys
+    unit: str  # the ssh server's unit, reloaded afterwards
     covers: tuple[tuple[str, str], ...]  # (controller's file, the node's own file that it covers)
 
 
@@ -125,10 +138,20 @@ class ServeAlias:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCron:
-    """Cron entries in force; undone: parked where cron does not look."""
+    """Cron entries in force; undone: as the node's own store has them. A boot parks them until the claim is checked."""
 
     paths: tuple[str, ...]
-    parked: str
+    store: str  # the capture; empty: only take back what a boot parked
+    own: str
+    parked: str  # directory where cron does not look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveCapture:
+    """A last capture once the services have stopped (A32, A40); undone: nothing, captures stay."""
+
+    epoch: int
+    run: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +175,7 @@ StepSpec = (
     | SaveOwn
     | PutPath
     | BindMount
+    | MountUnmapped
     | WriteExports
     | SetHostname
     | AddAddress
@@ -160,6 +184,7 @@ StepSpec = (
     | CoverSshKeys
     | ServeAlias
     | ArmCron
+    | SaveCapture
     | Announce
     | Reboot
 )

@@ -1,0 +1,119 @@
+"""The only loop that changes a host: plans in, journal records and changes out.
+
+Every step is written to the journal before it begins and after it is done. `execute` runs a part of a run, or takes it
+up where a crash left it; `undo` takes back everything that was begun, last first. Both may be killed and called again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tanist.journal.journal import Journal
+from tanist.journal.state import RunState, read_run
+from tanist.model.errors import Failed, TanistError
+from tanist.model.run import PlanMade, StepBegun, StepDone, StepFailed, StepUndoing, StepUndone
+from tanist.model.steps import PlannedStep
+from tanist.steps.context import Context, Handler
+from tanist.steps.registry import HANDLERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """For whoever watches: one line of the timeline."""
+
+    kind: Literal["part", "begun", "done", "failed", "undone", "kept", "note"]
+    says: str
+    seconds: float = 0.0
+
+
+Report = Callable[[Event], None]
+
+
+class StepFailure(Failed):
+    """A step failed. `hold`: the run waits for a person; otherwise it is to be undone."""
+
+    def __init__(self, step: PlannedStep, error: str, *, node: str, hold: bool, next_step: str) -> None:
+        super().__init__(f"{step.says}: {error}", node=node, step=step.id, next_step=next_step)
+        self.hold = hold
+
+
+class Engine:
+    def __init__(self, context: Context, journal: Journal, report: Report) -> None:
+        self._context = context
+        self._journal = journal
+        self._report = report
+
+    @property
+    def state(self) -> RunState:
+        return read_run(self._journal.records)
+
+    def execute(self, part: str, build: Callable[[], PlanMade]) -> None:
+        """Run the steps of a part, made by `build` unless the journal already has it. StepFailure stops it."""
+        state = self.state
+        made = state.parts.get(part)
+        if made is None:
+            made = build()
+            self._journal.append(made)
+            state = self.state
+        self._report(Event(kind="part", says=made.plan.title))
+        for step in made.plan.steps:
+            if state.status[step.id] == "done" and self._still_stands(step):
+                self._report(Event(kind="kept", says=step.says))
+            else:
+                self._do(step)
+
+    def undo(self) -> None:
+        """Take back every step that was begun, last first. StepFailure when one can't be."""
+        for step in reversed(self.state.touched):
+            self._journal.append(StepUndoing(step=step.id))
+            begun = self._context.host.monotonic()
+            self._act(step, "undo" if step.direction == "apply" else "apply")
+            seconds = self._context.host.monotonic() - begun
+            self._journal.append(StepUndone(step=step.id, seconds=round(seconds, 4)))
+            self._report(Event(kind="undone", says=step.says, seconds=seconds))
+
+    def not_in_effect(self) -> tuple[str, ...]:
+        """What the end state lacks: applied steps that the host does not show. Looks afresh, changes nothing."""
+        return tuple(
+            step.says
+            for step in self.state.steps
+            if self.state.status[step.id] == "done" and not self._still_stands(step)
+        )
+
+    def _do(self, step: PlannedStep) -> None:
+        self._journal.append(StepBegun(step=step.id))
+        self._report(Event(kind="begun", says=step.says))
+        begun = self._context.host.monotonic()
+        self._act(step, step.direction)
+        seconds = self._context.host.monotonic() - begun
+        self._journal.append(StepDone(step=step.id, seconds=round(seconds, 4)))
+        self._report(Event(kind="done", says=step.says, seconds=seconds))
+
+    def _act(self, step: PlannedStep, direction: Literal["apply", "undo"]) -> None:
+        handler = handler_of(step)
+        try:
+            (handler.apply if direction == "apply" else handler.undo)(step.spec, self._context)
+        except Exception as error:
+            text = error.message if isinstance(error, TanistError) else f"{error}"
+            self._journal.append(StepFailed(step=step.id, error=text))
+            self._report(Event(kind="failed", says=f"{step.says}: {text}"))
+            name = self._context.controller.name
+            raise StepFailure(
+                step,
+                text,
+                node=self._context.node,
+                hold=handler.hold,
+                next_step=f"tanist resume {name}   (once it is mended)   or   tanist undo {name}",
+            ) from error
+
+    def _still_stands(self, step: PlannedStep) -> bool:
+        look = handler_of(step).is_applied
+        if look is None:
+            return True
+        return look(step.spec, self._context) == (step.direction == "apply")
+
+
+def handler_of(step: PlannedStep) -> Handler:
+    return HANDLERS[type(step.spec)]

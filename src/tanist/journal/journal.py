@@ -1,0 +1,44 @@
+"""The journal of one run on this node's own disk: written, synced, then acted upon."""
+
+from __future__ import annotations
+
+from tanist.host.host import Host
+from tanist.journal.records import parse_journal, render_record
+from tanist.model.run import Body, Record
+
+STATE = "/var/lib/tanist"
+
+
+def runs_directory(controller: str) -> str:
+    return f"{STATE}/{controller}/runs"
+
+
+class Journal:
+    """Append-only. `append` returns when the record is on the disk (fdatasync)."""
+
+    def __init__(self, host: Host, path: str, records: tuple[Record, ...] = ()) -> None:
+        self._host = host
+        self._boot = host.boot_id()
+        self.path = path
+        self.records = list(records)
+
+    @classmethod
+    def create(cls, host: Host, controller: str, run: str) -> Journal:
+        directory = runs_directory(controller)
+        host.files.make_directory(directory, 0o700)
+        return cls(host, f"{directory}/{run}.jsonl")
+
+    @classmethod
+    def load(cls, host: Host, path: str) -> Journal:
+        """Failed when it is damaged before its last line; a torn last line is cut off for good."""
+        text = host.files.read(path, 64 << 20)
+        records, good = parse_journal(text, path)
+        if good < len(text):
+            host.files.write(path, text[:good], 0o600)
+        return cls(host, path, records)
+
+    def append(self, body: Body) -> Record:
+        record = Record(n=len(self.records) + 1, at=round(self._host.now(), 6), boot=self._boot, body=body)
+        self._host.files.append(self.path, render_record(record))
+        self.records.append(record)
+        return record

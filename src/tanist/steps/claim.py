@@ -1,0 +1,58 @@
+"""The claim on the asset: raised before anything else uses the tree, released as the last thing before letting go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tanist.host.host import Host
+from tanist.journal.claimfile import load_claim, save_claim
+from tanist.model.claim import Claim
+from tanist.model.errors import Failed
+from tanist.model.steps import HoldClaim
+from tanist.model.unread import Unread
+from tanist.steps.context import Context
+
+
+def timestamp(host: Host) -> str:
+    return datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="milliseconds")
+
+
+def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
+    claim = read_or_fail(spec, context)
+    if claim.epoch == spec.epoch and claim.node == spec.node:
+        if claim.state == "held":
+            return
+    elif claim.epoch != spec.over or claim.epoch >= spec.epoch:
+        raise Failed(
+            f"the claim moved on: it is {claim.describe()}, and this run was made over epoch {spec.over}",
+            next_step=f"tanist undo {spec.controller}, then look: tanist status {spec.controller}",
+        )
+    held = replace(
+        claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run
+    )
+    save_claim(context.host, spec.tree, held)
+
+
+def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
+    claim = load_claim(context.host, spec.tree)
+    if isinstance(claim, Unread) or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released":
+        return
+    save_claim(context.host, spec.tree, replace(claim, state="released", since=timestamp(context.host), run=spec.run))
+
+
+def is_hold_claim_applied(spec: HoldClaim, context: Context) -> bool:
+    claim = load_claim(context.host, spec.tree)
+    return (
+        not isinstance(claim, Unread)
+        and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
+    )
+
+
+def read_or_fail(spec: HoldClaim, context: Context) -> Claim:
+    claim = load_claim(context.host, spec.tree)
+    if isinstance(claim, Unread):
+        raise Failed(f"the claim at {spec.tree} can't be read: {claim.why}")
+    if claim.controller != spec.controller:
+        raise Failed(f"the asset belongs to the controller {claim.controller!r}, not to {spec.controller!r}")
+    return claim

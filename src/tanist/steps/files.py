@@ -1,0 +1,66 @@
+"""Files outside the tree: the node's own saved first, the capture's put in force, the own ones given back."""
+
+from __future__ import annotations
+
+from tanist import __version__
+from tanist.capture.habackup import capture
+from tanist.capture.restore import restore_path
+from tanist.capture.store import About, save_store
+from tanist.facts.node import read_node_facts
+from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
+from tanist.steps.context import Context
+
+
+def apply_save_own(spec: SaveOwn, context: Context) -> None:
+    files = context.host.files
+    files.make_directory(spec.into.rsplit("/", 1)[0], 0o700)
+    save_store(context.host, spec.into, spec.paths, own_about(context))
+
+
+def own_about(context: Context) -> About:
+    raise NotImplementedError
+
+
+def undo_save_own(spec: SaveOwn, context: Context) -> None:
+    """What was saved stays: it is small, and a person may want to look at it."""
+
+
+def apply_put_path(spec: PutPath, context: Context) -> None:
+    restore_path(context.host, spec.store, spec.path)
+
+
+def undo_put_path(spec: PutPath, context: Context) -> None:
+    """Without an own store nothing was replaced: saving it comes first and is whole or absent."""
+    if context.host.files.exists(spec.own):
+        restore_path(context.host, spec.own, spec.path)
+
+
+def parked_path(parked: str, path: str) -> str:
+    return f"{parked}/{path.rsplit('/', 1)[1]}"
+
+
+def apply_arm_cron(spec: ArmCron, context: Context) -> None:
+    files = context.host.files
+    for path in spec.paths:
+        parked = parked_path(spec.parked, path)
+        if files.exists(parked):
+            files.move(parked, path)
+        elif spec.store:
+            restore_path(context.host, spec.store, path)
+
+
+def undo_arm_cron(spec: ArmCron, context: Context) -> None:
+    files = context.host.files
+    for path in spec.paths:
+        files.remove(parked_path(spec.parked, path))
+        if files.exists(spec.own):
+            restore_path(context.host, spec.own, path)
+
+
+def apply_save_capture(spec: SaveCapture, context: Context) -> None:
+    facts = read_node_facts(context.host, context.controller, context.node)
+    capture(context.host, context.controller, context.node, epoch=spec.epoch, run=spec.run, facts=facts)
+
+
+def undo_save_capture(spec: SaveCapture, context: Context) -> None:
+    """Captures stay."""

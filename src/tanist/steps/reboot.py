@@ -1,0 +1,25 @@
+"""A restart of the machine in the middle of a run (A39, A60): the run goes on after the boot."""
+
+from __future__ import annotations
+
+from tanist.model.steps import Reboot
+from tanist.steps.context import Context
+
+
+class Rebooting(BaseException):
+    """The machine goes down now: nothing more is done in this boot. Not an Exception: nobody may swallow it."""
+
+
+def apply_reboot(spec: Reboot, context: Context) -> None:
+    if is_reboot_applied(spec, context):
+        return
+    context.host.run(["systemctl", "--no-block", "reboot"], timeout=60)
+    raise Rebooting
+
+
+def undo_reboot(spec: Reboot, context: Context) -> None:
+    """A boot can't be taken back, and need not be."""
+
+
+def is_reboot_applied(spec: Reboot, context: Context) -> bool:
+    return context.host.boot_id() != spec.boot_id

@@ -1,0 +1,90 @@
+"""systemd units, started in order and stopped in reverse; health checks.
+
+`systemctl start` answers 0 for a unit whose condition failed and for one that dies at once, so the state is read back
+(systemctl(1); measured on systemd 252).
+"""
+
+from __future__ import annotations
+
+from tanist.host.host import Host
+from tanist.model.definition import Health
+from tanist.model.errors import Failed
+from tanist.model.steps import CheckHealth, StartService
+from tanist.steps.context import Context
+
+PROPERTIES = "LoadState,ActiveState,SubState,Result,ConditionResult"
+POLL = 0.02  # seconds between two looks at a health check
+
+
+def read_unit(host: Host, unit: str) -> dict[str, str]:
+    ran = host.run(["systemctl", "show", "-p", PROPERTIES, "--", unit], timeout=30)
+    return dict(line.split("=", 1) for line in ran.text.splitlines() if "=" in line)
+
+
+def is_running(host: Host, unit: str) -> bool:
+    return read_unit(host, unit).get("ActiveState") in ("active", "reloading")
+
+
+def apply_start_service(spec: StartService, context: Context) -> None:
+    host = context.host
+    host.run(["systemctl", "reset-failed", "--", spec.unit], ok=None, timeout=30)
+    ran = host.run(["systemctl", "start", "--", spec.unit], ok=None, timeout=spec.start_timeout)
+    state = read_unit(host, spec.unit)
+    if ran.status == 0 and state.get("ActiveState") == "active":
+        return
+    if state.get("LoadState") == "not-found":
+        raise Failed(f"there is no unit {spec.unit} on this node")
+    why = "its condition failed" if state.get("ConditionResult") == "no" else f"result {state.get('Result', 'unknown')}"
+    raise Failed(
+        f"{spec.unit} did not come up: {state.get('ActiveState')}/{state.get('SubState')}, {why}; "
+        f"see: journalctl -u {spec.unit} -n 50"
+    )
+
+
+def undo_start_service(spec: StartService, context: Context) -> None:
+    host = context.host
+    ran = host.run(["systemctl", "stop", "--", spec.unit], ok=None, timeout=spec.stop_timeout)
+    state = read_unit(host, spec.unit)
+    if state.get("LoadState") == "not-found" or state.get("ActiveState") in ("inactive", "failed"):
+        return
+    raise Failed(f"{spec.unit} did not stop: {state.get('ActiveState')}/{state.get('SubState')}: {ran.complaint}")
+
+
+def is_start_service_applied(spec: StartService, context: Context) -> bool:
+    return is_running(context.host, spec.unit)
+
+
+def apply_check_health(spec: CheckHealth, context: Context) -> None:
+    host = context.host
+    deadline = host.monotonic() + spec.check.timeout
+    while True:
+        problem = probe_health(host, spec.check)
+        if not problem:
+            return
+        if host.monotonic() >= deadline:
+            raise Failed(f"{spec.check.label} did not pass within {spec.check.timeout:g} s: {problem}")
+        host.sleep(POLL)
+
+
+def undo_check_health(spec: CheckHealth, context: Context) -> None:
+    """A look changes nothing."""
+
+
+def is_check_health_applied(spec: CheckHealth, context: Context) -> bool:
+    return not probe_health(context.host, spec.check)
+
+
+def probe_health(host: Host, check: Health) -> str:
+    """Look once: "" when it passes, else what was seen."""
+    try:
+        match check.kind:
+            case "tcp":
+                return "" if host.tcp_answers(check.address, check.port, min(2.0, check.timeout)) else "no answer"
+            case "http":
+                status = host.http_status(check.url, min(5.0, check.timeout))
+                return "" if status < 400 else f"HTTP status {status}"
+            case "command":
+                ran = host.run(check.argv, ok=None, timeout=min(10.0, check.timeout), user=check.user)
+                return "" if ran.status == 0 else ran.complaint
+    except OSError as error:
+        return str(error)

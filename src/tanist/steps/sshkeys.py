@@ -1,0 +1,59 @@
+"""ssh host keys. Mode host: the controller's keys cover the node's own until the next boot. Mode alias: a second sshd."""
+
+from __future__ import annotations
+
+from tanist.model.errors import Failed
+from tanist.model.steps import CoverSshKeys, ServeAlias
+from tanist.steps.context import Context
+from tanist.steps.services import is_running
+from tanist.steps.storage import mounted_at, release_mount
+
+
+def apply_cover(spec: CoverSshKeys, context: Context) -> None:
+    host = context.host
+    for key, own in spec.covers:
+        if mounted_at(host, own) is None:
+            host.mount_bind(key, own)
+    reload_server(spec.unit, context)
+
+
+def undo_cover(spec: CoverSshKeys, context: Context) -> None:
+    for _, own in spec.covers:
+        release_mount(own, context)
+    reload_server(spec.unit, context)
+
+
+def is_cover_applied(spec: CoverSshKeys, context: Context) -> bool:
+    return all(mounted_at(context.host, own) is not None for _, own in spec.covers)
+
+
+def reload_server(unit: str, context: Context) -> None:
+    """SIGHUP makes sshd read its keys again and keeps open sessions (sshd(8)). A stopped server is left alone."""
+    if unit:
+        context.host.run(["systemctl", "try-reload-or-restart", "--", unit], timeout=30)
+
+
+def alias_unit(controller: str) -> str:
+    return f"tanist-sshd@{controller}.service"
+
+
+def apply_serve_alias(spec: ServeAlias, context: Context) -> None:
+    host = context.host
+    host.files.make_directory(spec.config.rsplit("/", 1)[0], 0o700)
+    host.files.write(spec.config, spec.text.encode(), 0o600)
+    unit = alias_unit(spec.controller)
+    ran = host.run(["systemctl", "restart", "--", unit], ok=None, timeout=30)
+    if ran.status != 0 or not is_running(host, unit):
+        raise Failed(
+            f"{unit} did not come up: {ran.complaint}; is another sshd listening on every address? "
+            "give the node's own one a ListenAddress (see the manual, 'Mode alias')"
+        )
+
+
+def undo_serve_alias(spec: ServeAlias, context: Context) -> None:
+    context.host.run(["systemctl", "stop", "--", alias_unit(spec.controller)], ok=None, timeout=30)
+    context.host.files.remove(spec.config)
+
+
+def is_serve_alias_applied(spec: ServeAlias, context: Context) -> bool:
+    return is_running(context.host, alias_unit(spec.controller))

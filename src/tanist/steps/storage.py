@@ -1,0 +1,116 @@
+"""The tree: mounted, id-mapped, unmounted."""
+
+from __future__ import annotations
+
+import errno
+
+from tanist.host.host import Host
+from tanist.model.errors import Failed
+from tanist.model.host import Mount
+from tanist.model.steps import BindMount, MapTree, MountTree, MountUnmapped
+from tanist.steps.context import Context
+
+UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
+
+
+def mounted_at(host: Host, target: str) -> Mount | None:
+    """The topmost mount at exactly this path."""
+    found = [mount for mount in host.mounts() if mount.target == target]
+    return found[-1] if found else None
+
+
+def apply_mount_tree(spec: MountTree, context: Context) -> None:
+    context.host.files.make_directory(spec.target)
+    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
+
+
+def undo_mount_tree(spec: MountTree, context: Context) -> None:
+    release_mount(spec.target, context)
+
+
+def is_mount_tree_applied(spec: MountTree, context: Context) -> bool:
+    mount = mounted_at(context.host, spec.target)
+    return mount is not None and ("idmapped" in mount.options) == (spec.idmap is not None)
+
+
+def apply_map_tree(spec: MapTree, context: Context) -> None:
+    context.host.mount_bind(spec.target, spec.target, idmap=spec.idmap)
+
+
+def undo_map_tree(spec: MapTree, context: Context) -> None:
+    mount = mounted_at(context.host, spec.target)
+    if mount is not None and "idmapped" in mount.options:
+        release_mount(spec.target, context)
+
+
+def is_map_tree_applied(spec: MapTree, context: Context) -> bool:
+    mount = mounted_at(context.host, spec.target)
+    return mount is not None and "idmapped" in mount.options
+
+
+def apply_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
+    parent = spec.target.rsplit("/", 1)[0]
+    context.host.files.make_directory(parent, 0o700)
+    context.host.files.make_directory(spec.target, 0o700)
+    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
+
+
+def undo_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
+    release_mount(spec.target, context)
+
+
+def is_mount_unmapped_applied(spec: MountUnmapped, context: Context) -> bool:
+    return mounted_at(context.host, spec.target) is not None
+
+
+def apply_bind(spec: BindMount, context: Context) -> None:
+    files = context.host.files
+    if not files.exists(spec.source):
+        raise Failed(f"{spec.source} is not in the tree, so {spec.target} can't be bound to it")
+    files.make_directory(spec.target)
+    context.host.mount_bind(spec.source, spec.target)
+
+
+def undo_bind(spec: BindMount, context: Context) -> None:
+    release_mount(spec.target, context)
+
+
+def is_bind_applied(spec: BindMount, context: Context) -> bool:
+    return mounted_at(context.host, spec.target) is not None
+
+
+def release_mount(target: str, context: Context) -> None:
+    """Unmount; nothing mounted there is fine. Failed names who keeps it busy."""
+    host = context.host
+    if mounted_at(host, target) is None:
+        return
+    deadline = host.monotonic() + UNMOUNT_PATIENCE
+    while True:
+        try:
+            host.unmount(target)
+            return
+        except OSError as error:
+            if error.errno == errno.EINVAL and mounted_at(host, target) is None:
+                return
+            if error.errno != errno.EBUSY:
+                raise
+        if host.monotonic() >= deadline:
+            raise Failed(f"{target} is busy: {describe_users(host, target)}")
+        host.sleep(0.05)
+
+
+def describe_users(host: Host, target: str) -> str:
+    """Who keeps a mount busy, by process name and number (fuser(1) -m)."""
+    ran = host.run(["fuser", "-m", target], ok=None, timeout=10)
+    if ran.status == 127:
+        return "some process uses it (install psmisc to see which)"
+    pids = [word.rstrip("cefFrm") for word in ran.text.split()]
+    named = []
+    for pid in pids[:10]:
+        try:
+            name = host.files.read(f"/proc/{pid}/comm", 64).decode(errors="replace").strip()
+        except OSError:
+            continue
+        named.append(f"{name} (process {pid})")
+    nested = [mount.target for mount in host.mounts() if mount.target.startswith(target + "/")]
+    return ", ".join(named + [f"the mount {path}" for path in nested]) or "nobody that fuser can name"
