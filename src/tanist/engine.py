@@ -76,10 +76,9 @@ class Engine:
 
     def not_in_effect(self) -> tuple[str, ...]:
         """What the end state lacks: applied steps that the host does not show. Looks afresh, changes nothing."""
+        state = self.state
         return tuple(
-            step.says
-            for step in self.state.steps
-            if self.state.status[step.id] == "done" and not self._still_stands(step)
+            step.says for step in state.steps if state.status[step.id] == "done" and not self._still_stands(step)
         )
 
     def _do(self, step: PlannedStep) -> None:
@@ -112,7 +111,10 @@ class Engine:
         look = handler_of(step).is_applied
         if look is None:
             return True
-        return look(step.spec, self._context) == (step.direction == "apply")
+        try:
+            return look(step.spec, self._context) == (step.direction == "apply")
+        except OSError:
+            return False
 
 
 def handler_of(step: PlannedStep) -> Handler:

@@ -1,0 +1,165 @@
+"""The second part of a takeover: this node becomes the controller, from the capture that was found. Pure.
+
+Order: files before what reads them, addresses before services, cron after health, ssh host keys last, because
+changing them may cut the operator's own line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tanist.model.definition import Controller
+from tanist.model.host import Address
+from tanist.model.standing import Standing
+from tanist.model.steps import (
+    AddAddress,
+    Announce,
+    ArmCron,
+    BindMount,
+    CheckHealth,
+    CoverSshKeys,
+    MountUnmapped,
+    Plan,
+    PutPath,
+    SaveOwn,
+    ServeAlias,
+    SetHostname,
+    StartService,
+    StepSpec,
+    WriteExports,
+)
+from tanist.plan import places
+from tanist.plan.acquire import number_steps
+
+PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used
+Named = tuple[str, StepSpec]
+
+
+def build_assume(controller: Controller, standing: Standing, store: str, run: str) -> Plan:
+    """`store`: the capture to put in force."""
+    own = places.own_store(controller.name, run)
+    steps = [*_files(controller, store, own), *_runtime(controller, standing, store, own)]
+    return Plan(title="assume: this node becomes the controller", steps=number_steps("assume", steps))
+
+
+def build_start(controller: Controller, standing: Standing) -> Plan:
+    """After a boot of the node that still holds the claim: its files are there, what a boot forgets is put back."""
+    steps = list(_runtime(controller, standing, store="", own=""))
+    return Plan(title="start: the controller comes up again", steps=number_steps("assume", steps))
+
+
+def service_addresses(controller: Controller, node: str) -> tuple[Address, ...]:
+    return tuple(
+        Address(interface=one.interface_on(node), address=one.address, prefix=one.prefix)
+        for one in controller.identity.addresses
+    )
+
+
+def put_paths(controller: Controller) -> tuple[str, ...]:
+    """Captured paths that are put in force as files; cron entries are armed later."""
+    return tuple(path for path in controller.captured_paths if path not in controller.cron)
+
+
+def _files(controller: Controller, store: str, own: str) -> Iterator[Named]:
+    paths = controller.captured_paths
+    yield (
+        f"save this node's own {len(paths)} paths that the capture replaces",
+        SaveOwn(paths=paths, into=own),
+    )
+    for path in put_paths(controller):
+        yield f"put {path} as captured", PutPath(path=path, store=store, own=own)
+
+
+def _runtime(controller: Controller, standing: Standing, store: str, own: str) -> Iterator[Named]:
+    for bind in controller.binds:
+        source = f"{controller.tree}/{bind.source}"
+        yield f"bind {source} to {bind.target}", BindMount(source=source, target=bind.target)
+    yield from _exports(controller)
+    if controller.identity.mode == "host":
+        yield from _hostname(controller, standing)
+    addresses = service_addresses(controller, standing.node)
+    for address in addresses:
+        yield (
+            f"probe, add and announce {address.address}/{address.prefix} on {address.interface}",
+            AddAddress(address=address, probe_seconds=PROBE_SECONDS),
+        )
+    for service in controller.services:
+        yield (
+            f"start {service.unit}",
+            StartService(
+                unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout
+            ),
+        )
+    for check in controller.health:
+        yield f"wait for health: {check.label}", CheckHealth(check=check)
+    if controller.cron:
+        yield (
+            f"arm cron: {', '.join(controller.cron)}",
+            ArmCron(paths=controller.cron, store=store, own=own, parked=places.parked_cron(controller.name)),
+        )
+    yield "announce the addresses again", Announce(addresses=addresses)
+    yield from _ssh(controller, standing)
+
+
+def _exports(controller: Controller) -> Iterator[Named]:
+    """From the unmapped mount beside the tree: NFS clients hold the numbers of the disk."""
+    if not controller.exports:
+        return
+    root = controller.tree
+    if controller.asset.kind == "filesystem":
+        root = f"{places.runtime(controller.name)}/unmapped"
+        yield (
+            f"mount the asset without an id map at {root}, for NFS",
+            MountUnmapped(
+                device=controller.asset.device,
+                target=root,
+                fstype=controller.asset.fstype,
+                options=controller.asset.options,
+            ),
+        )
+    lines = tuple(
+        f"{root}/{export.path} " + " ".join(f"{client}({','.join(export.options)})" for client in export.clients)
+        for export in controller.exports
+    )
+    path = f"/etc/exports.d/tanist-{controller.name}.exports"
+    yield f"export {', '.join(export.path for export in controller.exports)}", WriteExports(path=path, lines=lines)
+
+
+def _hostname(controller: Controller, standing: Standing) -> Iterator[Named]:
+    name = controller.identity.hostname
+    yield (
+        f"become {name} (this node's own name, {standing.hostname}, stays on its disk)",
+        SetHostname(name=name, own=standing.hostname, cover=f"{places.runtime(controller.name)}/hostname"),
+    )
+
+
+def _ssh(controller: Controller, standing: Standing) -> Iterator[Named]:
+    keys = controller.identity.ssh_host_keys
+    if controller.identity.mode == "host":
+        covers = tuple(
+            (f"{keys}/{name}", own)
+            for own in standing.ssh_keys
+            if (name := own.rsplit("/", 1)[1]) in standing.controller_keys
+        )
+        if covers:
+            yield (
+                f"answer ssh with the controller's {len(covers) // 2} host keys",
+                CoverSshKeys(unit=standing.ssh_unit, covers=covers),
+            )
+        return
+    private = [name for name in standing.controller_keys if name.endswith("_key")]
+    if private:
+        config = f"{places.runtime(controller.name)}/sshd_config"
+        yield (
+            "serve ssh on the service addresses with the controller's host keys",
+            ServeAlias(controller=controller.name, config=config, text=render_sshd_config(controller, private)),
+        )
+
+
+def render_sshd_config(controller: Controller, private_keys: list[str]) -> str:
+    """The alias sshd: the node's own settings, other addresses, other keys (sshd_config(5): the first value wins)."""
+    lines = [f"ListenAddress {one.address}" for one in controller.identity.addresses]
+    lines += [f"HostKey {controller.identity.ssh_host_keys}/{name}" for name in private_keys]
+    lines += [f"PidFile {places.runtime(controller.name)}/sshd.pid", "Include /etc/ssh/sshd_config.d/tanist-alias.conf"]
+    lines += ["UsePAM yes", "PrintMotd no", "AcceptEnv LANG LC_*", "Subsystem sftp internal-sftp"]
+    return "\n".join(lines) + "\n"

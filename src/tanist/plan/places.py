@@ -1,0 +1,38 @@
+"""Where tanist keeps its things on a node (docs/design/interfaces.md)."""
+
+from __future__ import annotations
+
+STATE = "/var/lib/tanist"
+RUN = "/run/tanist"
+
+
+def own_store(controller: str, run: str) -> str:
+    return f"{STATE}/{controller}/own/{run}"
+
+
+def mirror(controller: str) -> str:
+    return f"{STATE}/{controller}/mirror"
+
+
+def active_file(controller: str) -> str:
+    return f"{STATE}/{controller}/active.json"
+
+
+def history(controller: str) -> str:
+    return f"{STATE}/{controller}/history.jsonl"
+
+
+def claim_seen(controller: str) -> str:
+    return f"{STATE}/{controller}/claim.json"
+
+
+def parked_cron(controller: str) -> str:
+    return f"{STATE}/{controller}/cron"
+
+
+def runtime(controller: str) -> str:
+    return f"{RUN}/{controller}"
+
+
+def captures(tree: str) -> str:
+    return f"{tree}/.tanist/captures"

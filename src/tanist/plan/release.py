@@ -1,0 +1,96 @@
+"""The way back: what a takeover put in place is taken away, the asset let go as early as it can be. Pure.
+
+First what stands in the way of the asset (services, addresses, exports, mounts), then the asset, then what is this
+node's own again (files, name, ssh keys): the other node need not wait for the latter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tanist.model.steps import (
+    AddAddress,
+    Announce,
+    ArmCron,
+    BindMount,
+    CheckHealth,
+    CoverSshKeys,
+    HoldClaim,
+    MapTree,
+    MountTree,
+    MountUnmapped,
+    Plan,
+    PlannedStep,
+    PutPath,
+    Reboot,
+    SaveCapture,
+    SaveOwn,
+    ServeAlias,
+    SetHostname,
+    StartService,
+    StepSpec,
+    WriteExports,
+)
+
+BEFORE = (ArmCron, StartService, ServeAlias, AddAddress)
+MOUNTS = (WriteExports, MountUnmapped, BindMount)
+ASSET = (HoldClaim, MountTree, MapTree)
+AFTER = (CoverSshKeys, SetHostname, PutPath)
+NOTHING_TO_UNDO = (SaveOwn, CheckHealth, Announce, Reboot, SaveCapture)
+
+
+def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Plan:
+    """`in_force`: the steps of the run that made this node active, in their order."""
+    steps: list[PlannedStep] = []
+    for kinds in (BEFORE, MOUNTS):
+        steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    steps.append(
+        PlannedStep(
+            id="", says="a last capture, now that the services have stopped", direction="apply",
+            spec=SaveCapture(epoch=epoch, run=run),
+        )
+    )
+    for kinds in (ASSET, AFTER):
+        steps += [_reversed(step, run) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    numbered = tuple(replace(step, id=f"release.{n}") for n, step in enumerate(steps, start=1))
+    return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
+
+
+def lets_go(step: PlannedStep) -> bool:
+    """The step after which the other node may take the asset."""
+    return step.direction == "undo" and isinstance(step.spec, (MountTree, MapTree))
+
+
+def _reversed(step: PlannedStep, run: str = "") -> PlannedStep:
+    spec = step.spec
+    if isinstance(spec, HoldClaim) and run:
+        spec = replace(spec, run=run)
+    return replace(step, direction="undo", says=describe_undo(spec), spec=spec)
+
+
+def describe_undo(spec: StepSpec) -> str:
+    match spec:
+        case ArmCron(paths=paths):
+            return f"disarm cron: {', '.join(paths)}"
+        case StartService(unit=unit):
+            return f"stop {unit}"
+        case ServeAlias():
+            return "stop ssh on the service addresses"
+        case AddAddress(address=address):
+            return f"remove {address.address}/{address.prefix} from {address.interface}"
+        case WriteExports():
+            return "withdraw the NFS exports"
+        case MountUnmapped(target=target) | BindMount(target=target) | MountTree(target=target):
+            return f"unmount {target}"
+        case MapTree(target=target):
+            return f"take the id map off {target}"
+        case HoldClaim(controller=controller, epoch=epoch):
+            return f"write the claim: {controller} released, epoch {epoch}"
+        case CoverSshKeys():
+            return "answer ssh with this node's own host keys"
+        case SetHostname(own=own):
+            return f"be {own} again"
+        case PutPath(path=path):
+            return f"put back this node's own {path}"
+        case _:
+            return type(spec).__name__
