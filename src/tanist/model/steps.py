@@ -45,6 +45,27 @@ class HoldClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InitAsset:
+    """The first claim of a new asset, released, with the numbers that the disk has for the accounts; undone: nothing."""
+
+    tree: str
+    controller: str
+    node: str
+    run: str
+    users: tuple[tuple[str, int], ...]
+    groups: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeSshKeys:
+    """The controller's own ssh host keys, of the types that the node has, where there are none; undone: nothing."""
+
+    directory: str
+    types: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaveOwn:
     """This node's own files that are about to be replaced, saved first; undone: nothing to do, they stay saved."""
 
@@ -172,6 +193,8 @@ StepSpec = (
     MountTree
     | MapTree
     | HoldClaim
+    | InitAsset
+    | MakeSshKeys
     | SaveOwn
     | PutPath
     | BindMount

@@ -7,6 +7,7 @@ changing them may cut the operator's own line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tanist.model.definition import Controller
 from tanist.model.host import Address
@@ -18,9 +19,16 @@ from tanist.model.steps import (
     BindMount,
     CheckHealth,
     CoverSshKeys,
+    HoldClaim,
+    InitAsset,
+    MakeSshKeys,
+    MapTree,
+    MountTree,
     MountUnmapped,
     Plan,
+    PlannedStep,
     PutPath,
+    Reboot,
     SaveOwn,
     ServeAlias,
     SetHostname,
@@ -38,14 +46,38 @@ Named = tuple[str, StepSpec]
 def build_assume(controller: Controller, standing: Standing, store: str, run: str) -> Plan:
     """`store`: the capture to put in force."""
     own = places.own_store(controller.name, run)
-    steps = [*_files(controller, store, own), *_runtime(controller, standing, store, own)]
+    steps = [*_files(controller, store, own), *_runtime(controller, standing, run, store, own)]
     return Plan(title="assume: this node becomes the controller", steps=number_steps("assume", steps))
 
 
-def build_start(controller: Controller, standing: Standing) -> Plan:
-    """After a boot of the node that still holds the claim: its files are there, what a boot forgets is put back."""
-    steps = list(_runtime(controller, standing, store="", own=""))
+def build_start(in_force: tuple[PlannedStep, ...]) -> Plan:
+    """After a boot of the node that still holds the claim: its files are there, what a boot forgets is put back.
+
+    `in_force`: the steps of the run that made this node active, so that a later release undoes the same ones.
+    """
+    steps = [
+        (step.says, replace(step.spec, store="") if isinstance(step.spec, ArmCron) else step.spec)
+        for step in in_force
+        if not isinstance(step.spec, (MountTree, MapTree, HoldClaim, SaveOwn, PutPath, InitAsset, MakeSshKeys, Reboot))
+    ]
     return Plan(title="start: the controller comes up again", steps=number_steps("assume", steps))
+
+
+def build_first(controller: Controller, standing: Standing, run: str) -> Plan:
+    """The first time: what lies outside the tree is this node's already, and only what a boot forgets is added."""
+    keys = controller.identity.ssh_host_keys
+    types = tuple(sorted(key_type(path) for path in standing.ssh_keys if path.endswith("_key")))
+    make = MakeSshKeys(directory=keys, types=types, comment=controller.identity.hostname)
+    first: Named = (f"make the controller's ssh host keys in {keys}, unless they are there", make)
+    names = tuple(f"ssh_host_{one}_key{suffix}" for one in types for suffix in ("", ".pub"))
+    standing = replace(standing, controller_keys=names)
+    steps = [first, *_runtime(controller, standing, run, store="", own=places.own_store(controller.name, run))]
+    return Plan(title="assume: this node becomes the controller", steps=number_steps("assume", steps))
+
+
+def key_type(path: str) -> str:
+    """ed25519 of /etc/ssh/ssh_host_ed25519_key."""
+    return path.rsplit("/", 1)[1].removeprefix("ssh_host_").removesuffix("_key")
 
 
 def service_addresses(controller: Controller, node: str) -> tuple[Address, ...]:
@@ -70,7 +102,7 @@ def _files(controller: Controller, store: str, own: str) -> Iterator[Named]:
         yield f"put {path} as captured", PutPath(path=path, store=store, own=own)
 
 
-def _runtime(controller: Controller, standing: Standing, store: str, own: str) -> Iterator[Named]:
+def _runtime(controller: Controller, standing: Standing, run: str, store: str, own: str) -> Iterator[Named]:
     for bind in controller.binds:
         source = f"{controller.tree}/{bind.source}"
         yield f"bind {source} to {bind.target}", BindMount(source=source, target=bind.target)
@@ -95,7 +127,7 @@ def _runtime(controller: Controller, standing: Standing, store: str, own: str) -
     if controller.cron:
         yield (
             f"arm cron: {', '.join(controller.cron)}",
-            ArmCron(paths=controller.cron, store=store, own=own, parked=places.parked_cron(controller.name)),
+            ArmCron(paths=controller.cron, store=store, own=own, parked=places.parked_cron(controller.name, run)),
         )
     yield "announce the addresses again", Announce(addresses=addresses)
     yield from _ssh(controller, standing)

@@ -26,8 +26,9 @@ def claim_seen(controller: str) -> str:
     return f"{STATE}/{controller}/claim.json"
 
 
-def parked_cron(controller: str) -> str:
-    return f"{STATE}/{controller}/cron"
+def parked_cron(controller: str, run: str) -> str:
+    """In /etc, so that a rename from /etc/cron.d stays in one file system."""
+    return f"/etc/tanist/parked/{controller}/{run}"
 
 
 def runtime(controller: str) -> str:

@@ -16,6 +16,8 @@ from tanist.model.steps import (
     CheckHealth,
     CoverSshKeys,
     HoldClaim,
+    InitAsset,
+    MakeSshKeys,
     MapTree,
     MountTree,
     MountUnmapped,
@@ -36,7 +38,7 @@ BEFORE = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS = (WriteExports, MountUnmapped, BindMount)
 ASSET = (HoldClaim, MountTree, MapTree)
 AFTER = (CoverSshKeys, SetHostname, PutPath)
-NOTHING_TO_UNDO = (SaveOwn, CheckHealth, Announce, Reboot, SaveCapture)
+NOTHING_TO_UNDO = (InitAsset, MakeSshKeys, SaveOwn, CheckHealth, Announce, Reboot, SaveCapture)
 
 
 def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Plan:

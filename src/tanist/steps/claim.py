@@ -6,16 +6,44 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tanist.host.host import Host
-from tanist.journal.claimfile import load_claim, save_claim
+from tanist.journal.claimfile import create_claim, load_claim, save_claim
 from tanist.model.claim import Claim
 from tanist.model.errors import Failed
-from tanist.model.steps import HoldClaim
+from tanist.model.steps import HoldClaim, InitAsset
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 
 
 def timestamp(host: Host) -> str:
     return datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="milliseconds")
+
+
+def apply_init_asset(spec: InitAsset, context: Context) -> None:
+    """Refuses an asset that has a claim already: an existing controller is taken over, not begun again."""
+    host = context.host
+    found = load_claim(host, spec.tree)
+    if isinstance(found, Claim):
+        if found.run != spec.run:
+            raise Failed(f"the asset at {spec.tree} is in use already: {found.controller}, {found.describe()}")
+        return
+    if host.files.exists(f"{spec.tree}/.tanist/claim"):
+        raise Failed(f"{spec.tree}/.tanist/claim is there and can't be read: {found.why}")
+    host.files.make_directory(f"{spec.tree}/.tanist", 0o700)
+    claim = Claim(
+        controller=spec.controller,
+        node=spec.node,
+        epoch=0,
+        state="released",
+        since=timestamp(host),
+        run=spec.run,
+        users=spec.users,
+        groups=spec.groups,
+    )
+    create_claim(host, spec.tree, claim)
+
+
+def undo_init_asset(spec: InitAsset, context: Context) -> None:
+    """A released claim harms nobody."""
 
 
 def apply_hold_claim(spec: HoldClaim, context: Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tanist import __version__
 from tanist.capture.habackup import capture
 from tanist.capture.restore import restore_path
-from tanist.capture.store import About, save_store
+from tanist.capture.store import About, load_manifest, save_store
 from tanist.facts.node import read_node_facts
 from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
 from tanist.steps.context import Context
@@ -50,11 +50,22 @@ def apply_arm_cron(spec: ArmCron, context: Context) -> None:
 
 
 def undo_arm_cron(spec: ArmCron, context: Context) -> None:
-    files = context.host.files
+    """The entry in force is parked, so that a release can be undone; then the node's own one comes back."""
+    park_cron(spec, context)
+    own = load_manifest(context.host, spec.own).paths if context.host.files.exists(spec.own) else ()
     for path in spec.paths:
-        files.remove(parked_path(spec.parked, path))
-        if files.exists(spec.own):
+        if any(one.path == path for one in own):
             restore_path(context.host, spec.own, path)
+
+
+def park_cron(spec: ArmCron, context: Context) -> None:
+    """Where cron does not look. What is parked already is the controller's: it is not parked over."""
+    files = context.host.files
+    files.make_directory(spec.parked, 0o700)
+    for path in spec.paths:
+        parked = parked_path(spec.parked, path)
+        if files.exists(path) and not files.exists(parked):
+            files.move(path, parked)
 
 
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:

@@ -20,6 +20,8 @@ HANDLERS: dict[type, Handler] = {
     s.HoldClaim: Handler(
         apply=claim.apply_hold_claim, undo=claim.undo_hold_claim, is_applied=claim.is_hold_claim_applied
     ),
+    s.InitAsset: Handler(apply=claim.apply_init_asset, undo=claim.undo_init_asset),
+    s.MakeSshKeys: Handler(apply=sshkeys.apply_make_keys, undo=sshkeys.undo_make_keys),
     s.SaveOwn: Handler(apply=files.apply_save_own, undo=files.undo_save_own),
     s.PutPath: Handler(apply=files.apply_put_path, undo=files.undo_put_path),
     s.ArmCron: Handler(apply=files.apply_arm_cron, undo=files.undo_arm_cron),

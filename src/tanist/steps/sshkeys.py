@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from tanist.model.errors import Failed
-from tanist.model.steps import CoverSshKeys, ServeAlias
+from tanist.model.steps import CoverSshKeys, MakeSshKeys, ServeAlias
 from tanist.steps.context import Context
 from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at, release_mount
+
+
+def apply_make_keys(spec: MakeSshKeys, context: Context) -> None:
+    host = context.host
+    host.files.make_directory(spec.directory, 0o700)
+    for kind in spec.types:
+        path = f"{spec.directory}/ssh_host_{kind}_key"
+        if not host.files.exists(path):
+            argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", spec.comment, "-f", path]
+            host.run(argv, timeout=60)
+
+
+def undo_make_keys(spec: MakeSshKeys, context: Context) -> None:
+    """Keys stay: clients may know them by now."""
 
 
 def apply_cover(spec: CoverSshKeys, context: Context) -> None:
