@@ -1,0 +1,175 @@
+"""This machine as a Host (host/host.py states the contract).
+
+Thin: each subject has its module, and it is imported when it is used, so that a command which only looks at a few
+files starts in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tanist.host.files import Files
+    from tanist.host.host import Lock
+    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class LocalHost:
+    def __init__(self) -> None:
+        self._files: Files | None = None
+
+    @property
+    def files(self) -> Files:
+        if self._files is None:
+            from tanist.host.files import Files
+
+            self._files = Files()
+        return self._files
+
+    # -- time and identity of the running system
+    def boot_id(self) -> str:
+        with open(BOOT_ID) as file:
+            return file.read().strip()
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.0))
+
+    # -- commands
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        ok: Sequence[int] | None = (0,),
+        user: str = "",
+    ) -> Ran:
+        from tanist.host.commands import CommandFailed
+        from tanist.host.processes import run_program
+
+        ran = run_program(argv, stdin=stdin, timeout=timeout, user=user)
+        if ok is not None and ran.status not in ok:
+            raise CommandFailed(ran)
+        return ran
+
+    # -- mounts
+    def mounts(self) -> tuple[Mount, ...]:
+        from tanist.host.mountinfo import read_mounts
+
+        return read_mounts()
+
+    def mount_device(self, device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
+        from tanist.host import mounting
+
+        mounting.mount_device(device, target, fstype, options, idmap)
+
+    def mount_bind(self, source: str, target: str, *, idmap: IdMap | None = None) -> None:
+        from tanist.host import mounting
+
+        mounting.mount_bind(source, target, idmap)
+
+    def unmount(self, target: str) -> None:
+        from tanist.host import mounting
+
+        mounting.unmount(target)
+
+    def read_idmap(self, target: str) -> IdMap | None:
+        from tanist.host import mounting
+
+        return mounting.read_idmap(target)
+
+    # -- host name
+    def hostname(self) -> str:
+        return os.uname().nodename
+
+    def set_hostname(self, name: str) -> None:
+        import socket
+
+        socket.sethostname(name)
+
+    # -- network
+    def interfaces(self) -> tuple[Interface, ...]:
+        from tanist.host import netlink
+
+        return netlink.read_interfaces()
+
+    def add_address(self, address: Address) -> None:
+        from tanist.host import netlink
+
+        netlink.add_address(address)
+
+    def remove_address(self, address: Address) -> None:
+        from tanist.host import netlink
+
+        netlink.remove_address(address)
+
+    def probe_addresses(self, addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+        from tanist.host import wire
+
+        return wire.probe_addresses(addresses, seconds)
+
+    def announce_addresses(self, addresses: Sequence[Address]) -> None:
+        from tanist.host import wire
+
+        wire.announce_addresses(addresses)
+
+    def tcp_answers(self, address: str, port: int, timeout: float) -> bool:
+        from tanist.host import clients
+
+        return clients.tcp_answers(address, port, timeout)
+
+    def http_status(self, url: str, timeout: float) -> int:
+        from tanist.host import clients
+
+        return clients.http_status(url, timeout)
+
+    # -- accounts
+    def user_id(self, name: str) -> int | None:
+        import pwd
+
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except KeyError:
+            return None
+
+    def group_id(self, name: str) -> int | None:
+        import grp
+
+        try:
+            return grp.getgrnam(name).gr_gid
+        except KeyError:
+            return None
+
+    def user_name(self, uid: int) -> str | None:
+        import pwd
+
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return None
+
+    def group_name(self, gid: int) -> str | None:
+        import grp
+
+        try:
+            return grp.getgrgid(gid).gr_name
+        except KeyError:
+            return None
+
+    # -- locks
+    def lock(self, path: str, note: str) -> Lock | str:
+        from tanist.host.locks import take_lock
+
+        return take_lock(path, note)

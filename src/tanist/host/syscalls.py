@@ -1,0 +1,192 @@
+"""System calls for which Python has no name: mounts by descriptor, the id map of a mount, user namespaces.
+
+Thin: one function a call, integers and str in, descriptors out, OSError with what was tried. Numbers are the same on
+every architecture since Linux 5.0 (open_tree and later); statx and umount2 go through the C library.
+Sources: open_tree(2), mount_setattr(2), move_mount(2), fsopen(2), fsconfig(2), fsmount(2), statmount(2), and
+include/uapi/linux/mount.h.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from typing import NoReturn
+
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+CLONE_NEWUSER = 0x10000000
+
+OPEN_TREE_CLONE = 1
+MOUNT_ATTR_IDMAP = 0x100000
+MOVE_MOUNT_F_EMPTY_PATH = 4
+UMOUNT_NOFOLLOW = 8
+FSCONFIG_SET_FLAG = 0
+FSCONFIG_SET_STRING = 1
+FSCONFIG_CMD_CREATE = 6
+STATX_MNT_ID_UNIQUE = 0x4000
+STATMOUNT_SUPPORTED_MASK = 0x1000
+STATMOUNT_MNT_UIDMAP = 0x2000
+STATMOUNT_MNT_GIDMAP = 0x4000
+
+NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
+NR_MOUNT_SETATTR, NR_STATMOUNT = 442, 457
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def _syscall(number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    values = [ctypes.c_long(item) if isinstance(item, int) else item for item in arguments]
+    result: int = _libc.syscall(ctypes.c_long(number), *values)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def open_tree(path: str) -> int:
+    """A detached clone of the mount that `path` is on, beginning at `path`; what is mounted below stays out."""
+    return _syscall(NR_OPEN_TREE, AT_FDCWD, os.fsencode(path), OPEN_TREE_CLONE | os.O_CLOEXEC)
+
+
+def set_idmap(mount_fd: int, userns_fd: int) -> None:
+    attributes = ctypes.create_string_buffer(struct.pack("=QQQQ", MOUNT_ATTR_IDMAP, 0, 0, userns_fd), 32)
+    _syscall(NR_MOUNT_SETATTR, mount_fd, b"", AT_EMPTY_PATH, attributes, 32)
+
+
+def move_mount(mount_fd: int, target: str) -> None:
+    _syscall(NR_MOVE_MOUNT, mount_fd, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def fsopen(fstype: str) -> int:
+    return _syscall(NR_FSOPEN, fstype.encode(), 1)  # FSOPEN_CLOEXEC
+
+
+def fsconfig_flag(fs_fd: int, name: str) -> None:
+    _syscall(NR_FSCONFIG, fs_fd, FSCONFIG_SET_FLAG, name.encode(), None, 0)
+
+
+def fsconfig_string(fs_fd: int, name: str, value: str) -> None:
+    _syscall(NR_FSCONFIG, fs_fd, FSCONFIG_SET_STRING, name.encode(), os.fsencode(value), 0)
+
+
+def fsconfig_create(fs_fd: int) -> None:
+    _syscall(NR_FSCONFIG, fs_fd, FSCONFIG_CMD_CREATE, None, None, 0)
+
+
+def fsmount(fs_fd: int, attributes: int) -> int:
+    return _syscall(NR_FSMOUNT, fs_fd, 1, attributes)  # FSMOUNT_CLOEXEC
+
+
+def umount(target: str) -> None:
+    if _libc.umount2(os.fsencode(target), UMOUNT_NOFOLLOW) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def unshare(flags: int) -> None:
+    if _libc.unshare(flags) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def unique_mount_id(path: str) -> int:
+    """statx(2) with STATX_MNT_ID_UNIQUE (Linux 6.8); OSError(ENOSYS) before."""
+    buffer = ctypes.create_string_buffer(256)
+    if _libc.statx(AT_FDCWD, os.fsencode(path), AT_SYMLINK_NOFOLLOW, STATX_MNT_ID_UNIQUE, buffer) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), path)
+    (mask,) = struct.unpack_from("=I", buffer, 0)
+    if not mask & STATX_MNT_ID_UNIQUE:
+        raise OSError(errno.ENOSYS, "this kernel does not number its mounts uniquely (Linux 6.8)")
+    (number,) = struct.unpack_from("=Q", buffer, 144)
+    return int(number)
+
+
+def mount_idmap(mount_id: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """statmount(2): lines "on-disk seen count" for users and for groups, None when the mount has no map.
+
+    OSError(ENOSYS) where the kernel does not tell (before Linux 6.15): never taken for "no map".
+    """
+    wanted = STATMOUNT_SUPPORTED_MASK | STATMOUNT_MNT_UIDMAP | STATMOUNT_MNT_GIDMAP
+    request = ctypes.create_string_buffer(struct.pack("=IIQQ", 24, 0, mount_id, wanted), 24)
+    answer = ctypes.create_string_buffer(65536)
+    _syscall(NR_STATMOUNT, request, answer, len(answer), 0)
+    (mask,) = struct.unpack_from("=Q", answer, 8)
+    (supported,) = struct.unpack_from("=Q", answer, 144)
+    if not mask & STATMOUNT_SUPPORTED_MASK or not supported & STATMOUNT_MNT_UIDMAP:
+        raise OSError(errno.ENOSYS, "this kernel does not tell the id map of a mount (Linux 6.15)")
+    if not mask & STATMOUNT_MNT_UIDMAP:
+        return None
+    users, at_users, groups, at_groups = struct.unpack_from("=IIII", answer, 152)
+    return _strings(answer.raw, at_users, users), _strings(answer.raw, at_groups, groups)
+
+
+def _strings(answer: bytes, offset: int, count: int) -> tuple[str, ...]:
+    start = 512 + offset  # the fixed part of struct statmount
+    return tuple(item.decode() for item in answer[start:].split(b"\0", count)[:count])
+
+
+def user_namespace(uid_map: str, gid_map: str) -> int:
+    """A descriptor of a new user namespace with these maps. No process is left behind.
+
+    The child is forked, not a thread: unshare(2) of a user namespace is EINVAL in a process with threads.
+    """
+    limit = os.sysconf("SC_PAGE_SIZE") - 1  # user_namespaces(7): one write, shorter than a page
+    for name, text in (("uid", uid_map), ("gid", gid_map)):
+        if len(text) > limit:
+            raise OSError(errno.E2BIG, f"the {name} map is too large for the kernel: {len(text)} bytes, limit {limit}")
+        if not text:
+            raise OSError(errno.EINVAL, f"the {name} map is empty: the kernel takes none without extents")
+    with _unshared_child() as pid:
+        for file, text in (("uid_map", uid_map), ("gid_map", gid_map)):
+            fd = os.open(f"/proc/{pid}/{file}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, text.encode())
+            except OSError as error:
+                raise OSError(error.errno, f"the kernel refuses this {file}: {error.strerror}") from None
+            finally:
+                os.close(fd)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def _unshared_child() -> Iterator[int]:
+    """The id of a process in a user namespace of its own, gone at the end of the block."""
+    said_out, said_in = os.pipe()
+    end_out, end_in = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(end_in)
+        _wait_unshared(said_in, end_out)
+    os.close(said_in)
+    os.close(end_out)
+    try:
+        answer = os.read(said_out, 4)
+        (code,) = struct.unpack("=I", answer) if len(answer) == 4 else (errno.EIO,)
+        if code:
+            raise OSError(code, f"a user namespace cannot be made: {os.strerror(code)}")
+        yield pid
+    finally:
+        os.close(said_out)
+        os.close(end_in)
+        os.waitpid(pid, 0)
+
+
+def _wait_unshared(say: int, until: int) -> NoReturn:
+    """Only system calls: the fork of a process with threads may do nothing else."""
+    code = 0
+    try:
+        unshare(CLONE_NEWUSER)
+    except OSError as error:
+        code = error.errno or errno.EIO
+    finally:
+        os.write(say, struct.pack("=I", code))
+        os.read(until, 1)
+        os._exit(0)

@@ -1,0 +1,184 @@
+"""Asking and telling the wire who has an address, through packet(7) sockets.
+
+Silence proves nothing (a switch port may still be learning, a host may be set not to answer); an answer proves that
+a kernel has the address. An interface on which nothing could be heard is an error, never silence.
+Measured: an address in use is found in 0.1 ms. Closing a bound packet socket takes the kernel 12 to 16 ms: a thread
+does it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tanist.host import frames
+from tanist.host.netlink import read_interfaces
+from tanist.model.host import Address, Answer
+
+PROBES = 3
+SHARES = 4  # probes at 0, 1/4 and 2/4 of the window: the last one has half of it to be answered
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST = 263, 1, 0
+PACKET_OUTGOING = 4
+SO_ATTACH_FILTER = 26
+# ldb [20]; jeq 58; ldb [54]; jeq 135; jeq 136; accept; drop: neighbour discovery only, whatever else the line carries
+DISCOVERY_ONLY = (
+    (0x30, 0, 0, 20),
+    (0x15, 0, 4, frames.ICMPV6),
+    (0x30, 0, 0, 54),
+    (0x15, 1, 0, frames.SOLICITATION),
+    (0x15, 0, 1, frames.ADVERTISEMENT),
+    (0x06, 0, 0, 0xFFFF),
+    (0x06, 0, 0, 0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ear:
+    """One socket: what is asked over an interface in one address family."""
+
+    socket: socket.socket
+    interface: str
+    mac: bytes
+    addresses: dict[bytes, str]
+
+    def ask(self) -> None:
+        for packed in self.addresses:
+            self.socket.send(frames.build_probe(self.mac, packed))
+
+    def hear(self) -> Iterable[Answer]:
+        """What has arrived. Frames of this machine do not count."""
+        while True:
+            try:
+                frame, sender = self.socket.recvfrom(2048)
+            except BlockingIOError:
+                return
+            claimed = frames.parse_claims(frame)
+            if claimed is None or sender[2] == PACKET_OUTGOING or self.mac in (frame[6:12], claimed[1]):
+                continue
+            if claimed[0] in self.addresses:
+                yield Answer(address=self.addresses[claimed[0]], mac=claimed[1].hex(":"))
+
+
+def probe_addresses(addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+    """Who answers, or asks for the same: each (address, MAC) once. Returns early once every address has an answer."""
+    wanted = {address.address for address in addresses}
+    ears: list[_Ear] = []
+    try:
+        for interface, mac in _usable_macs(addresses).items():
+            own = [item.address for item in addresses if item.interface == interface]
+            for family in (socket.AF_INET, socket.AF_INET6):
+                packed = {socket.inet_pton(family, item): item for item in own if _family(item) == family}
+                if packed:
+                    ears.append(_open_ear(interface, mac, packed))
+        found = _listen(ears, wanted, seconds)
+    finally:
+        threading.Thread(target=_close, args=(ears,), daemon=True).start()
+    if wanted - {answer.address for answer in found}:
+        _usable_macs(addresses)  # the line may have dropped meanwhile: then silence says nothing
+    return found
+
+
+def announce_addresses(addresses: Sequence[Address]) -> None:
+    macs = _usable_macs(addresses)
+    voice = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    try:
+        for address in addresses:
+            packed = socket.inet_pton(_family(address.address), address.address)
+            kind = frames.ETH_P_ARP if len(packed) == 4 else frames.ETH_P_IPV6
+            for frame in frames.build_announcements(macs[address.interface], packed):
+                voice.sendto(frame, (address.interface, kind))
+    finally:
+        threading.Thread(target=voice.close, daemon=True).start()
+
+
+def _usable_macs(addresses: Sequence[Address]) -> dict[str, bytes]:
+    """MAC by interface. OSError for one on which the wire cannot be asked."""
+    interfaces = {item.name: item for item in read_interfaces()}
+    found = {}
+    for name in dict.fromkeys(item.interface for item in addresses):
+        interface = interfaces.get(name)
+        if interface is None:
+            raise OSError(errno.ENODEV, f"{name}: no such interface")
+        if not interface.up:
+            raise OSError(errno.ENETDOWN, f"{name} is down: the wire cannot be asked")
+        if not interface.carrier:
+            raise OSError(errno.ENETDOWN, f"{name} has no carrier: the wire cannot be asked")
+        mac = bytes.fromhex(interface.mac.replace(":", ""))
+        if len(mac) != 6 or mac == frames.NO_MAC:
+            raise OSError(errno.EOPNOTSUPP, f"{name} is not Ethernet: the wire cannot be asked")
+        found[name] = mac
+    return found
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _open_ear(interface: str, mac: bytes, addresses: dict[bytes, str]) -> _Ear:
+    # protocol 0 and a later bind: 0.1 ms instead of 8, and nothing is heard before the filter is in place
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+    try:
+        if len(next(iter(addresses))) == 4:
+            sock.bind((interface, frames.ETH_P_ARP))
+        else:
+            _attach_filter(sock)
+            sock.bind((interface, frames.ETH_P_IPV6))
+            index = socket.if_nametoindex(interface)
+            for packed in addresses:
+                group = frames.solicited_node_mac(packed) + b"\0\0"
+                request = struct.pack("=iHH8s", index, PACKET_MR_MULTICAST, 6, group)
+                sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{interface}: {error.strerror}") from None
+    return _Ear(socket=sock, interface=interface, mac=mac, addresses=addresses)
+
+
+def _attach_filter(sock: socket.socket) -> None:
+    code = b"".join(struct.pack("=HBBI", *line) for line in DISCOVERY_ONLY)
+    program = ctypes.create_string_buffer(code, len(code))
+    sock.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(DISCOVERY_ONLY), ctypes.addressof(program))
+    )
+
+
+def _listen(ears: Sequence[_Ear], wanted: set[str], seconds: float) -> tuple[Answer, ...]:
+    start = time.monotonic()
+    rounds = [start + seconds * number / SHARES for number in range(PROBES)]
+    found: dict[Answer, None] = {}
+    with selectors.DefaultSelector() as selector:
+        for ear in ears:
+            selector.register(ear.socket, selectors.EVENT_READ, ear)
+        while wanted - {answer.address for answer in found}:
+            now = time.monotonic()
+            if rounds and now >= rounds[0]:
+                rounds.pop(0)
+                _ask_all(ears)
+                continue
+            if now >= start + seconds:
+                break
+            for key, _ in selector.select((rounds[0] if rounds else start + seconds) - now):
+                found.update(dict.fromkeys(key.data.hear()))
+    return tuple(found)
+
+
+def _ask_all(ears: Sequence[_Ear]) -> None:
+    for ear in ears:
+        try:
+            ear.ask()
+        except OSError as error:
+            raise OSError(error.errno, f"{ear.interface}: {error.strerror}: the wire cannot be asked") from None
+
+
+def _close(ears: Sequence[_Ear]) -> None:
+    for ear in ears:
+        with contextlib.suppress(OSError):
+            ear.socket.close()
