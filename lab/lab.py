@@ -13,15 +13,16 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cgroup, cleanup, disk, files, layers, network, powercut
+from lab.enter import ENVIRONMENT
 from lab.errors import LabError, LabRefused
-from lab.layout import CACHE, DISK_BYTES, NETWORKS, NODES, REPOSITORY, STATE, Layout, node_spec
-from lab.node import PYTHON, Node, State
+from lab.layout import CACHE, DISK_BYTES, NETWORKS, NODES, STATE, Layout, node_spec
+from lab.node import PYTHON, Node, State, start_daemon
 from lab.observer import ObserverLog
 
 BOOT_TIMEOUT = 60.0
@@ -223,7 +224,7 @@ class Lab:
             raise LabError(f"{node}: {shlex.join(argv)}: status {done.returncode}: {said}")
         return done
 
-    def enter_argv(self, node: str, argv: Sequence[str], environment: dict[str, str]) -> list[str]:
+    def enter_argv(self, node: str, argv: Sequence[str], environment: Mapping[str, str] = ENVIRONMENT) -> list[str]:
         """A command line of the machine that runs `argv` in the node, for callers with their own pipes or terminal."""
         return self._node(node).enter_argv(argv, environment)
 
@@ -264,15 +265,8 @@ class Lab:
             for a in ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(tree / group))
         ]
         inside = [f"--net={network.NETNS / self.layout.switch}", *PYTHON, "-m", "lab.observer"]
-        with (self.layout.directory / "observer.log").open("ab") as log:
-            subprocess.Popen(
-                [*join, "nsenter", *inside, str(self.layout.observer_log)],
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        argv = [*join, "nsenter", *inside, str(self.layout.observer_log)]
+        start_daemon(argv, self.layout.directory / "observer.log")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

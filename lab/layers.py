@@ -103,6 +103,7 @@ def guest_files(spec: NodeSpec, everyone: Iterable[NodeSpec]) -> dict[str, tuple
     machine_id = hashlib.md5(f"tanist lab {spec.name}".encode(), usedforsecurity=False).hexdigest()
     return {
         "etc/hosts": (render_hosts(everyone), 0o644),
+        "etc/resolv.conf": ("# no name server: names come from /etc/hosts\n", 0o644),
         "etc/machine-id": (f"{machine_id}\n", 0o444),
         "etc/network/interfaces": (render_interfaces(spec), 0o644),
         "etc/systemd/journald.conf.d/lab.conf": ("[Journal]\nSystemMaxUse=64M\nRateLimitBurst=0\n", 0o644),

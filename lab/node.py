@@ -59,22 +59,18 @@ class Node:
             (self.directory / sub).mkdir(parents=True, exist_ok=True)
         (self.directory / "upper").chmod(0o755)
         cgroup.create(self.machine)
-        argv = ["unshare", "--mount", "--propagation", "slave", *PYTHON, "-m", "lab.supervise"]
-        with (self.directory / "console.log").open("ab") as log:
-            supervisor = subprocess.Popen(
-                [*argv, self.layout.lab, self.name],
-                cwd=REPOSITORY,
-                env={"PATH": ENVIRONMENT["PATH"], "LANG": "C.UTF-8"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._supervisor = supervisor  # kept so that a long-lived caller can reap it
+        self._ended.unlink(missing_ok=True)
+        helper = ["unshare", "--mount", "--propagation", "slave", *PYTHON, "-m", "lab.supervise"]
+        start_daemon([*helper, self.layout.lab, self.name], self.directory / "console.log")
         wait_until(f"{self.name} starts", self._has_started, timeout=20)
 
+    @property
+    def _ended(self) -> Path:
+        """The supervisor leaves its status here when it ends by itself."""
+        return self.directory / "ended"
+
     def _has_started(self) -> bool:
-        if self._supervisor.poll() is not None:
+        if self._ended.exists():
             tail = (self.directory / "console.log").read_text(errors="replace")[-1500:]
             raise LabError(f"{self.name} did not start:\n{tail}")
         pid = self.init_pid()
@@ -122,3 +118,17 @@ class Node:
     def mounts(self) -> list[disk.DiskMount]:
         """Mounts of the shared disks in this node."""
         return disk.mounts_of(disk.attached_disks(self.layout), cgroup.pids(self.machine))
+
+
+def start_daemon(argv: Sequence[str], log: Path) -> None:
+    """Start a helper that outlives its caller: not our child (setsid forks), nothing of our environment."""
+    with log.open("ab") as out:
+        subprocess.run(
+            ["setsid", "--fork", *argv],
+            cwd=REPOSITORY,
+            env={"PATH": ENVIRONMENT["PATH"], "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            check=True,
+        )

@@ -53,4 +53,8 @@ def nspawn_argv(layout: Layout, spec: NodeSpec) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    status = "failed"
+    try:
+        status = str(main(*sys.argv[1:]))
+    finally:
+        (Layout(sys.argv[1]).node_dir(sys.argv[2]) / "ended").write_text(status)

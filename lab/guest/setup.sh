@@ -88,7 +88,7 @@ units() {
     systemctl -q disable postgresql.service
     systemctl -q enable cron.service ssh.service networking.service lab-disks.service
     systemctl -q set-default multi-user.target
-    systemctl -q mask getty.target console-getty.service systemd-logind.service systemd-udevd.service \
+    systemctl -q mask getty.target console-getty.service systemd-udevd.service \
         systemd-udev-trigger.service systemd-resolved.service systemd-networkd.service systemd-timesyncd.service \
         systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-ask-password-wall.path \
         systemd-pstore.service systemd-random-seed.service systemd-remount-fs.service \
