@@ -1,0 +1,167 @@
+"""What must hold between the values of one definition. Pure: a Controller in, mistakes noted with their places.
+
+A value that is empty was already found wrong by itself and is passed over here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tanist.definition.protected import check_place, is_inside
+from tanist.definition.table import Problems, Where
+from tanist.model.definition import Controller
+
+_Place = tuple[Where, str]
+
+
+def check_controller(controller: Controller, problems: Problems) -> None:
+    _check_tree(controller, problems)
+    _check_places(controller, problems)
+    _check_sources(controller, problems)
+    _check_readable_without_tree(controller, problems)
+    _check_nodes(controller, problems)
+    _check_addresses(controller, problems)
+    _check_repetitions(controller, problems)
+
+
+def _check_tree(controller: Controller, problems: Problems) -> None:
+    wrong = check_place(controller.tree) if controller.tree else ""
+    if wrong:
+        problems.add(("tree", "path"), wrong)
+
+
+def _owned(controller: Controller) -> Iterator[_Place]:
+    """What a capture holds, files last: a file in a directory that is owned as a whole is the one to take out."""
+    yield from _listed(("outside", "directories"), controller.outside.directories)
+    yield ("identity", "ssh_host_keys"), controller.identity.ssh_host_keys
+    yield from _listed(("outside", "files"), controller.outside.files)
+
+
+def _check_places(controller: Controller, problems: Problems) -> None:
+    """Captured paths and bind targets: each on its own ground, and none in another."""
+    targets: list[_Place] = [(("bind", i, "target"), bind.target) for i, bind in enumerate(controller.binds)]
+    places = [place for place in (*_owned(controller), *targets) if place[1]]
+    for i, (where, path) in enumerate(places):
+        wrong = check_place(path) or _against_tree(path, controller.tree) or _against_others(path, places[:i])
+        if not wrong and where[:2] == ("outside", "files") and path.startswith("/etc/cron.d/"):
+            wrong = f'"{path}" would run from the moment it is there; allowed: in [cron] files, armed last'
+        if wrong:
+            problems.add(where, wrong)
+
+
+def _against_tree(path: str, tree: str) -> str:
+    if tree and is_inside(path, tree):
+        return f'"{path}" lies inside the tree {tree} and moves with it; allowed: paths outside the tree'
+    if tree and is_inside(tree, path):
+        return f'"{path}" holds the tree {tree}; allowed: paths outside the tree'
+    return ""
+
+
+def _against_others(path: str, others: Iterable[_Place]) -> str:
+    for where, other in others:
+        key = ".".join(part for part in where if isinstance(part, str))
+        if path == other:
+            return f'"{path}" is already in {key}; allowed: each path once'
+        if is_inside(path, other):
+            return f'"{path}" lies inside "{other}" ({key}), which is owned as a whole; allowed: each path once'
+        if is_inside(other, path):
+            return f'"{path}" holds "{other}" ({key}); allowed: paths of which none lies inside another'
+    return ""
+
+
+def _check_sources(controller: Controller, problems: Problems) -> None:
+    """A directory of the tree that appears at two places is one server's file under two locks and two names."""
+    seen: list[str] = []
+    for i, bind in enumerate(controller.binds):
+        if bind.source and bind.source in seen:
+            problems.add(("bind", i, "source"), f'"{bind.source}" is bound to two places; allowed: one')
+        seen.append(bind.source)
+
+
+def _check_readable_without_tree(controller: Controller, problems: Problems) -> None:
+    """What a standby node is asked for must be there while the tree is not."""
+    away = [path for path in (controller.tree, *(bind.target for bind in controller.binds)) if path]
+    asked: list[_Place] = [(("version", "file"), controller.version.file)]
+    asked += [(("scope", i, "file"), scope.file) for i, scope in enumerate(controller.scope)]
+    asked += _listed(("standby", "installed"), controller.standby.installed)
+    for where, path in asked:
+        inside = next((place for place in away if path and is_inside(path, place)), "")
+        if inside:
+            what = f'"{path}" lies in "{inside}", which a standby node does not have'
+            problems.add(where, f"{what}; allowed: a path of the installed product, there on every node")
+    for i, path in enumerate(controller.standby.unconfigured):
+        if path and path in controller.standby.installed:
+            problems.add(("standby", "unconfigured", i), f'"{path}" is in installed too; allowed: in one of them')
+
+
+def _check_nodes(controller: Controller, problems: Problems) -> None:
+    if len(controller.nodes) < 2:
+        problems.add(
+            ("node",), f"{len(controller.nodes)} of at least two nodes; allowed: one [[node]] for each machine"
+        )
+    for field in ("name", "ssh"):
+        first: dict[str, int] = {}
+        for i, value in enumerate(getattr(node, field) for node in controller.nodes):
+            if value and first.setdefault(value, i) != i:
+                problems.add(("node", i, field), f'"{value}" is another node\'s; allowed: one that no other node has')
+    service = {address.address for address in controller.identity.addresses} - {""}
+    moving = service | {controller.identity.hostname} - {""}
+    for i, node in enumerate(controller.nodes):
+        host = node.ssh.rpartition("@")[2]
+        if host in moving:
+            problems.add(
+                ("node", i, "ssh"), f'"{host}" moves with the controller; allowed: a name or address that stays'
+            )
+
+
+def _check_addresses(controller: Controller, problems: Problems) -> None:
+    service: dict[str, int] = {}
+    for i, address in enumerate(controller.identity.addresses):
+        if address.address and service.setdefault(address.address, i) != i:
+            problems.add(("identity", "address", i, "address"), f'"{address.address}" is given twice; allowed: once')
+    owner: dict[str, str] = {}
+    for i, node in enumerate(controller.nodes):
+        for k, management in enumerate(node.management):
+            if not management:
+                continue
+            where = ("node", i, "management", k)
+            if management in service:
+                what = f'"{management}" is a service address, which moves'
+                problems.add(where, f"{what}; allowed: an address that stays with this node")
+            elif owner.setdefault(management, node.name) != node.name:
+                what = f'"{management}" is also an address of {owner[management]}'
+                problems.add(where, f"{what}; allowed: an address of this node alone")
+
+
+def _check_repetitions(controller: Controller, problems: Problems) -> None:
+    _once((((("service", i, "unit"), service.unit)) for i, service in enumerate(controller.services)), problems)
+    exports = ((("export", i, "clients"), export.path, client) for i, export in enumerate(controller.exports)
+               for client in dict.fromkeys(export.clients))  # fmt: skip
+    seen: set[tuple[str, str]] = set()
+    for where, path, client in exports:
+        if path and client and (path, client) in seen:
+            problems.add(where, f'"{path}" is exported to {client} twice; allowed: once')
+        seen.add((path, client))
+    labels = (
+        (("health", i, "kind"), check.label) for i, check in enumerate(controller.health) if _is_whole(check.label)
+    )
+    _once(labels, problems)
+    scopes = ((("scope", i, "key"), f"{scope.file}: {scope.key}") for i, scope in enumerate(controller.scope))
+    _once(((where, what) for where, what in scopes if _is_whole(what)), problems)
+
+
+def _once(places: Iterable[_Place], problems: Problems) -> None:
+    seen: set[str] = set()
+    for where, value in places:
+        if value and value in seen:
+            problems.add(where, f'"{value}" is given twice; allowed: once')
+        seen.add(value)
+
+
+def _is_whole(label: str) -> bool:
+    """Not put together from values that were found wrong."""
+    return not label.endswith((" ", ":0")) and not label.startswith(":") and " :" not in label
+
+
+def _listed(where: Where, paths: Iterable[str]) -> list[_Place]:
+    return [((*where, i), path) for i, path in enumerate(paths)]
