@@ -85,7 +85,7 @@ def run_load(make_session: Callable[[], Session], ledger: Ledger, limits: Limits
 
     Raises RuntimeError when a writer ended by itself, which none should.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     stop = threading.Event()
     pause = limits.threads / limits.rate if limits.rate else 0.0
     writers = [
@@ -107,6 +107,7 @@ def run_load(make_session: Callable[[], Session], ledger: Ledger, limits: Limits
     for writer in writers:
         writer.join()
     ledger.close()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if died:
         raise RuntimeError("a writer died")
 

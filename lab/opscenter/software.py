@@ -45,7 +45,8 @@ def _install_code(layout: Layout) -> None:
     for source in sorted(FILES.parent.glob("*.py")):
         shutil.copyfile(source, target / source.name)
     shutil.copytree(FILES, target / "files")
-    compileall.compile_dir(target, quiet=1)  # the daemons may not write there, and start faster
+    if layout.real:
+        compileall.compile_dir(target, quiet=1)  # the daemons may not write there, and start faster
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
