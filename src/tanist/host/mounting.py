@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tanist.host import syscalls
+from tanist.host.idmaps import check_idmap, parse_extents, render_extents, render_sorted
 from tanist.host.mountinfo import find_mount, read_mounts
 from tanist.model.host import IdMap, Mount
 
@@ -75,12 +76,7 @@ def read_idmap(target: str) -> IdMap | None:
     if "idmapped" not in mounted.options:
         return None
     lines = syscalls.mount_idmap(syscalls.unique_mount_id(place))
-    return IdMap(users=_extents(lines[0]), groups=_extents(lines[1])) if lines else None
-
-
-def render_map(extents: Iterable[tuple[int, int, int]]) -> str:
-    """Lines "on-disk seen count", as /proc/PID/uid_map of the namespace that carries the map takes them."""
-    return "\n".join(f"{disk} {seen} {count}" for disk, seen, count in extents)
+    return IdMap(users=parse_extents(lines[0]), groups=parse_extents(lines[1])) if lines else None
 
 
 def _place(target: str) -> str:
@@ -102,7 +98,8 @@ def _attach(mount_fd: int, place: str, idmap: IdMap | None) -> None:
 
 
 def _map(mount_fd: int, place: str, idmap: IdMap) -> None:
-    namespace = syscalls.user_namespace(render_map(idmap.users), render_map(idmap.groups))
+    check_idmap(idmap)
+    namespace = syscalls.user_namespace(render_extents(idmap.users), render_extents(idmap.groups))
     try:
         syscalls.set_idmap(mount_fd, namespace)
     except OSError as error:
@@ -196,24 +193,11 @@ def _has_map(mounted: Mount, idmap: IdMap | None) -> bool:
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
-        return _remembered_map(mounted.target) == _memory(idmap)
-    return found is not None and _memory(found) == _memory(idmap)
-
-
-def _extents(lines: Iterable[str]) -> tuple[tuple[int, int, int], ...]:
-    found = []
-    for line in lines:
-        disk, seen, count = line.split()
-        found.append((int(disk), int(seen), int(count)))
-    return tuple(found)
+        return _remembered_map(mounted.target) == render_sorted(idmap)
+    return found is not None and render_sorted(found) == render_sorted(idmap)
 
 
 # -- the maps of this boot, for kernels that do not tell them (before 6.15)
-def _memory(idmap: IdMap) -> str:
-    """The kernel sorts extents: compared without their order."""
-    return f"{render_map(sorted(idmap.users))}\n\n{render_map(sorted(idmap.groups))}\n"
-
-
 def _memory_file(place: str) -> str:
     return f"{MAPS}/{place.strip('/').replace('%', '%25').replace('/', '%2F')}"
 
@@ -222,7 +206,7 @@ def _remember_map(place: str, idmap: IdMap) -> None:
     """Before the mount appears, so that a mapped mount without its note is never tanist's."""
     os.makedirs(MAPS, mode=0o755, exist_ok=True)
     with open(_memory_file(place), "w") as file:
-        file.write(_memory(idmap))
+        file.write(render_sorted(idmap))
 
 
 def _remembered_map(place: str) -> str:

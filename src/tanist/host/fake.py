@@ -1,0 +1,289 @@
+"""A machine in a directory, for tests and the simulator: the same answers and the same errors as a real one.
+
+Its files lie below `root`, its mounts redirect to the directories of FakeDisks, its addresses are on a FakeWire, its
+time is virtual, its commands are scripted: an unplanned command is an AssertionError. It can lose power, boot, keep
+silent, and stop tanist after any change (`crash_after`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tanist.host.commands import CommandFailed
+from tanist.host.fake_files import FakeFiles
+from tanist.host.fake_mounts import FakeMounts
+from tanist.host.fake_network import FakeNetwork
+from tanist.host.fake_units import FakeUnit, Systemctl
+from tanist.host.fake_world import Crash, FakeClock, FakeDisk, FakeWire
+from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+
+__all__ = ["Crash", "FakeClock", "FakeDisk", "FakeHost", "FakeUnit", "FakeWire"]
+
+Reply = Callable[[Sequence[str], bytes], Ran]
+
+
+@dataclass(slots=True, eq=False)
+class FakeLock:
+    locks: dict[str, FakeLock]
+    path: str
+    note: str
+
+    def close(self) -> None:
+        if self.locks.get(self.path) is self:
+            del self.locks[self.path]
+
+
+class FakeHost:
+    def __init__(
+        self,
+        root: str,
+        name: str = "node1",
+        *,
+        wire: FakeWire | None = None,
+        disks: Mapping[str, FakeDisk] | None = None,
+        units: Mapping[str, FakeUnit] | None = None,
+        users: Mapping[str, int] | None = None,
+        groups: Mapping[str, int] | None = None,
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.name = name
+        self.root = root
+        self.clock = clock or FakeClock()
+        self.wire = wire or FakeWire()
+        self.disks = dict(disks or {})
+        self.units = dict(units or {})
+        self.users = dict(users or {"root": 0})
+        self.groups = dict(groups or {"root": 0})
+        self.urls: dict[str, int] = {}  # what http_status() answers
+        self.ports: set[int] = set()  # what listens besides the units
+        self.power = True
+        self.silent = False  # hung or cut off: runs on, but nobody hears of it
+        self.log: list[str] = []  # every change, in order
+        self.ran: list[tuple[str, ...]] = []  # every command, in order
+        self._files = FakeFiles(root, self._changing)
+        self._mounts = FakeMounts(name, self._files, self.disks)
+        self.network = FakeNetwork(name, self.wire, len(self.wire.machines) + 1)
+        self.wire.machines.append(self)
+        self._replies: list[tuple[tuple[str, ...], Reply]] = []
+        self._locks: dict[str, FakeLock] = {}
+        self._boots = 1
+        self._until_crash: int | None = None
+        self._hostname = self._stored_hostname()
+
+    # -- the test's side
+    def answer(
+        self, prefix: Sequence[str], stdout: str = "", *, status: int = 0, stderr: str = "", changes: bool = False
+    ) -> None:
+        """Commands that begin with `prefix` give this; the latest answer that fits counts. `changes`: logged."""
+
+        def reply(argv: Sequence[str], _: bytes) -> Ran:
+            ran = Ran(argv=tuple(argv), status=status, stdout=stdout.encode(), stderr=stderr.encode())
+            if changes:
+                with self._changing(" ".join(argv)):
+                    return ran
+            return ran
+
+        self.answer_with(prefix, reply)
+
+    def answer_with(self, prefix: Sequence[str], reply: Reply) -> None:
+        """The same, computed: `reply(argv, stdin)`."""
+        self._replies.append((tuple(prefix), reply))
+
+    def crash_after(self, changes: int) -> None:
+        """Raise Crash right after the Nth change from now on; tanist's locks are gone then, the host runs on."""
+        self._until_crash = changes
+
+    def power_off(self) -> None:
+        """Memory is gone: mounts, added addresses, running units, the host name, locks and /run."""
+        self.power = False
+        self._mounts.clear()
+        self.network.forget_added()
+        self._locks.clear()
+        for unit in self.units.values():
+            unit.state, unit.result = "inactive", "success"
+        run = os.path.join(self.root, "run")
+        shutil.rmtree(run, ignore_errors=True)
+        os.makedirs(run, exist_ok=True)
+
+    def boot(self) -> None:
+        """A new boot id, the stored host name, enabled units running."""
+        self.power = True
+        self._boots += 1
+        self._hostname = self._stored_hostname()
+        for unit in self.units.values():
+            if unit.enabled == "enabled":
+                unit.state = "active" if unit.condition and not unit.fails else "failed"
+
+    def reboot(self) -> None:
+        self.power_off()
+        self.boot()
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        return (*self.wire.violations, *(text for disk in self.disks.values() for text in disk.violations))
+
+    @contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        """Around one change. One that fails is not counted."""
+        assert self.power, f"{self.name} is off and cannot do: {what}"
+        yield
+        self.log.append(what)
+        if self._until_crash is None:
+            return
+        self._until_crash -= 1
+        if self._until_crash <= 0:
+            self._until_crash = None
+            self._locks.clear()
+            raise Crash(what)
+
+    def _stored_hostname(self) -> str:
+        content = self._files.read("/etc/hostname") if self._files.exists("/etc/hostname") else b""
+        return content.decode().strip() or self.name
+
+    # -- what the other machines see
+    @property
+    def answering(self) -> bool:
+        return self.power and not self.silent
+
+    def mac_of(self, address: str) -> str | None:
+        return self.network.mac_of(address) if self.power else None
+
+    def listens(self, port: int) -> bool:
+        return port in self.ports or any(port in unit.ports for unit in self.units.values() if unit.state == "active")
+
+    # -- the Host protocol
+    @property
+    def files(self) -> FakeFiles:
+        return self._files
+
+    def boot_id(self) -> str:
+        return f"{self.name}-boot-{self._boots}"
+
+    def now(self) -> float:
+        return self.clock.wall
+
+    def monotonic(self) -> float:
+        return self.clock.ticks
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        ok: Sequence[int] | None = (0,),
+        user: str = "",
+    ) -> Ran:
+        if user and user not in self.users:
+            raise OSError(errno.EINVAL, f"no such account: {user}")
+        self.ran.append(tuple(argv))
+        before = self.clock.ticks
+        ran = self._reply(argv, stdin)
+        if self.clock.ticks - before > timeout:
+            raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within {timeout:g} s, killed")
+        if ok is not None and ran.status not in ok:
+            raise CommandFailed(ran)
+        return ran
+
+    def _reply(self, argv: Sequence[str], stdin: bytes) -> Ran:
+        for prefix, reply in reversed(self._replies):
+            if tuple(argv[: len(prefix)]) == prefix:
+                return reply(argv, stdin)
+        if argv[0] != "systemctl":
+            raise AssertionError(f"unplanned command on {self.name}: {' '.join(argv)}")
+        status, out, err = Systemctl(self.units, self._changing, self.sleep).call(argv[1:])
+        return Ran(argv=tuple(argv), status=status, stdout=out.encode(), stderr=err.encode())
+
+    def mounts(self) -> tuple[Mount, ...]:
+        return self._mounts.table()
+
+    def mount_device(self, device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
+        if not self._mounts.device_is_there(device, target, fstype, idmap):
+            with self._changing(f"mount_device {device} {target}"):
+                self._mounts.add_device(device, target, fstype, options, idmap)
+
+    def mount_bind(self, source: str, target: str, *, idmap: IdMap | None = None) -> None:
+        if not self._mounts.bind_is_there(source, target, idmap):
+            with self._changing(f"mount_bind {source} {target}"):
+                self._mounts.add_bind(source, target, idmap)
+
+    def unmount(self, target: str) -> None:
+        in_use = [path for unit in self.units.values() if unit.state == "active" for path in unit.uses]
+        self._mounts.check_removable(target, in_use)
+        with self._changing(f"unmount {target}"):
+            self._mounts.remove(target)
+
+    def read_idmap(self, target: str) -> IdMap | None:
+        entry = self._mounts.top(target)
+        if entry is None:
+            raise OSError(errno.EINVAL, f"{target}: not a mount point")
+        return entry.idmap
+
+    def hostname(self) -> str:
+        return self._hostname
+
+    def set_hostname(self, name: str) -> None:
+        with self._changing(f"set_hostname {name}"):
+            self._hostname = name
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        return self.network.interfaces()
+
+    def add_address(self, address: Address) -> None:
+        if not self.network.has(address):
+            with self._changing(f"add_address {address.address} {address.interface}"):
+                self.network.add(address)
+
+    def remove_address(self, address: Address) -> None:
+        if self.network.has(address):
+            with self._changing(f"remove_address {address.address} {address.interface}"):
+                self.network.remove(address)
+
+    def probe_addresses(self, addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+        self.network.check_usable(addresses)
+        found = () if self.silent else self.network.ask(addresses)
+        if {answer.address for answer in found} != {address.address for address in addresses}:
+            self.sleep(seconds)
+        return found
+
+    def announce_addresses(self, addresses: Sequence[Address]) -> None:
+        self.network.check_usable(addresses)
+        with self._changing(f"announce {' '.join(address.address for address in addresses)}"):
+            pass
+
+    def tcp_answers(self, address: str, port: int, timeout: float) -> bool:
+        owners = [self] if self.network.mac_of(address) or address == "127.0.0.1" else self.wire.owners(address)
+        if not owners:
+            self.sleep(timeout)
+        return any(owner.listens(port) for owner in owners)
+
+    def http_status(self, url: str, timeout: float) -> int:  # noqa: ARG002 - answers or refuses at once
+        if url not in self.urls:
+            raise OSError(errno.ECONNREFUSED, f"{url}: {os.strerror(errno.ECONNREFUSED)}")
+        return self.urls[url]
+
+    def user_id(self, name: str) -> int | None:
+        return self.users.get(name)
+
+    def group_id(self, name: str) -> int | None:
+        return self.groups.get(name)
+
+    def user_name(self, uid: int) -> str | None:
+        return next((name for name, number in self.users.items() if number == uid), None)
+
+    def group_name(self, gid: int) -> str | None:
+        return next((name for name, number in self.groups.items() if number == gid), None)
+
+    def lock(self, path: str, note: str) -> FakeLock | str:
+        if path in self._locks:
+            return self._locks[path].note
+        self._locks[path] = FakeLock(self._locks, path, note)
+        return self._locks[path]
