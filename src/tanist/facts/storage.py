@@ -1,0 +1,81 @@
+"""The asset as it is on the disk: the file system's own marks and the claim, read without mounting.
+
+In: a host and an asset. Out: StorageMarks or a Claim, or Unread with the words of the tool that failed. Never mounts,
+never writes. Marks alone prove little: a frozen ext4 looks clean while it is mounted, a read-only mount leaves no mark
+at all, and "dirty" is what both a crash and a living owner leave.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tanist.facts import ext4, xfs
+from tanist.journal.claimfile import load_claim, parse_claim
+from tanist.model.storage import StorageMarks
+from tanist.model.unread import Unread
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.claim import Claim
+    from tanist.model.definition import Asset
+
+
+def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) -> StorageMarks | Unread:
+    """`watch_seconds`: how long an MMP block that is not clean is watched; None: as long as its own interval asks."""
+    if asset.kind == "directory":
+        return StorageMarks(fstype="", state="unknown", detail="a directory has no marks")
+    here = mounted_here(host, asset.device)
+    if isinstance(here, Unread):
+        return here
+    watch = 0.0 if here else watch_seconds
+    match asset.fstype:
+        case "ext4":
+            marks = ext4.read_marks(host, asset.device, watch)
+        case "xfs":
+            marks = xfs.read_marks(host, asset.device)
+        case _:
+            return Unread(f"{asset.device}: the definition names no file system")
+    if isinstance(marks, Unread) or not here:
+        return marks
+    return replace(marks, state="in-use", detail=f"mounted on this node at {', '.join(here)}", mounted_at=here)
+
+
+def read_claim_offline(host: Host, asset: Asset, tree: str = "") -> Claim | Unread:
+    """The claim as a standby can see it after a crash of the owner. A plain directory's: from `tree`."""
+    if asset.kind == "directory":
+        return load_claim(host, tree) if tree else Unread("a directory is read at its path")
+    read = {"ext4": ext4.read_claim_file, "xfs": xfs.read_claim_file}.get(asset.fstype)
+    if read is None:
+        return Unread(f"{asset.device}: the definition names no file system")
+    data = read(host, asset.device)
+    claim = data if isinstance(data, Unread) else parse_claim(data)
+    return Unread(f"{asset.device}: {claim.why}") if isinstance(claim, Unread) else claim
+
+
+def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:
+    """After a save: would a standby that reads the raw device find this claim? "" when it would, else why not.
+
+    Not so where the file's blocks moved and only the journal knows: a copy-on-write share of the file (cp --reflink on
+    xfs), a defragmentation, a restore from a backup. claimfile.settle() then brings it in place.
+    """
+    if asset.kind == "directory":
+        return ""
+    found = read_claim_offline(host, asset)
+    if isinstance(found, Unread):
+        return found.why
+    return "" if found == claim else f"the raw device still shows another claim: {found.describe()}"
+
+
+def mounted_here(host: Host, device: str) -> tuple[str, ...] | Unread:
+    """Where this node has it mounted, under whatever name."""
+    try:
+        info, mounts = host.files.stat(device), host.mounts()
+    except OSError as error:
+        return Unread(f"{device}: {error.strerror or error}")
+    if info is None:
+        return Unread(f"{device}: not there")
+    number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}" if stat.S_ISBLK(info.st_mode) else ""
+    return tuple(mount.target for mount in mounts if mount.source == device or mount.device == number)

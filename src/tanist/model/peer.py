@@ -1,0 +1,35 @@
+"""What another node says of itself, and what two nodes tell each other before either becomes active."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One run on one node that wants to make it the active one (proof/intent.py)."""
+
+    node: str
+    run: str
+    who: str
+    since: str  # ISO 8601, UTC
+    phase: Literal["intending", "committed"]
+
+    def describe(self) -> str:
+        return f"{self.who} on {self.node}, run {self.run}, since {self.since}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerWord:
+    """The other node looked at itself just now. Its intent is told only while its run lives (its lock is held)."""
+
+    node: str
+    state: Literal["active", "inactive", "busy"]
+    detail: str  # for people: what of the controller it found running, or that it found nothing
+    epoch_seen: int = 0  # the highest epoch that this node remembers; 0: none
+    boot_id: str = ""
+    busy_run: str = ""
+    busy_since: str = ""
+    busy_who: str = ""
+    intent: Intent | None = None

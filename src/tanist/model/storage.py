@@ -1,0 +1,38 @@
+"""What a file system's own marks say, read from the device and never by mounting it (facts/storage.py reads them)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+StorageState = Literal["clean", "dirty", "in-use", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmpMark:
+    """ext4's multiple mount protection block (Documentation/filesystems/ext4/mmp.rst)."""
+
+    sequence: int
+    node: str  # who wrote it last
+    time: int  # when, by that node's clock; seconds since the epoch
+    interval: int  # seconds that pass between two writes of a mounted file system, at most
+
+    @property
+    def clean(self) -> bool:
+        return self.sequence == 0xFF4D4D50
+
+    @property
+    def fsck(self) -> bool:
+        return self.sequence == 0xE24D4D50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageMarks:
+    fstype: str  # "" for a plain directory
+    state: StorageState  # "in-use" is seen, never concluded: MMP moved, or it is mounted on this node
+    detail: str  # for people
+    label: str = ""
+    uuid: str = ""
+    size: int = 0  # bytes
+    mmp: MmpMark | None = None
+    mounted_at: tuple[str, ...] = ()  # on this node

@@ -1,0 +1,136 @@
+"""Everything that can be seen of the old owner without touching it, all looks at once.
+
+In: a host, a controller, this node's name, and a way to ask another node for its word. Out: evidence, one item for
+each thing that was to be looked at; what could not be had says UNKNOWN and why. Never mounts, never changes anything.
+
+Silence is measured over the whole budget, and only where this machine could have heard an answer: an interface that
+is missing, down or without carrier, before or after, makes it UNKNOWN. A node whose address answers is alive, so its
+word is worth waiting for (`word_seconds`); to a node that stayed silent ssh would only hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.model.claim import Claim
+from tanist.model.evidence import Evidence, Says
+from tanist.model.peer import PeerWord
+from tanist.model.storage import StorageMarks
+from tanist.model.unread import Unread
+from tanist.proof.looks import Looks
+from tanist.proof.wire import Wire, choose_targets, look_at_wire
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.definition import Controller
+
+AskPeer = Callable[[str], PeerWord | Unread]
+WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
+
+
+def gather(
+    host: Host,
+    controller: Controller,
+    me: str,
+    *,
+    ask_peer: AskPeer,
+    attestation: str = "",
+    who: str = "",
+    known_macs: Mapping[str, str] | None = None,
+    budget_seconds: float = 0.8,
+    word_seconds: float = 10.0,
+) -> tuple[Evidence, ...]:
+    """`attestation`: what a person says, "" for none, and `who` says it. `known_macs`: MAC address to "ec-a svc0"."""
+    looks, window = Looks(host), budget_seconds * WATCHED
+    targets = choose_targets(host, controller, me)
+    for interface in sorted({target.interface for target in targets if target.probed}):
+        asked = tuple(target for target in targets if target.probed and target.interface == interface)
+        looks.begin(f"wire {interface}", partial(look_at_wire, host, interface, asked, window))
+    if controller.asset.kind == "filesystem":
+        looks.begin("storage", partial(read_marks, host, controller.asset, watch_seconds=window))
+    looks.begin("claim", partial(read_claim_offline, host, controller.asset, controller.tree))
+    peers = [node.name for node in controller.peers(me)]
+    for name in peers:
+        looks.begin(f"peer {name}", partial(ask_peer, name))
+    looks.wait([key for key in looks.begun if not key.startswith("peer ")], budget_seconds)
+    wire = Wire.of(targets, looks, known_macs or {})
+    looks.wait([f"peer {name}" for name in peers if not wire.is_silent(name)], word_seconds)
+
+    words = {name: looks.result(f"peer {name}", PeerWord) for name in peers}
+    evidence = [_claim_evidence(looks, controller, me), _storage_evidence(looks, controller)]
+    evidence += [_word_evidence(name, words[name], looks, silent=wire.is_silent(name)) for name in peers]
+    evidence += wire.service_evidence()
+    evidence += wire.management_evidence({name for name in peers if judge_word(name, words[name])[0] is Says.INACTIVE})
+    if attestation.strip():
+        when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
+        evidence.append(attest(attestation, who or f"somebody on {me}", when))
+    return tuple(evidence)
+
+
+def attest(text: str, who: str, when: str) -> Evidence:
+    return Evidence(source="attestation", about=who, says=Says.ATTESTED, detail=f"“{text.strip()}” ({when})")
+
+
+# -- what each look says
+def _claim_evidence(looks: Looks, controller: Controller, me: str) -> Evidence:
+    found = looks.result("claim", Claim)
+    says, about, detail = judge_claim(found, controller, me)
+    return Evidence(source="claim", about=about, says=says, detail=detail, seconds=looks.seconds("claim"))
+
+
+def judge_claim(found: Claim | Unread, controller: Controller, me: str) -> tuple[Says, str, str]:
+    """(what it says, about whom, for people)."""
+    asset = controller.asset.device or controller.tree
+    if isinstance(found, Unread):
+        return Says.UNKNOWN, asset, f"could not be read: {found.why}"
+    if found.controller != controller.name:
+        return Says.UNKNOWN, asset, f"is of another controller, {found.controller!r}"
+    if found.state == "released":
+        return Says.RELEASED, found.node, found.describe()
+    return (Says.MINE if found.node == me else Says.HELD), found.node, found.describe()
+
+
+def _storage_evidence(looks: Looks, controller: Controller) -> Evidence:
+    about = controller.asset.device or controller.tree
+    if controller.asset.kind == "directory":
+        return Evidence(source="storage", about=about, says=Says.UNKNOWN, detail="a directory has no marks")
+    found = looks.result("storage", StorageMarks)
+    says, detail = (Says.UNKNOWN, found.why) if isinstance(found, Unread) else judge_marks(found)
+    return Evidence(source="storage", about=about, says=says, detail=detail, seconds=looks.seconds("storage"))
+
+
+def judge_marks(marks: StorageMarks) -> tuple[Says, str]:
+    match marks.state:
+        case "clean":
+            return Says.RELEASED, marks.detail
+        case "in-use":
+            return (Says.MINE if marks.mounted_at else Says.ACTIVE), marks.detail
+        case "dirty" | "unknown":  # a crash leaves it so, and so does a living owner
+            return Says.UNKNOWN, f"{marks.state}: {marks.detail}"
+
+
+def _word_evidence(name: str, word: PeerWord | Unread, looks: Looks, *, silent: bool) -> Evidence:
+    key = f"peer {name}"
+    says, detail = judge_word(name, word)
+    if isinstance(word, Unread) and silent and not looks.is_done(key):
+        detail = "not waited for: its management addresses are silent"
+    return Evidence(source="peer", about=name, says=says, detail=detail, seconds=looks.seconds(key))
+
+
+def judge_word(name: str, word: PeerWord | Unread) -> tuple[Says, str]:
+    if isinstance(word, Unread):
+        return Says.UNKNOWN, f"gave no word: {word.why}"
+    if word.node != name:
+        return Says.UNKNOWN, f"somebody else answered: {word.node!r} instead of {name!r}"
+    match word.state:
+        case "active":
+            return Says.ACTIVE, f"says that it is active: {word.detail}"
+        case "busy":
+            whose = f"run {word.busy_run} of {word.busy_who or 'somebody'} since {word.busy_since or 'just now'}"
+            return Says.ALIVE, f"is at work on it: {whose}"
+        case "inactive":
+            return Says.INACTIVE, f"says that it is not active: {word.detail}"
