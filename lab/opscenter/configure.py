@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .config import Config, render_config
 from .layout import GROUP, MOUNT_POINTS, PROXY_USER, USER, Layout
-from .software import FILES
+from .software import FILES, make_durable
 from .store import Store
 from .users import render_users
 
@@ -65,6 +65,7 @@ def configure(layout: Layout, config: Config, passwords: dict[str, str]) -> None
         place.file(layout.cron, (FILES / "cron").read_text())
     place.folder(layout.config.parent)
     place.file(layout.config, render_config(config))
+    make_durable(layout, layout.tree, layout.config)
 
 
 def check_configurable(layout: Layout) -> str:

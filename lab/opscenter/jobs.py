@@ -22,11 +22,11 @@ _STEPS = 5
 def lock_runner(path: Path) -> int | None:
     """The lock that makes us the only runner, held until the process ends; None when another one runs."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    for _ in range(20):  # is_running() below holds it for a moment
+    for _ in range(10):  # is_running() below holds it for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0.05)
+            time.sleep(0.02)
         else:
             return lock
     os.close(lock)

@@ -35,6 +35,7 @@ class Status:
     state: str  # online, offline, degraded
     installed: bool
     configured: bool
+    data: bool  # the tree is there
     role: str
     version: str
     parts: tuple[Part, ...] = ()
@@ -44,11 +45,14 @@ def read_status(layout: Layout) -> Status:
     installed = layout.version_file.exists()
     role = layout.role_file.read_text().strip().partition("=")[2] if layout.role_file.exists() else ""
     version = read_product_version(layout.version_file) if installed else ""
-    configured = layout.config.exists() and (role == "proxy" or layout.database.exists())
-    parts = _read_parts(layout, role) if configured else ()
+    configured = layout.config.exists()
+    data = (layout.proxy_secret if role == "proxy" else layout.database).exists()
+    parts = _read_parts(layout, role) if configured and data else ()
     online = {part.online for part in parts}
     state = "offline" if True not in online else "degraded" if False in online else "online"
-    return Status(state=state, installed=installed, configured=configured, role=role, version=version, parts=parts)
+    return Status(
+        state=state, installed=installed, configured=configured, data=data, role=role, version=version, parts=parts
+    )
 
 
 def _read_parts(layout: Layout, role: str) -> tuple[Part, ...]:
@@ -88,11 +92,16 @@ def _seen(health: dict[str, object] | None) -> float | None:
 
 
 def render_status(status: Status) -> str:
-    if not status.configured:
-        state = "installed, not configured" if status.installed else "not installed"
-        return f"{status.state} ({state})\n"
+    if not status.parts:
+        return f"{status.state} ({_why_nothing_runs(status)})\n"
     rows = [f"  {part.name:<22} {'online' if part.online else 'offline':<8} {part.detail}" for part in status.parts]
     return "\n".join([status.state, *(row.rstrip() for row in rows)]) + "\n"
+
+
+def _why_nothing_runs(status: Status) -> str:
+    if not status.installed:
+        return "not installed"
+    return "configured, but the tree is not mounted" if status.configured else "installed, not configured"
 
 
 def _units(role: str) -> Sequence[str]:
@@ -101,7 +110,7 @@ def _units(role: str) -> Sequence[str]:
 
 def _start(layout: Layout) -> int:
     status = read_status(layout)
-    if not status.configured:
+    if not status.parts:
         print(f"satadm: cannot start: {render_status(status)}", end="", file=sys.stderr)
         return 1
     if subprocess.run(["systemctl", "start", *_units(status.role)], check=False).returncode != 0:

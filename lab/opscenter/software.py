@@ -26,6 +26,13 @@ def install(layout: Layout, *, version: str = VERSION, role: str = "ec+proxy") -
         layout.at(mount_point).mkdir(parents=True, exist_ok=True)
     if layout.real and Path("/run/systemd/system").exists():
         subprocess.run(["systemctl", "daemon-reload"], check=True)
+    make_durable(layout, layout.version_file)
+
+
+def make_durable(layout: Layout, *paths: Path) -> None:
+    """The file systems of these paths on disk: a power cut right after us finds whole files."""
+    if layout.real:
+        subprocess.run(["sync", "--file-system", *map(str, paths)], check=True)
 
 
 def create_accounts() -> None:

@@ -56,6 +56,12 @@ def test_installed_but_not_configured_is_told(trial: Trial, capsys: Capture) -> 
     assert main(["--root", str(standby.root), "start"]) == 1
 
 
+def test_configured_without_its_tree_is_told_apart(trial: Trial, capsys: Capture) -> None:
+    trial.layout.tree.rename(trial.layout.root / "elsewhere")
+    assert satadm(trial, "status") == 1
+    assert capsys.readouterr().out == "offline (configured, but the tree is not mounted)\n"
+
+
 @pytest.mark.requirement("A26")
 def test_version_is_product_version(trial: Trial, capsys: Capture) -> None:
     assert satadm(trial, "-V") == 0
