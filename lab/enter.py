@@ -20,8 +20,10 @@ ENVIRONMENT = {
     "SHELL": "/bin/bash",
 }
 NODE_NAMES = ("ec-a", "ec-b", "client")
-# joins the cgroups named before "--", then becomes the rest
-JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
+# Only the program itself joins the node's cgroups, through files opened outside. nsenter, its parent, stays out: when
+# the node is cut, it lives on to reap the program (a zombie would hold up the end of the node's pid namespace).
+OUTSIDE = 'exec 8>"$1" 9>"$2"; shift 2; exec "$@"'
+INSIDE = 'echo 0 >&8 && echo 0 >&9 && exec 8>&- 9>&- && exec "$@"'
 
 
 def machine_name(lab: str, node: str) -> str:
@@ -85,19 +87,20 @@ def require_running(machine: str) -> int:
 def enter_argv(machine: str, argv: Sequence[str], environment: Mapping[str, str] = ENVIRONMENT) -> list[str]:
     pid = require_running(machine)
     inside = ["env", "-i", "-C", "/root", *(f"{k}={v}" for k, v in environment.items())]
-    groups = _entry_groups(pid, machine)
-    return ["/bin/sh", "-c", JOIN, "sh", *groups, "--", "nsenter", "-t", str(pid), "-a", "--", *inside, *argv]
+    nsenter = ["nsenter", "-t", str(pid), "-a", "--", "/bin/sh", "-c", INSIDE, "sh"]
+    return ["/bin/sh", "-c", OUTSIDE, "sh", *_entry_files(pid, machine), *nsenter, *inside, *argv]
 
 
-def _entry_groups(init_pid: int, machine: str) -> list[str]:
-    """The cgroups that make an entering process the node's own: below the root that the node itself sees."""
+def _entry_files(init_pid: int, machine: str) -> tuple[str, str]:
+    """The two files (cgroup2 and v1's name=systemd, or twice the same) that make a process the node's own."""
     path = next((line[3:] for line in _read(f"/proc/{init_pid}/cgroup").splitlines() if line.startswith("0::")), None)
     if path is None:
         raise LabRefused(f"{machine} is stopping")
-    unified, *others = cgroup_trees()
-    leaf = f"{unified}{path.removesuffix('/init.scope')}/{EXEC_LEAF}"
+    trees = cgroup_trees()
+    leaf = f"{trees[0]}{path.removesuffix('/init.scope')}/{EXEC_LEAF}"
     os.makedirs(leaf, exist_ok=True)
-    return [leaf, *(f"{tree}/{machine}" for tree in others)]
+    other = f"{trees[1]}/{machine}" if len(trees) > 1 else leaf
+    return f"{leaf}/cgroup.procs", f"{other}/cgroup.procs"
 
 
 def shell_status(returncode: int) -> int:

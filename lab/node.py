@@ -90,23 +90,22 @@ class Node:
     def exec(
         self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = 60
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a program in the node and wait; killed by signal N gives status 128+N."""
-        process = subprocess.Popen(
+        """Run a program in the node and wait for its end and for the end of its output; killed by signal N is 128+N."""
+        with subprocess.Popen(
             self.enter_argv(argv, ENVIRONMENT),
             stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-        )
-        try:
-            out, err = process.communicate(input, timeout)
-        except BaseException as e:
-            # the process group reaches into the node's pid namespace; nsenter alone would leave the program behind
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if isinstance(e, subprocess.TimeoutExpired):
+        ) as process:
+            try:
+                out, err = process.communicate(input, timeout)
+            except subprocess.TimeoutExpired:
+                _kill_group(process)
                 raise LabTimeout(f"{self.name}: {shlex.join(argv)} took longer than {timeout:g} s") from None
-            raise
+            except BaseException:
+                _kill_group(process)
+                raise
         return subprocess.CompletedProcess(list(argv), shell_status(process.returncode), out, err)
 
     def signal_init(self, number: int) -> None:
@@ -132,3 +131,18 @@ def start_daemon(argv: Sequence[str], log: Path) -> None:
             stderr=out,
             check=True,
         )
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the program first, so that nsenter reaps it, then nsenter. A group id holds across pid namespaces."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if entry.read_text().rpartition(")")[2].split()[2] == str(process.pid) != entry.parts[2]:
+                os.kill(int(entry.parts[2]), signal.SIGKILL)
+        except OSError:
+            continue  # gone meanwhile
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
