@@ -20,6 +20,8 @@ ENVIRONMENT = {
     "SHELL": "/bin/bash",
 }
 NODE_NAMES = ("ec-a", "ec-b", "client")
+# what no node may do, booted or entered: the clock and the kernel's modules are the machine's own
+WITHHELD = ("sys_time", "sys_module")
 # Only the program itself joins the node's cgroups, through files opened outside. nsenter, its parent, stays out: when
 # the node is cut, it lives on to reap the program (a zombie would hold up the end of the node's pid namespace).
 OUTSIDE = 'exec 8>"$1" 9>"$2"; shift 2; exec "$@"'
@@ -88,7 +90,8 @@ def enter_argv(machine: str, argv: Sequence[str], environment: Mapping[str, str]
     pid = require_running(machine)
     inside = ["env", "-i", "-C", "/root", *(f"{k}={v}" for k, v in environment.items())]
     nsenter = ["nsenter", "-t", str(pid), "-a", "--", "/bin/sh", "-c", INSIDE, "sh"]
-    return ["/bin/sh", "-c", OUTSIDE, "sh", *_entry_files(pid, machine), *nsenter, *inside, *argv]
+    bound = ["setpriv", f"--bounding-set={','.join(f'-{c}' for c in WITHHELD)}"]
+    return ["/bin/sh", "-c", OUTSIDE, "sh", *_entry_files(pid, machine), *bound, *nsenter, *inside, *argv]
 
 
 def _entry_files(init_pid: int, machine: str) -> tuple[str, str]:

@@ -169,6 +169,10 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 def _log_run(argv: list[str], log: TextIO) -> None:
     log.write(f"+ {' '.join(argv)}\n")
     log.flush()
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False)
+    # a mount namespace of its own: a build that is killed leaves no mount behind
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    done = subprocess.run(
+        [*unshare, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+    )
     if done.returncode != 0:
         raise LabError(f"{argv[0]} failed with status {done.returncode}; see {log.name}")

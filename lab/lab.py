@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from lab import cgroup, cleanup, disk, files, layers, network, powercut
 from lab.enter import ENVIRONMENT
 from lab.errors import LabError, LabRefused
 from lab.layout import CACHE, DISK_BYTES, NETWORKS, NODES, STATE, Layout, node_spec
+from lab.machine import why_no_lab
 from lab.node import PYTHON, Node, State, start_daemon
 from lab.observer import ObserverLog
 
@@ -89,6 +90,9 @@ class Lab:
 
     def build(self) -> Path:
         """Build base image and node layers unless they are in the cache."""
+        reason = why_no_lab()
+        if reason is not None:
+            raise LabRefused(reason)
         if layers.is_built():
             return layers.layers_path()
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -122,7 +126,8 @@ class Lab:
         self._refuse_shared_mounts(node)
         at, wall = time.monotonic(), time.time()
         network.set_ports(self.layout, node.name, up=False)
-        cgroup.set_frozen(node.machine, True)
+        with suppress(LabError):  # a process stuck in the kernel does not freeze; it cannot write by itself either
+            cgroup.set_frozen(node.machine, True)
         cuts = powercut.cut_disks(node.mounts())
         cgroup.kill(node.machine)
         powercut.settle(cuts)

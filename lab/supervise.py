@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 from lab import cgroup, disk, network
+from lab.enter import WITHHELD
 from lab.layers import OVERLAY_OPTIONS, lower_dirs
 from lab.layout import Layout, NodeSpec, node_spec
 from lab.run import run
@@ -45,6 +46,7 @@ def nspawn_argv(layout: Layout, spec: NodeSpec) -> list[str]:
     disks = " ".join(f"{d.name}={d.number}" for d in disk.attached_disks(layout)) if spec.has_disks else ""
     return [
         *("systemd-nspawn", "-q", "--boot", "--register=no", "--keep-unit", "--capability=all", "--link-journal=no"),
+        "--drop-capability=" + ",".join(f"CAP_{c.upper()}" for c in WITHHELD),
         *("--resolv-conf=off", "--timezone=off", "--console=read-only"),
         *("-M", machine, f"--hostname={spec.name}", "-D", str(layout.node_dir(spec.name) / "root")),
         f"--network-namespace-path={network.NETNS / machine}",

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from lab.lab import Lab
-
-NEEDED = ("systemd-nspawn", "debootstrap", "ip", "losetup", "nsenter", "unshare")
-
-
-def why_no_lab() -> str | None:
-    """What this machine lacks for a lab, or None."""
-    if os.geteuid() != 0:
-        return "the lab needs root"
-    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
-    return f"the lab needs {', '.join(missing)} (lab/packages.txt)" if missing else None
+from lab.machine import why_no_lab
 
 
 @pytest.fixture(scope="module")

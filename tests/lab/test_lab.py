@@ -144,6 +144,13 @@ def test_idmapped_mounts_user_namespaces_ptrace_and_packet_sockets_work(lab: Lab
     assert "exited with 0" in out(lab, "ec-a", "strace -o /dev/stdout true")
 
 
+def test_no_node_may_set_the_clock_or_load_modules(lab: Lab) -> None:
+    of_init, of_exec = out(lab, "ec-a", "cat /proc/1/status /proc/self/status | grep CapBnd | cut -f2").split()
+    assert of_init == of_exec
+    assert int(of_exec, 16) & (1 << 25 | 1 << 16) == 0  # CAP_SYS_TIME, CAP_SYS_MODULE
+    assert int(out(lab, "ec-a", "grep CapEff /proc/self/status | cut -f2"), 16) & (1 << 25 | 1 << 16) == 0
+
+
 def test_postgres_is_installed_and_stopped_at_boot_and_starts(lab: Lab) -> None:
     assert lab.exec("ec-a", ["systemctl", "is-active", "-q", "postgresql@15-main"]).returncode != 0
     out(lab, "ec-a", "systemctl start postgresql@15-main")
