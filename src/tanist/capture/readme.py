@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
 from tanist.capture.manifest import Manifest
@@ -50,5 +49,7 @@ def _whole(manifest: Manifest) -> Iterable[str]:
 
 
 def _list(title: str, items: Iterable[str]) -> list[str]:
+    import shlex
+
     found = [f"    {shlex.quote(item)}" for item in items]
     return [f"  {title}:", *found] if found else []

@@ -103,9 +103,7 @@ def render_header(entry: Entry, size: int) -> bytes:
     if not records:
         return header
     length = {"mode": 0o600, "uid": 0, "gid": 0, "size": len(records), "mtime": 0}
-    return (
-        _ustar(b"pax/" + name[-90:], length, b"x", b"", b"", b"") + records + b"\0" * (-len(records) % BLOCK) + header
-    )
+    return _ustar(b"pax/" + name[-90:], length, b"x") + records + b"\0" * (-len(records) % BLOCK) + header
 
 
 def _pax_records(entry: Entry, name: bytes, target: bytes, user: bytes, group: bytes) -> bytes:
@@ -145,20 +143,33 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _ustar(name: bytes, fields: dict[str, int], kind: bytes, target: bytes, user: bytes, group: bytes) -> bytes:
+def _ustar(
+    name: bytes, fields: dict[str, int], kind: bytes, target: bytes = b"", user: bytes = b"", group: bytes = b""
+) -> bytes:
     header = bytearray(BLOCK)
     header[0:100] = name[:100].ljust(100, b"\0")
     header[100:124] = b"".join(b"%07o\0" % fields[key] for key in ("mode", "uid", "gid"))
     header[124:136] = render_size(fields["size"])
     header[136:148] = b"%011o\0" % fields["mtime"]
-    header[148:156] = b" " * 8
     header[156:157] = kind
     header[157:257] = target[:100].ljust(100, b"\0")
     header[257:265] = b"ustar\00000"
     header[265:329] = user[:31].ljust(32, b"\0") + group[:31].ljust(32, b"\0")
     header[329:345] = b"0000000\0" * 2
+    return _with_checksum(header)
+
+
+def _with_checksum(header: bytearray) -> bytes:
+    header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header)
+
+
+def render_member(directory: str, name: str, size: int) -> bytes:
+    """The plain ustar header of a file DIRECTORY/NAME of root's, mode 0600."""
+    header = bytearray(_ustar(os.fsencode(name), {"mode": 0o600, "uid": 0, "gid": 0, "size": size, "mtime": 0}, b"0"))
+    header[345:500] = os.fsencode(directory)[:155].ljust(155, b"\0")
+    return _with_checksum(header)
 
 
 def render_size(size: int) -> bytes:
