@@ -26,6 +26,7 @@ class Event:
     kind: Literal["part", "begun", "done", "failed", "undone", "kept", "note"]
     says: str
     seconds: float = 0.0
+    step: PlannedStep | None = None
 
 
 Report = Callable[[Event], None]
@@ -60,7 +61,7 @@ class Engine:
         self._report(Event(kind="part", says=made.plan.title))
         for step in made.plan.steps:
             if state.status[step.id] == "done" and self._still_stands(step):
-                self._report(Event(kind="kept", says=step.says))
+                self._report(Event(kind="kept", says=step.says, step=step))
             else:
                 self._do(step)
 
@@ -72,7 +73,11 @@ class Engine:
             self._act(step, "undo" if step.direction == "apply" else "apply")
             seconds = self._context.host.monotonic() - begun
             self._journal.append(StepUndone(step=step.id, seconds=round(seconds, 4)))
-            self._report(Event(kind="undone", says=step.says, seconds=seconds))
+            self._report(Event(kind="undone", says=step.says, seconds=seconds, step=step))
+
+    def again(self, step: PlannedStep) -> None:
+        """Do one step of the run once more, journalled as ever."""
+        self._do(step)
 
     def not_in_effect(self) -> tuple[str, ...]:
         """What the end state lacks: applied steps that the host does not show. Looks afresh, changes nothing."""
@@ -83,12 +88,12 @@ class Engine:
 
     def _do(self, step: PlannedStep) -> None:
         self._journal.append(StepBegun(step=step.id))
-        self._report(Event(kind="begun", says=step.says))
+        self._report(Event(kind="begun", says=step.says, step=step))
         begun = self._context.host.monotonic()
         self._act(step, step.direction)
         seconds = self._context.host.monotonic() - begun
         self._journal.append(StepDone(step=step.id, seconds=round(seconds, 4)))
-        self._report(Event(kind="done", says=step.says, seconds=seconds))
+        self._report(Event(kind="done", says=step.says, seconds=seconds, step=step))
 
     def _act(self, step: PlannedStep, direction: Literal["apply", "undo"]) -> None:
         handler = handler_of(step)

@@ -75,6 +75,16 @@ def build_first(controller: Controller, standing: Standing, run: str) -> Plan:
     return Plan(title="assume: this node becomes the controller", steps=number_steps("assume", steps))
 
 
+def build_restore(controller: Controller, store: str, run: str) -> Plan:
+    """Only the files of a capture, on the node that is active already."""
+    steps = list(_files(controller, store, places.own_store(controller.name, run)))
+    cron = [
+        (f"put {path} as captured", PutPath(path=path, store=store, own=places.own_store(controller.name, run)))
+        for path in controller.cron
+    ]
+    return Plan(title="restore: the files of a capture once more", steps=number_steps("restore", [*steps, *cron]))
+
+
 def key_type(path: str) -> str:
     """ed25519 of /etc/ssh/ssh_host_ed25519_key."""
     return path.rsplit("/", 1)[1].removeprefix("ssh_host_").removesuffix("_key")

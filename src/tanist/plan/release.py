@@ -58,9 +58,17 @@ def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Pl
     return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
 
 
-def lets_go(step: PlannedStep) -> bool:
+def build_give_back(in_force: tuple[PlannedStep, ...]) -> Plan:
+    """For a node that lost the controller without releasing it: only what outlived the boot, its replaced files."""
+    steps = [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, (ArmCron, PutPath))]
+    numbered = tuple(replace(step, id=f"give-back.{n}") for n, step in enumerate(steps, start=1))
+    return Plan(title="give back: this node's own files return", steps=numbered)
+
+
+def letting_go(plan: Plan) -> PlannedStep | None:
     """The step after which the other node may take the asset."""
-    return step.direction == "undo" and isinstance(step.spec, (MountTree, MapTree))
+    found = [step for step in plan.steps if step.direction == "undo" and isinstance(step.spec, ASSET)]
+    return found[-1] if found else None
 
 
 def _reversed(step: PlannedStep, run: str = "") -> PlannedStep:

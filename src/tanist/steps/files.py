@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tanist import __version__
 from tanist.capture.habackup import capture
+from tanist.capture.manifest import About
 from tanist.capture.restore import restore_path
-from tanist.capture.store import About, load_manifest, save_store
+from tanist.capture.store import load_manifest, save_store
 from tanist.facts.node import read_node_facts
 from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
 from tanist.steps.context import Context
@@ -18,7 +19,14 @@ def apply_save_own(spec: SaveOwn, context: Context) -> None:
 
 
 def own_about(context: Context) -> About:
-    raise NotImplementedError
+    """This node's own files; its accounts are whatever they are, so none are named."""
+    return About(
+        controller=context.controller.name,
+        node=context.node,
+        created=context.host.now(),
+        version=__version__,
+        facts={},
+    )
 
 
 def undo_save_own(spec: SaveOwn, context: Context) -> None:
@@ -52,7 +60,7 @@ def apply_arm_cron(spec: ArmCron, context: Context) -> None:
 def undo_arm_cron(spec: ArmCron, context: Context) -> None:
     """The entry in force is parked, so that a release can be undone; then the node's own one comes back."""
     park_cron(spec, context)
-    own = load_manifest(context.host, spec.own).paths if context.host.files.exists(spec.own) else ()
+    own = load_manifest(context.host, spec.own).asked if context.host.files.exists(spec.own) else ()
     for path in spec.paths:
         if any(one.path == path for one in own):
             restore_path(context.host, spec.own, path)

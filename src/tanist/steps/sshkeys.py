@@ -15,8 +15,9 @@ def apply_make_keys(spec: MakeSshKeys, context: Context) -> None:
     for kind in spec.types:
         path = f"{spec.directory}/ssh_host_{kind}_key"
         if not host.files.exists(path):
-            argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", spec.comment, "-f", path]
-            host.run(argv, timeout=60)
+            host.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", spec.comment, "-f", path], timeout=60)
+        elif not host.files.exists(f"{path}.pub"):
+            host.files.write(f"{path}.pub", host.run(["ssh-keygen", "-y", "-f", path]).stdout, 0o644)
 
 
 def undo_make_keys(spec: MakeSshKeys, context: Context) -> None:

@@ -1,0 +1,18 @@
+"""tanist boot NAME: called by tanist@NAME.service."""
+
+from __future__ import annotations
+
+import argparse
+
+from tanist.cli.context import open_session
+from tanist.runs.boot import boot
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+
+
+def run(args: argparse.Namespace) -> int:
+    session = open_session(args.name)
+    session.note(f"{session.name} on {session.node}: {boot(session)}")
+    return 0

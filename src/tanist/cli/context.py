@@ -1,0 +1,26 @@
+"""From a NAME on the command line to a session on this machine."""
+
+from __future__ import annotations
+
+import os
+
+from tanist.cli.timeline import Timeline
+from tanist.definition.load import read_controller, read_node_name
+from tanist.host.local import LocalHost
+from tanist.runs.session import Session
+
+
+def open_session(name: str) -> Session:
+    host = LocalHost()
+    controller = read_controller(host.files, name)
+    return Session(
+        host=host, controller=controller, node=read_node_name(host.files), who=whoami(), report=Timeline().report
+    )
+
+
+def whoami() -> str:
+    """Who is at the keyboard, for the record: the person behind sudo, and from where."""
+    user = os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or "root"
+    origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+    unit = "systemd" if os.environ.get("INVOCATION_ID") else ""
+    return f"{user} from {origin}" if origin else unit or user

@@ -1,0 +1,106 @@
+"""The command line: finds the command, calls it, turns its errors into words and an exit status. No logic.
+
+Only the module of the command that was typed is imported: a status must be quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from tanist import __version__
+from tanist.model.errors import TanistError
+
+COMMANDS = {
+    "status": "who owns it, what this node is, what is unfinished",
+    "takeover": "make this node the active one: the owner failed, or let go",
+    "release": "stop here and let the asset go",
+    "switchover": "planned move to another node and back, by one command",
+    "resume": "go on with a run that was cut off",
+    "undo": "take back a run that was cut off",
+    "capture": "save what the controller needs outside its tree (habackup)",
+    "restore": "put a capture into force on this node (harestore)",
+    "captures": "list and verify captures",
+    "history": "every run: who, why, on what evidence, how it ended",
+    "definition": "check a definition",
+    "init": "the first time: give the asset its claim",
+    "enable": "bring it up at boot if this node holds the claim; capture every hour",
+    "pair": "make the other nodes known to this one",
+    "setup": "install commands and units of this installation on this node",
+}
+INTERNAL = {"word", "boot", "gate", "mirror"}  # asked by the other node, or by systemd
+
+
+def tanist() -> int:
+    return run_command("tanist", sys.argv[1:])
+
+
+def habackup() -> int:
+    return run_command("habackup", ["capture", *sys.argv[1:]])
+
+
+def harestore() -> int:
+    return run_command("harestore", ["restore", *sys.argv[1:]])
+
+
+def run_command(program: str, argv: Sequence[str]) -> int:
+    """Exit status: see model/errors.py and the manual."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(render_help())
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        print(f"tanist {__version__}")
+        return 0
+    name = argv[0]
+    if name not in COMMANDS and name not in INTERNAL:
+        print(f"tanist: there is no command {name!r}{did_you_mean(name)}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"tanist.cli.{name}")
+    label = program if program != "tanist" else f"tanist {name}"
+    parser = argparse.ArgumentParser(prog=label, description=COMMANDS.get(name))
+    module.configure(parser)
+    return call(module.run, parser.parse_args(argv[1:]))
+
+
+def call(run, args) -> int:  # type: ignore[no-untyped-def]
+    try:
+        return int(run(args))
+    except TanistError as error:
+        report_error(error)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("\ntanist: interrupted; see: tanist status NAME", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"tanist: {error}", file=sys.stderr)
+        return 1
+
+
+def report_error(error: TanistError) -> None:
+    from tanist.model.errors import Refused
+
+    word = "refused" if isinstance(error, Refused) else "failed"
+    print(f"{word}: {error.message}", file=sys.stderr)
+    if error.next_step:
+        lines = error.next_step.splitlines()
+        print("what to do: " + "\n            ".join(lines), file=sys.stderr)
+
+
+def did_you_mean(name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, COMMANDS, 1)
+    return f"; did you mean {close[0]}?" if close else "; see: tanist --help"
+
+
+def render_help() -> str:
+    lines = ["usage: tanist COMMAND [NAME] [OPTION...]", "", "Moves a single-instance server, whole, between machines.", ""]
+    lines += [f"  {name:<11} {says}" for name, says in COMMANDS.items()]
+    lines += ["", "tanist COMMAND --help tells more; exit statuses are in the manual."]
+    return "\n".join(lines)

@@ -1,0 +1,25 @@
+"""tanist release NAME: stop here, let the asset go, be this node again."""
+
+from __future__ import annotations
+
+import argparse
+
+from tanist.cli.context import open_session
+from tanist.runs.release import release
+from tanist.runs.switchover import release_planned
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--reason", default="", help="why, for the history")
+    parser.add_argument("--planned", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    session = open_session(args.name)
+    if args.planned:
+        release_planned(session, args.reason)
+    else:
+        release(session, args.reason)
+        session.note(f"\n{session.node} has released {session.name}; the other node takes it with: tanist takeover {session.name}")
+    return 0

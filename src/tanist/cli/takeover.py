@@ -1,0 +1,38 @@
+"""tanist takeover NAME: refused unless the old owner is proved dead, released it, or a person attests that it is down."""
+
+from __future__ import annotations
+
+import argparse
+
+from tanist.cli.context import open_session
+from tanist.cli.render import print_dry_run
+from tanist.runs.takeover import TakeoverOptions, takeover
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_options(parser)
+    parser.add_argument("--reboot", action="store_true", help="restart this machine on the way, as the seed system did")
+    parser.add_argument("--planned", action="store_true", help=argparse.SUPPRESS)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--dry-run", action="store_true", help="show evidence, verdict and both plans; change nothing")
+    parser.add_argument("--reason", default="", help="why, for the history")
+    parser.add_argument("--attest", default="", metavar="TEXT", help="your word that the old owner is down, kept for good")
+    parser.add_argument("--capture", default="", metavar="GEN", help="this capture instead of the newest one")
+
+
+def run(args: argparse.Namespace) -> int:
+    session = open_session(args.name)
+    options = TakeoverOptions(reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot)
+    if args.dry_run:
+        return print_dry_run(session, options)
+    if args.planned:
+        from tanist.runs.switchover import take_planned
+
+        take_planned(session, args.reason)
+        return 0
+    takeover(session, options)
+    session.note(f"\n{session.node} is the active node of {session.name}")
+    return 0

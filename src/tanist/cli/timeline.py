@@ -1,0 +1,41 @@
+"""Events as lines on a terminal: time, what, seconds. Colours only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tanist.engine import Event
+
+MARKS = {"done": "ok", "failed": "FAILED", "undone": "undone", "kept": "stands"}
+COLOURS = {"done": "32", "failed": "1;31", "undone": "33", "kept": "36"}
+
+
+class Timeline:
+    def __init__(self) -> None:
+        self._colours = sys.stderr.isatty()
+
+    def report(self, event: Event) -> None:
+        match event.kind:
+            case "begun":
+                return
+            case "part":
+                self._say(f"\n{event.says}")
+            case "note":
+                self._say(event.says)
+            case _:
+                self._say(f"  {self._clock()}  {self._mark(event.kind)} {event.says}{self._seconds(event)}")
+
+    def _mark(self, kind: str) -> str:
+        mark = f"{MARKS[kind]:<7}"
+        return f"\033[{COLOURS[kind]}m{mark}\033[0m" if self._colours else mark
+
+    def _seconds(self, event: Event) -> str:
+        return f"  {event.seconds:.3f} s" if event.kind in ("done", "undone") else ""
+
+    def _clock(self) -> str:
+        now = time.time()
+        return time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)

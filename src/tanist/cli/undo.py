@@ -1,0 +1,17 @@
+"""tanist undo NAME."""
+
+from __future__ import annotations
+
+import argparse
+
+from tanist.cli.context import open_session
+from tanist.runs.carry_on import undo
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+
+
+def run(args: argparse.Namespace) -> int:
+    undo(open_session(args.name))
+    return 0

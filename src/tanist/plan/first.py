@@ -1,0 +1,36 @@
+"""The acquire part of the very first run: a new asset gets its claim. Pure."""
+
+from __future__ import annotations
+
+from tanist.model.definition import Controller
+from tanist.model.standing import Standing
+from tanist.model.steps import HoldClaim, InitAsset, MountTree, Plan, StepSpec
+from tanist.plan.acquire import number_steps
+
+
+def build_first_acquire(controller: Controller, standing: Standing, run: str) -> Plan:
+    """The numbers that this node has for the accounts are those of the disk, for good."""
+    steps: list[tuple[str, StepSpec]] = []
+    if controller.asset.kind == "filesystem":
+        mount = MountTree(
+            device=controller.asset.device,
+            target=controller.tree,
+            fstype=controller.asset.fstype,
+            options=controller.asset.options,
+            idmap=None,
+        )
+        steps.append((f"mount {controller.asset.device} at {controller.tree}", mount))
+    made = InitAsset(
+        tree=controller.tree,
+        controller=controller.name,
+        node=standing.node,
+        run=run,
+        users=standing.users,
+        groups=standing.groups,
+    )
+    steps.append((f"write the first claim into {controller.tree}/.tanist", made))
+    hold = HoldClaim(
+        tree=controller.tree, controller=controller.name, node=standing.node, epoch=1, run=run, over=0
+    )
+    steps.append((f"hold the claim: {standing.node}, epoch 1", hold))
+    return Plan(title="acquire: the asset gets its claim", steps=number_steps("acquire", steps))

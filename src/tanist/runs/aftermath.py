@@ -1,0 +1,35 @@
+"""What follows a run that succeeded and must never spoil it: a fresh capture, the mirror, the claim for people."""
+
+from __future__ import annotations
+
+import json
+
+from tanist.capture.habackup import capture
+from tanist.facts.node import read_node_facts
+from tanist.journal.claimfile import load_claim
+from tanist.model.codec import encode
+from tanist.model.errors import TanistError
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.session import Session
+
+
+def after_becoming_active(session: Session, epoch: int, run: str) -> None:
+    """A capture by the new owner, so that a way home finds this node's account numbers (A67)."""
+    note_claim(session)
+    try:
+        facts = read_node_facts(session.host, session.controller, session.node)
+        made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
+        session.note(f"captured: {made.name}")
+        mirror_to_peers(session)
+    except (OSError, TanistError) as error:
+        session.note(f"warning: the first capture of the new owner failed: {error}; later: habackup {session.name}")
+
+
+def note_claim(session: Session) -> None:
+    """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
+    claim = load_claim(session.host, session.controller.tree)
+    if not isinstance(claim, Unread):
+        text = json.dumps(encode(claim), indent=1).encode() + b"\n"
+        session.host.files.write(places.claim_seen(session.name), text)

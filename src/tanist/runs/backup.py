@@ -1,0 +1,69 @@
+"""habackup: capture on the active node, mirror to the others; silence on a standby (A30-A38)."""
+
+from __future__ import annotations
+
+from tanist.capture.generations import list_generations
+from tanist.capture.habackup import capture
+from tanist.capture.store import verify_store
+from tanist.facts.node import read_node_facts
+from tanist.journal.claimfile import load_claim
+from tanist.model.claim import Claim
+from tanist.model.errors import BadCapture, Refused
+from tanist.plan import places
+from tanist.runs.aftermath import note_claim
+from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.session import Session, read_active
+from tanist.steps.storage import mounted_at
+
+
+def backup(session: Session, *, mirror: bool) -> None:
+    """Refused when the tree is a bare mount point, or the claim is not this node's."""
+    active = read_active(session)
+    if not active:
+        return
+    tree = session.controller.tree
+    if session.controller.asset.kind == "filesystem" and mounted_at(session.host, tree) is None:
+        raise Refused(
+            f"{tree} is not mounted: nothing is written into a bare mount point",
+            next_step=f"tanist status {session.name}",
+        )
+    claim = load_claim(session.host, tree)
+    if not isinstance(claim, Claim) or (claim.node, claim.state) != (session.node, "held"):
+        found = claim.describe() if isinstance(claim, Claim) else claim.why
+        raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")
+    facts = read_node_facts(session.host, session.controller, session.node)
+    made = capture(session.host, session.controller, session.node, epoch=claim.epoch, run=active, facts=facts)
+    session.note(f"{made.name}: {'nothing changed since' if made.unchanged else 'captured'}")
+    note_claim(session)
+    if mirror:
+        mirror_to_peers(session)
+
+
+def capture_directory(session: Session) -> str:
+    if read_active(session):
+        return places.captures(session.controller.tree)
+    return places.mirror(session.name)
+
+
+def list_captures(session: Session) -> tuple[str, ...]:
+    found = list_generations(session.host, capture_directory(session))
+    where = "mirrored" if not read_active(session) else "on the tree"
+    rows = tuple(
+        f"{one.name}  epoch {one.epoch}  {one.node}  {one.size / 1024:.0f} KiB  {one.state}{': ' + one.reason if one.reason else ''}"
+        for one in found
+    )
+    return rows or (f"no captures ({where})",)
+
+
+def verify_captures(session: Session) -> tuple[tuple[str, str], ...]:
+    """Each generation by name with "" or what is wrong with it."""
+    directory = capture_directory(session)
+    verdicts = []
+    for one in list_generations(session.host, directory):
+        try:
+            verify_store(session.host, f"{directory}/{one.name}")
+        except BadCapture as error:
+            verdicts.append((one.name, error.message))
+        else:
+            verdicts.append((one.name, ""))
+    return tuple(verdicts)

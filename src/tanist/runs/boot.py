@@ -1,0 +1,166 @@
+"""What a boot does: the controller comes up again if and only if this node still holds the claim."""
+
+from __future__ import annotations
+
+from tanist.facts.standing import read_standing
+from tanist.journal.journal import Journal
+from tanist.model.claim import Claim
+from tanist.model.errors import NotProved, Refused
+from tanist.model.evidence import Outcome, Says
+from tanist.model.run import PlanMade, RunStarted
+from tanist.model.steps import ArmCron, Reboot
+from tanist.plan.acquire import build_acquire
+from tanist.plan.assume import build_start
+from tanist.plan.release import build_give_back
+from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.session import (
+    TOOL,
+    Session,
+    clear_active,
+    exclusive,
+    find_open_run,
+    load_run,
+    new_run,
+    read_active,
+)
+from tanist.runs.takeover import finish, verify
+from tanist.steps.files import park_cron
+from tanist.steps.services import is_running
+
+
+def gate(session: Session) -> None:
+    """Early in the boot, before cron and the NFS server: nothing of the controller may start by itself. Local only."""
+    files = session.host.files
+    files.remove(f"/etc/exports.d/tanist-{session.name}.exports")
+    runs = []
+    journal = find_open_run(session)
+    if journal is not None:
+        runs.append(session.engine(journal).state)
+    active = read_active(session)
+    if active:
+        runs.append(load_run(session, active))
+    for state in runs:
+        for step in state.steps:
+            if isinstance(step.spec, ArmCron) and state.status[step.id] != "planned":
+                park_cron(step.spec, session.context)
+
+
+def boot(session: Session) -> str:
+    """"active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
+    with exclusive(session, "boot"):
+        journal = find_open_run(session)
+        if journal is not None:
+            return _go_on(session, journal)
+        active = read_active(session)
+        if not active:
+            session.note(f"{session.node} is a standby of {session.name}")
+            return "inert"
+        observation = observe(session, "")
+        if observation.claim.node != session.node or observation.claim.state != "held":
+            stand_down(session, active, observation.claim)
+            return "inert"
+        if is_up(session):
+            session.note(f"{session.name} is up on {session.node} already")
+            return "active"
+        start(session, active, observation)
+        return "active"
+
+
+def is_up(session: Session) -> bool:
+    services = session.controller.services
+    return bool(services) and all(is_running(session.host, one.unit) for one in services)
+
+
+def _go_on(session: Session, journal: Journal) -> str:
+    """A takeover that asked for this boot goes on; any other unfinished run waits for a person."""
+    state = session.engine(journal).state
+    waits = [step for step in state.steps if isinstance(step.spec, Reboot) and state.status[step.id] != "done"]
+    if state.started.kind != "takeover" or not waits or state.undoing:
+        raise Refused(
+            f"a {state.started.kind} of {session.name} was cut off ({state.started.run}): {session.node} stays inert",
+            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
+        )
+    from tanist.runs.carry_on import continue_run  # it stands above this module: it continues runs of every kind
+
+    continue_run(session, journal)
+    return "active"
+
+
+def stand_down(session: Session, active: str, claim: Claim) -> None:
+    """This node lost the controller while it was down: its own files return, and it says who has it."""
+    run, journal = new_run(session, "release")
+    plan = build_give_back(load_run(session, active).steps)
+    journal.append(
+        RunStarted(
+            run=run,
+            kind="release",
+            controller=session.name,
+            node=session.node,
+            who=session.who,
+            reason=f"lost to {claim.node} while this node was down",
+            attested="",
+            evidence=(),
+            verdict=None,
+            epoch=claim.epoch,
+            tool=TOOL,
+            in_force=active,
+        )
+    )
+    session.engine(journal).execute("release", lambda: PlanMade(part="release", plan=plan))
+    clear_active(session)
+    finish(session, journal, f"inert: {session.name} is {claim.describe()}")
+    session.note(f"{session.node} is inert: {session.name} is {claim.describe()}")
+
+
+def start(session: Session, active: str, observation: Observation) -> None:
+    demand_proof(session, observation)
+    run, journal = new_run(session, "start")
+    journal.append(
+        RunStarted(
+            run=run,
+            kind="start",
+            controller=session.name,
+            node=session.node,
+            who=session.who,
+            reason="this node holds the claim",
+            attested="",
+            evidence=observation.evidence,
+            verdict=observation.verdict,
+            epoch=observation.claim.epoch,
+            tool=TOOL,
+            in_force=active,
+        )
+    )
+    drive_start(session, journal)
+
+
+def drive_start(session: Session, journal: Journal) -> None:
+    """A failure leaves the run open: the claim is this node's, and a person decides."""
+    engine = session.engine(journal)
+    begun = session.host.monotonic()
+    started = engine.state.started
+    in_force = load_run(session, started.in_force).steps
+
+    def acquire() -> PlanMade:
+        claim = observe_own_claim(session)
+        standing = read_standing(session.host, session.controller, session.node)
+        plan = build_acquire(session.controller, standing, claim, started.run, claim.epoch)
+        return PlanMade(part="acquire", plan=plan)
+
+    engine.execute("acquire", acquire)
+    engine.execute("assume", lambda: PlanMade(part="assume", plan=build_start(in_force)))
+    verify(session, engine)
+    finish(session, journal, f"{session.node} is the active node again, epoch {started.epoch}", begun)
+    after_becoming_active(session, started.epoch, started.run)
+
+
+def observe_own_claim(session: Session) -> Claim:
+    observation = observe(session, "")
+    if not any(one.source == "claim" and one.says is Says.MINE for one in observation.evidence):
+        raise Refused(f"{session.node} does not hold the claim any more: it is {observation.claim.describe()}")
+    if observation.verdict.outcome is not Outcome.PROVED:
+        raise NotProved("; ".join(observation.verdict.reasons))
+    return observation.claim
+
+

@@ -1,0 +1,136 @@
+"""resume and undo: a run that was cut off ends cleanly, one way or the other."""
+
+from __future__ import annotations
+
+from tanist.engine import Engine
+from tanist.facts.storage import read_claim_offline
+from tanist.journal.journal import Journal
+from tanist.journal.state import RunState
+from tanist.model.errors import NotProved, Refused
+from tanist.model.evidence import Outcome
+from tanist.model.run import Continued, PlanMade
+from tanist.model.steps import HoldClaim, MapTree, MountTree, PlannedStep
+from tanist.model.unread import Unread
+from tanist.plan.release import build_give_back
+from tanist.runs.boot import drive_start
+from tanist.runs.first import drive_first
+from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.release import drive_release, has_let_go
+from tanist.runs.restore import drive_restore
+from tanist.runs.session import Session, clear_active, exclusive, find_open_run, load_run
+from tanist.runs.takeover import TakeoverOptions, drive_takeover, finish
+from tanist.steps.registry import HANDLERS
+
+
+def resume(session: Session) -> None:
+    """Refused when there is nothing to resume, or when what was proved then is no longer so."""
+    with exclusive(session, "resume"):
+        journal = demand_open_run(session)
+        continue_run(session, journal)
+
+
+def continue_run(session: Session, journal: Journal) -> None:
+    state = session.engine(journal).state
+    if state.undoing:
+        raise Refused(
+            f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}"
+        )
+    observation = look_again(session, state)
+    journal.append(
+        Continued(
+            direction="resume",
+            who=session.who,
+            reason="",
+            evidence=observation.evidence if observation else (),
+            verdict=observation.verdict if observation else None,
+        )
+    )
+    match state.started.kind:
+        case "takeover":
+            drive_takeover(session, journal, TakeoverOptions(attest=state.started.attested))
+        case "init":
+            drive_first(session, journal)
+        case "start":
+            drive_start(session, journal)
+        case "release":
+            drive_release(session, journal)
+        case "restore":
+            drive_restore(session, journal)
+
+
+def demand_open_run(session: Session) -> Journal:
+    journal = find_open_run(session)
+    if journal is None:
+        raise Refused(
+            f"no run of {session.name} is open on {session.node}: there is nothing to resume or undo",
+            next_step=f"tanist status {session.name}",
+        )
+    return journal
+
+
+def look_again(session: Session, state: RunState) -> Observation | None:
+    """A run that still has to take the asset (or to take it again, after a boot) needs a verdict of today."""
+    if state.started.kind not in ("takeover", "start") or tree_is_here(session, state):
+        return None
+    observation = observe(session, state.started.attested)
+    demand_proof(session, observation)
+    return observation
+
+
+def tree_is_here(session: Session, state: RunState) -> bool:
+    """Has this run taken the asset, and does it have it still?"""
+    taken = [step for step in state.steps if isinstance(step.spec, (MountTree, MapTree, HoldClaim))]
+    return bool(taken) and all(state.status[step.id] == "done" and _stands(session, step) for step in taken)
+
+
+def _stands(session: Session, step: PlannedStep) -> bool:
+    look = HANDLERS[type(step.spec)].is_applied
+    return look is None or look(step.spec, session.context)
+
+
+def undo(session: Session, reason: str = "") -> None:
+    """Back to where the run began. A release that has let the asset go can only be finished, and is."""
+    with exclusive(session, "undo"):
+        journal = demand_open_run(session)
+        engine = session.engine(journal)
+        state = engine.state
+        if state.started.kind == "release" and has_let_go(session, state):
+            session.note("the asset was already let go: the release is finished instead")
+            journal.append(Continued(direction="resume", who=session.who, reason=reason))
+            drive_release(session, journal)
+            return
+        journal.append(Continued(direction="undo", who=session.who, reason=reason))
+        begun = session.host.monotonic()
+        if state.started.kind in ("takeover", "start", "init"):
+            bring_tree_back(session, engine, state)
+        engine.undo()
+        if state.started.kind == "start":
+            give_back(session, engine, state.started.in_force)
+        finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
+
+
+def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
+    """After a boot the tree is not mounted any more; where the claim is this run's, it must be, to be released."""
+    mounts = [step for step in state.touched if isinstance(step.spec, (MountTree, MapTree))]
+    claims = [step for step in state.touched if isinstance(step.spec, HoldClaim)]
+    if not mounts or not claims or _stands(session, mounts[0]):
+        return
+    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
+    if isinstance(claim, Unread):
+        raise Refused(f"the claim on the asset can't be read: {claim.why}")
+    if (claim.node, claim.epoch, claim.state) != (session.node, state.started.epoch, "held"):
+        return
+    observation = observe(session, state.started.attested)
+    if observation.verdict.outcome is not Outcome.PROVED:
+        raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
+    engine.again(mounts[0])
+
+
+def give_back(session: Session, engine: Engine, in_force: str) -> None:
+    """This node's own files, as they were before it became active."""
+    plan = build_give_back(load_run(session, in_force).steps)
+    if plan.steps:
+        engine.execute("give-back", lambda: PlanMade(part="give-back", plan=plan))
+    clear_active(session)
+
+

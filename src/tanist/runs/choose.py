@@ -1,0 +1,59 @@
+"""Which capture is put in force, and whether this node is fit for it."""
+
+from __future__ import annotations
+
+from tanist.capture.generations import newest_good
+from tanist.capture.manifest import Manifest
+from tanist.capture.restore import missing_accounts
+from tanist.capture.store import verify_store
+from tanist.facts.node import read_node_facts
+from tanist.model.codec import decode
+from tanist.model.errors import BadCapture, Refused
+from tanist.model.facts import NodeFacts
+from tanist.parity.nodes import compare
+from tanist.runs.session import Session
+
+
+def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[str, Manifest]:
+    """The newest generation, every byte checked. A bad newest one is refused by name and the next one offered."""
+    if wanted:
+        store = f"{directory}/{wanted}"
+        if "/" in wanted or not session.host.files.exists(store):
+            raise BadCapture(f"there is no capture {wanted!r}", next_step=f"tanist captures {session.name}")
+        return store, verify_store(session.host, store)
+    found = newest_good(session.host, directory)
+    if found.refused:
+        names = "; ".join(f"{one.name}: {one.reason}" for one in found.refused)
+        offer = f"tanist takeover {session.name} --capture {found.good.name}" if found.good else ""
+        kept = f" The last good one is {found.good.name} ({found.good.created})." if found.good else ""
+        raise BadCapture(f"the newest capture can't be used: {names}.{kept}", next_step=offer)
+    if found.good is None:
+        raise BadCapture(
+            f"there is no capture in {directory}", next_step=f"on the active node: habackup {session.name}"
+        )
+    store = f"{directory}/{found.good.name}"
+    return store, verify_store(session.host, store)
+
+
+def check_fitness(session: Session, manifest: Manifest) -> None:
+    """Same processor class, system, product version and networks as the node that made the capture (A09-A13)."""
+    problems = [f"{one}" for one in missing_accounts(session.host, manifest)]
+    try:
+        theirs = decode(NodeFacts, manifest.facts, "facts")
+    except ValueError as error:
+        raise BadCapture(f"the facts of the capture {manifest.created} can't be read: {error}") from error
+    mine = read_node_facts(session.host, session.controller, session.node)
+    problems += [f"{one.says} {one.mend}".strip() for one in compare(theirs, mine, session.controller) if not one.ok]
+    if problems:
+        raise Refused(
+            f"{session.node} does not fit the capture {manifest.created} of {manifest.node}:\n" + "\n".join(problems)
+        )
+
+
+def names_below(manifest: Manifest, directory: str) -> tuple[str, ...]:
+    """File names that the capture has right below a directory."""
+    return tuple(
+        entry.path.rsplit("/", 1)[1]
+        for entry in manifest.entries
+        if entry.kind == "file" and entry.path.rsplit("/", 1)[0] == directory
+    )

@@ -1,0 +1,63 @@
+"""Captures travel to the other nodes over OpenSSH: only generations that they lack."""
+
+from __future__ import annotations
+
+import json
+
+from tanist.capture.mirror import missing, receive, send
+from tanist.capture.generations import list_generations, retire
+from tanist.host.ssh import run_on_peer
+from tanist.model.definition import Node
+from tanist.model.errors import Failed, TanistError
+from tanist.plan import places
+from tanist.runs.peers import write_known_hosts
+from tanist.runs.session import Session
+
+TRANSFER_TIMEOUT = 120.0  # seconds
+
+
+def mirror_to_peers(session: Session) -> None:
+    """A peer that is not reachable is noted, not an error: the next capture brings it what it lacks."""
+    for node in session.controller.peers(session.node):
+        try:
+            sent = mirror_to(session, node)
+        except (OSError, TanistError) as error:
+            session.note(f"not mirrored to {node.name}: {error}")
+        else:
+            if sent:
+                session.note(f"mirrored to {node.name}: {', '.join(sent)}")
+
+
+def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
+    here = places.captures(session.controller.tree)
+    names = tuple(one.name for one in list_generations(session.host, here))
+    lacking = missing(names[-1:], tuple(json.loads(ask(session, node, "list", b"").decode())))
+    for name in lacking:
+        ask(session, node, name, b"".join(send(session.host, f"{here}/{name}")))
+    return lacking
+
+
+def ask(session: Session, node: Node, what: str, stdin: bytes) -> bytes:
+    ran = run_on_peer(
+        session.host,
+        node,
+        ["tanist", "mirror", session.name, what],
+        stdin=stdin,
+        timeout=TRANSFER_TIMEOUT,
+        known_hosts=write_known_hosts(session),
+    )
+    if ran.status != 0:
+        raise Failed(ran.complaint)
+    return ran.stdout
+
+
+def mirrored_names(session: Session) -> tuple[str, ...]:
+    return tuple(one.name for one in list_generations(session.host, places.mirror(session.name)))
+
+
+def receive_mirror(session: Session, name: str, stream: bytes) -> None:
+    """On the standby: the generation, whole or not at all; and the controller's public host keys from it."""
+    receive(session.host, session.name, name, [stream])
+    retire(session.host, places.mirror(session.name), session.controller.retention, session.host.now())
+
+

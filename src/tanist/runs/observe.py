@@ -1,0 +1,70 @@
+"""Evidence and verdict about the old owner, gathered side by side within a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tanist.facts.storage import read_claim_offline
+from tanist.model.claim import Claim
+from tanist.model.errors import NotProved, Refused
+from tanist.model.evidence import Evidence, Outcome, Verdict
+from tanist.model.peer import PeerWord
+from tanist.model.unread import Unread
+from tanist.plan.render import render_evidence, render_verdict
+from tanist.proof.decide import decide
+from tanist.proof.probes import gather
+from tanist.runs.peers import ask_peer
+from tanist.runs.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    evidence: tuple[Evidence, ...]
+    verdict: Verdict
+    claim: Claim
+    words: tuple[PeerWord, ...] = ()
+
+
+def observe(session: Session, attestation: str) -> Observation:
+    """Refused when the claim can't be read: without it nobody knows whose numbers the disk has and which epoch comes."""
+    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
+    if isinstance(claim, Unread):
+        raise Refused(
+            f"the claim on the asset can't be read: {claim.why}",
+            next_step=f"is the asset connected to this node, and was it made with: tanist init {session.name}?",
+        )
+    if claim.controller != session.name:
+        raise Refused(f"the asset belongs to the controller {claim.controller!r}, not to {session.name!r}")
+    words: list[PeerWord] = []
+
+    def ask(name: str) -> PeerWord | Unread:
+        word = ask_peer(session, name)
+        if isinstance(word, PeerWord):
+            words.append(word)
+        return word
+
+    evidence = gather(
+        session.host,
+        session.controller,
+        session.node,
+        ask_peer=ask,
+        attestation=attestation,
+        who=session.who,
+    )
+    verdict = decide(evidence, session.node)
+    return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
+
+
+def demand_proof(session: Session, observation: Observation) -> None:
+    """NotProved unless the verdict is PROVED: silence is never death."""
+    session.note("evidence:\n" + render_evidence(observation.evidence))
+    session.note(render_verdict(observation.verdict))
+    if observation.verdict.outcome is Outcome.PROVED:
+        return
+    life = observation.verdict.outcome is Outcome.ALIVE
+    what = "the old owner shows life" if life else "it is not proved that the old owner is down"
+    reasons = "; ".join(observation.verdict.reasons)
+    raise NotProved(
+        f"{what}: {reasons}. Nothing was changed on {session.node}",
+        next_step="\n".join(observation.verdict.would_suffice),
+    )

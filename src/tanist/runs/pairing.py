@@ -1,0 +1,73 @@
+"""Making the nodes known to each other, and a controller known to the boot."""
+
+from __future__ import annotations
+
+from tanist.host.ssh import host_key_alias
+from tanist.model.definition import Node
+from tanist.model.errors import Refused
+from tanist.model.unread import Unread
+from tanist.runs.peers import ask_peer
+from tanist.runs.session import Session
+
+KNOWN_HOSTS = "/etc/tanist/known_hosts"
+
+
+def scan_peer(session: Session, node: Node) -> tuple[str, ...]:
+    """The host keys that a node shows now, as "TYPE KEY" (ssh-keyscan(1)). Refused when it does not answer."""
+    target = node.ssh.rpartition("@")[2]
+    ran = session.host.run(["ssh-keyscan", "-T", "5", target], timeout=20, ok=None)
+    lines = [line.split(" ", 1)[1] for line in ran.text.splitlines() if line and not line.startswith("#")]
+    if not lines:
+        raise Refused(f"no ssh server answers at {target} ({node.name}): {ran.complaint}")
+    return tuple(sorted(lines))
+
+
+def fingerprints(session: Session, keys: tuple[str, ...]) -> tuple[str, ...]:
+    text = "".join(f"{key}\n" for key in keys).encode()
+    return tuple(session.host.run(["ssh-keygen", "-l", "-f", "-"], stdin=text).text.splitlines())
+
+
+def trust_peer(session: Session, node: Node, keys: tuple[str, ...]) -> None:
+    """Remember a node's own host keys; what was remembered of it before is replaced."""
+    files = session.host.files
+    alias = host_key_alias(node)
+    text = files.read(KNOWN_HOSTS).decode() if files.exists(KNOWN_HOSTS) else ""
+    lines = [line for line in text.splitlines() if line.split(" ", 1)[0] != alias]
+    lines += [f"{alias} {key}" for key in keys]
+    files.write(KNOWN_HOSTS, "".join(f"{line}\n" for line in lines).encode(), 0o600)
+
+
+def try_peer(session: Session, node: Node) -> str:
+    """"" when the peer answers as it should; else what is in the way."""
+    word = ask_peer(session, node.name)
+    if isinstance(word, Unread):
+        return word.why
+    return "" if word.node == node.name else f"it calls itself {word.node!r}: what does /etc/tanist/node say there?"
+
+
+def enable(session: Session) -> None:
+    """The boot brings the controller up again if this node holds the claim; captures run every hour."""
+    units = (f"tanist@{session.name}.service", f"habackup@{session.name}.timer", f"tanist-gate@{session.name}.service")
+    session.host.run(["systemctl", "daemon-reload"], timeout=60)
+    for unit in units:
+        session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)
+    session.host.run(["systemctl", "start", "--", f"habackup@{session.name}.timer"], timeout=60)
+
+
+def find_self_starting(session: Session) -> tuple[str, ...]:
+    """What of the operating system's own would start the controller behind the gate's back, with the mend."""
+    found = []
+    for service in session.controller.services:
+        ran = session.host.run(["systemctl", "is-enabled", "--", service.unit], ok=None, timeout=30)
+        if ran.text.strip() in ("enabled", "enabled-runtime", "linked"):
+            found.append(f"{service.unit} is enabled and would start at boot: systemctl disable {service.unit}")
+    fstab = session.host.files.read("/etc/fstab").decode(errors="replace") if _has_fstab(session) else ""
+    for line in fstab.splitlines():
+        fields = line.split("#", 1)[0].split()
+        if len(fields) > 1 and fields[1] == session.controller.tree:
+            found.append(f"/etc/fstab mounts {fields[1]} at boot: remove that line")
+    return tuple(found)
+
+
+def _has_fstab(session: Session) -> bool:
+    return session.host.files.exists("/etc/fstab")

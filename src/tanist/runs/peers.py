@@ -1,0 +1,131 @@
+"""This node's word about itself, and the other nodes' word over OpenSSH."""
+
+from __future__ import annotations
+
+import json
+
+from tanist.host.ssh import run_on_peer
+from tanist.model.codec import decode, encode
+from tanist.model.peer import Intent, PeerWord
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.plan.assume import service_addresses
+from tanist.proof.intent import load_intent
+from tanist.runs.session import Session
+from tanist.steps.network import has_address
+from tanist.steps.services import is_running
+from tanist.steps.storage import mounted_at
+
+WORD_TIMEOUT = 8.0  # seconds that a peer's answer may take before it counts as unknown
+CONNECT_TIMEOUT = 3
+
+
+def read_word(session: Session) -> PeerWord:
+    """Look at this node: does it run anything of the controller?"""
+    found = find_activity(session)
+    lock = read_lock(session)
+    found_intent = load_intent(session.host, session.name) if lock else None
+    intent = found_intent if isinstance(found_intent, Intent) else None
+    if found and intent:
+        found = (*found, f"a takeover by {intent.describe()}")
+    busy = parse_lock(lock)
+    return PeerWord(
+        node=session.node,
+        state="active" if found else "busy" if lock and intent is None else "inactive",
+        detail="; ".join(found) or "runs nothing of the controller",
+        epoch_seen=read_epoch_seen(session),
+        boot_id=session.host.boot_id(),
+        busy_run=busy.get("what", ""),
+        busy_since=busy.get("since", ""),
+        busy_who=busy.get("who", ""),
+        intent=intent,
+    )
+
+
+def find_activity(session: Session) -> tuple[str, ...]:
+    """What of the controller this node has in use: its tree, its addresses, its services."""
+    host, controller = session.host, session.controller
+    found = []
+    if controller.asset.kind == "filesystem" and mounted_at(host, controller.tree) is not None:
+        found.append(f"{controller.tree} is mounted")
+    for address in service_addresses(controller, session.node):
+        if has_address(host, address):
+            found.append(f"has the address {address.address}")
+    found += [f"{one.unit} runs" for one in controller.services if is_running(host, one.unit)]
+    return tuple(found)
+
+
+def read_lock(session: Session) -> str:
+    """The note of the run that is at work here, "" when none is."""
+    lock = session.host.lock(f"{places.runtime(session.name)}/lock", "")
+    if isinstance(lock, str):
+        return lock
+    lock.close()
+    return ""
+
+
+def parse_lock(note: str) -> dict[str, str]:
+    try:
+        fields = json.loads(note)
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in fields.items()} if isinstance(fields, dict) else {}
+
+
+def read_epoch_seen(session: Session) -> int:
+    try:
+        return int(json.loads(session.host.files.read(places.claim_seen(session.name)))["epoch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def ask_peer(session: Session, name: str) -> PeerWord | Unread:
+    node = session.controller.node(name)
+    argv = ["tanist", "word", session.name]
+    ran = run_on_peer(
+        session.host,
+        node,
+        argv,
+        timeout=WORD_TIMEOUT,
+        known_hosts=write_known_hosts(session),
+        connect_timeout=CONNECT_TIMEOUT,
+    )
+    if ran.status != 0:
+        return Unread(ran.complaint)
+    try:
+        return decode(PeerWord, json.loads(ran.stdout), "word")
+    except ValueError as error:
+        return Unread(f"its answer can't be read: {error}")
+
+
+def render_word(word: PeerWord) -> str:
+    return json.dumps(encode(word))
+
+
+def write_known_hosts(session: Session) -> str:
+    """A peer answers with its own host key or, while it is the controller, with the controller's: both are right."""
+    files = session.host.files
+    lines: list[bytes] = []
+    if files.exists("/etc/tanist/known_hosts"):
+        lines += files.read("/etc/tanist/known_hosts").splitlines()
+    for key in read_controller_keys(session):
+        lines += [f"tanist-{node.name} ".encode() + key for node in session.controller.peers(session.node)]
+    path = f"{places.runtime(session.name)}/known_hosts"
+    files.make_directory(places.runtime(session.name), 0o700)
+    text = b"\n".join(lines) + b"\n"
+    if not files.exists(path) or files.read(path) != text:
+        files.write(path, text, 0o600)
+    return path
+
+
+def read_controller_keys(session: Session) -> tuple[bytes, ...]:
+    """The controller's public host keys: its own directory here, or what the last mirrored capture told."""
+    files = session.host.files
+    directory = session.controller.identity.ssh_host_keys
+    if files.exists(directory):
+        names = [name for name in files.list(directory) if name.endswith(".pub")]
+        return tuple(files.read(f"{directory}/{name}").strip() for name in sorted(names))
+    noted = f"{places.STATE}/{session.name}/controller_keys.pub"
+    return tuple(files.read(noted).splitlines()) if files.exists(noted) else ()
+
+

@@ -1,0 +1,70 @@
+"""harestore on the node that is active already: a capture's files once more. Elsewhere it is a takeover."""
+
+from __future__ import annotations
+
+from tanist.capture.restore import compare_path
+from tanist.engine import StepFailure
+from tanist.journal.journal import Journal
+from tanist.model.errors import Failed
+from tanist.model.run import PlanMade, RunStarted
+from tanist.plan import places
+from tanist.plan.assume import build_restore
+from tanist.runs.choose import check_fitness, choose_capture
+from tanist.runs.session import TOOL, Session, exclusive, load_run, new_run, read_active, refuse_open_run
+from tanist.runs.takeover import TakeoverOptions, finish, takeover, verify
+
+
+def harestore(session: Session, options: TakeoverOptions) -> None:
+    """A48-A55. What it replaces is saved first; a second time changes nothing."""
+    if not read_active(session):
+        takeover(session, options)
+        return
+    with exclusive(session, "restore"):
+        refuse_open_run(session)
+        active = read_active(session)
+        store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
+        check_fitness(session, manifest)
+        run, journal = new_run(session, "restore")
+        journal.append(
+            RunStarted(
+                run=run,
+                kind="restore",
+                controller=session.name,
+                node=session.node,
+                who=session.who,
+                reason=options.reason,
+                attested="",
+                evidence=(),
+                verdict=None,
+                epoch=load_run(session, active).started.epoch,
+                tool=TOOL,
+                in_force=active,
+            )
+        )
+        plan = build_restore(session.controller, store, run)
+        journal.append(PlanMade(part="restore", plan=plan, capture=store))
+        drive_restore(session, journal)
+
+
+def drive_restore(session: Session, journal: Journal) -> None:
+    engine = session.engine(journal)
+    begun = session.host.monotonic()
+    try:
+        engine.execute("restore", lambda: engine.state.parts["restore"])
+        verify(session, engine)
+    except StepFailure as failure:
+        engine.undo()
+        finish(session, journal, f"undone: {failure.message}", outcome="undone")
+        raise Failed(f"{failure.message}. Everything was undone", node=session.node) from failure
+    capture = engine.state.parts["restore"].capture.rsplit("/", 1)[1]
+    finish(session, journal, f"{session.node} has the files of {capture}", begun)
+
+
+def dry_restore(session: Session, options: TakeoverOptions) -> str:
+    """What a restore on the active node would change, path by path."""
+    store, _ = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    lines = [f"from the capture {store.rsplit('/', 1)[1]}:"]
+    for path in session.controller.captured_paths:
+        differences = compare_path(session.host, store, path)
+        lines += [f"  {one}" for one in differences] or [f"  {path}: nothing would change"]
+    return "\n".join(lines)

@@ -1,0 +1,146 @@
+"""One controller on this node, somebody at the keyboard, and a place to report to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tanist import __version__
+from tanist.engine import Engine, Event, Report
+from tanist.host.host import Host
+from tanist.journal.journal import Journal, runs_directory
+from tanist.journal.state import RunState, read_run
+from tanist.model.definition import Controller
+from tanist.model.errors import Busy, Refused
+from tanist.plan import places
+from tanist.steps.claim import timestamp
+from tanist.steps.context import Context
+
+LOCK_PATIENCE = 0.3  # seconds: a peer that asks for this node's word holds the lock for an instant
+TOOL = f"tanist {__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    host: Host
+    controller: Controller
+    node: str  # this node's name in the definition
+    who: str  # for the record: who asked
+    report: Report
+
+    @property
+    def name(self) -> str:
+        return self.controller.name
+
+    @property
+    def context(self) -> Context:
+        return Context(host=self.host, controller=self.controller, node=self.node)
+
+    def engine(self, journal: Journal) -> Engine:
+        return Engine(self.context, journal, self.report)
+
+    def note(self, text: str) -> None:
+        self.report(Event(kind="note", says=text))
+
+
+@contextlib.contextmanager
+def exclusive(session: Session, what: str) -> Iterator[None]:
+    """One run at a time on this node. Busy names who is at work and since when."""
+    note = json.dumps({"what": what, "who": session.who, "since": timestamp(session.host), "node": session.node})
+    path = f"{places.runtime(session.name)}/lock"
+    lock = session.host.lock(path, note)
+    deadline = session.host.monotonic() + LOCK_PATIENCE
+    while isinstance(lock, str) and session.host.monotonic() < deadline:
+        session.host.sleep(0.02)
+        lock = session.host.lock(path, note)
+    if isinstance(lock, str):
+        raise Busy(f"{describe_lock(lock)} is at work on {session.name} on this node; nothing was changed here")
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def describe_lock(note: str) -> str:
+    try:
+        fields = json.loads(note)
+        return f"a {fields['what']} by {fields['who']}, begun {fields['since']},"
+    except (ValueError, KeyError, TypeError):
+        return "another tanist"
+
+
+def new_run(session: Session, kind: str) -> tuple[str, Journal]:
+    """A name that sorts by time, and an empty journal under it."""
+    stamp = timestamp(session.host).translate({ord(c): None for c in "-:+"}).split(".")
+    run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
+    return run, Journal.create(session.host, session.name, run)
+
+
+def find_open_run(session: Session) -> Journal | None:
+    """The run that was cut off, if there is one. Ended ones that were not filed away yet are filed."""
+    files = session.host.files
+    directory = runs_directory(session.name)
+    if not files.exists(directory):
+        return None
+    for name in sorted(files.list(directory), reverse=True):
+        if not name.endswith(".jsonl"):
+            continue
+        journal = Journal.load(session.host, f"{directory}/{name}")
+        if not journal.records:
+            files.remove(journal.path)  # killed before its first record: nothing was done
+        elif read_run(journal.records).ended is not None:
+            file_away(session, journal)
+        else:
+            return journal
+    return None
+
+
+def file_away(session: Session, journal: Journal) -> None:
+    files = session.host.files
+    done = f"{runs_directory(session.name)}/done"
+    files.make_directory(done, 0o700)
+    files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")
+
+
+def refuse_open_run(session: Session) -> None:
+    journal = find_open_run(session)
+    if journal is not None:
+        state = read_run(journal.records)
+        raise Refused(
+            f"a {state.started.kind} of {session.name} was cut off on this node ({state.started.run}); "
+            "it must be ended first",
+            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
+        )
+
+
+def load_run(session: Session, run: str) -> RunState:
+    """A run by its name, open or filed away. Refused when there is no such journal."""
+    files = session.host.files
+    for directory in (f"{runs_directory(session.name)}/done", runs_directory(session.name)):
+        path = f"{directory}/{run}.jsonl"
+        if files.exists(path):
+            return read_run(Journal.load(session.host, path).records)
+    raise Refused(
+        f"the journal of {run}, which made this node active, is not there",
+        next_step="see the manual, 'By hand, without tanist'",
+    )
+
+
+def read_active(session: Session) -> str:
+    """The run that made this node the active one, "" when it is not."""
+    try:
+        fields = json.loads(session.host.files.read(places.active_file(session.name)))
+    except FileNotFoundError:
+        return ""
+    return str(fields["run"])
+
+
+def save_active(session: Session, run: str, epoch: int) -> None:
+    body = {"format": 1, "run": run, "epoch": epoch, "node": session.node, "since": timestamp(session.host)}
+    session.host.files.write(places.active_file(session.name), json.dumps(body, indent=1).encode() + b"\n")
+
+
+def clear_active(session: Session) -> None:
+    session.host.files.remove(places.active_file(session.name))

@@ -1,0 +1,196 @@
+"""Switchover: a planned change of the active node, by one command from either. Failback is the same command.
+
+The target prepares itself before anything stops (its checks, its capture, its ssh session), then waits. The owner
+releases; the moment it lets the asset go it says so, and the target goes on while the owner becomes itself again.
+If the target is not ready, nothing is stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.host.conversation import Conversation
+from tanist.host.ssh import open_peer
+from tanist.model.claim import Claim
+from tanist.model.definition import Node
+from tanist.model.errors import Failed, Refused
+from tanist.model.evidence import Evidence, Says
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.proof.decide import decide
+from tanist.proof.probes import judge_claim, judge_marks
+from tanist.runs.choose import check_fitness, choose_capture
+from tanist.runs.observe import Observation
+from tanist.runs.peers import ask_peer, write_known_hosts
+from tanist.runs.release import release
+from tanist.runs.session import Session, read_active
+from tanist.runs.takeover import TakeoverOptions, takeover
+
+READY, LET_GO, DONE = "TANIST READY", "TANIST LET-GO", "TANIST DONE"
+READY_TIMEOUT = 30.0  # seconds the target may take to check itself
+RELEASE_TIMEOUT = 600.0  # seconds the owner may take to stop its services and let go
+TAKE_TIMEOUT = 600.0
+
+
+def switchover(session: Session, to: str, reason: str) -> None:
+    """Refused when the target is not fit, before anything was stopped."""
+    owner = find_owner(session)
+    target = choose_target(session, owner, to)
+    if owner == session.node:
+        push_away(session, session.controller.node(target), reason)
+    elif target == session.node:
+        pull_here(session, session.controller.node(owner), reason)
+    else:
+        raise Refused(
+            f"{session.name} moves from {owner} to {target}, and this is {session.node}",
+            next_step=f"type the same on {owner} or on {target}",
+        )
+
+
+def find_owner(session: Session) -> str:
+    if read_active(session):
+        return session.node
+    silent = []
+    for peer in session.controller.peers(session.node):
+        word = ask_peer(session, peer.name)
+        if isinstance(word, Unread):
+            silent.append(f"{peer.name}: {word.why}")
+        elif word.state == "active":
+            return peer.name
+    why = f" ({'; '.join(silent)})" if silent else ""
+    raise Refused(
+        f"no node says that it is the active one of {session.name}{why}; a switchover needs a living owner",
+        next_step=f"tanist takeover {session.name} --dry-run   shows what is known and what would suffice",
+    )
+
+
+def choose_target(session: Session, owner: str, to: str) -> str:
+    names = [node.name for node in session.controller.nodes]
+    if to and to not in names:
+        raise Refused(f"there is no node {to!r}; the definition has {', '.join(names)}")
+    if to == owner:
+        raise Refused(f"{owner} is the active node of {session.name} already")
+    others = [name for name in names if name != owner]
+    if not to and len(others) > 1:
+        raise Refused(f"which node? --to {' or --to '.join(others)}")
+    return to or others[0]
+
+
+# -- the owner's side
+def push_away(session: Session, target: Node, reason: str) -> None:
+    """This node is the owner: the target waits at the other end of an ssh session."""
+    argv = ["tanist", "takeover", session.name, "--planned", "--reason", reason or "switchover"]
+    with open_peer(target, argv, known_hosts=write_known_hosts(session)) as peer:
+        until(session, peer, READY, READY_TIMEOUT, target.name, started=False)
+        release(session, reason or f"switchover to {target.name}", on_let_go=lambda: peer.write_line(LET_GO, 10))
+        until(session, peer, DONE, TAKE_TIMEOUT, target.name, started=True)
+        peer.finish(30)
+
+
+def until(session: Session, peer: Conversation, word: str, timeout: float, name: str, *, started: bool) -> None:
+    """Relay what the other node says until it says `word`."""
+    try:
+        while (line := peer.read_line(timeout)) != word:
+            session.note(f"[{name}] {line}")
+    except OSError as error:
+        said = peer.complaint
+        if not started:
+            raise Refused(f"{name} is not ready: {said}. Nothing was changed") from error
+        raise Failed(
+            f"{session.name} was released, but {name} did not take it: {said}",
+            node=name,
+            next_step=f"take it back here: tanist takeover {session.name}   or look there: tanist status {session.name}",
+        ) from error
+
+
+def release_planned(session: Session, reason: str) -> None:
+    """The owner's side when the target leads: says when the asset is let go."""
+    release(session, reason, on_let_go=lambda: say(LET_GO))
+    say(DONE)
+
+
+# -- the target's side
+def pull_here(session: Session, owner: Node, reason: str) -> None:
+    """This node is the target: it checks itself, then has the owner release."""
+    with contextlib.ExitStack() as stack:
+        peers: list[Conversation] = []
+
+        def let_go() -> None:
+            argv = ["tanist", "release", session.name, "--planned", "--reason", reason or f"switchover to {session.node}"]
+            peers.append(stack.enter_context(open_peer(owner, argv, known_hosts=write_known_hosts(session))))
+            until_released(session, peers[0], owner.name)
+
+        take_when_released(session, owner.name, reason, let_go)
+        for peer in peers:
+            until(session, peer, DONE, RELEASE_TIMEOUT, owner.name, started=True)
+            peer.finish(30)
+
+
+def until_released(session: Session, peer: Conversation, name: str) -> None:
+    try:
+        while (line := peer.read_line(RELEASE_TIMEOUT)) != LET_GO:
+            session.note(f"[{name}] {line}")
+    except OSError as error:
+        raise Refused(
+            f"{name} did not let go: {peer.complaint}", next_step=f"on {name}: tanist status {session.name}"
+        ) from error
+
+
+def take_planned(session: Session, reason: str) -> None:
+    """The target's side when the owner leads: ready, wait for its word, take."""
+
+    def let_go() -> None:
+        say(READY)
+        if sys.stdin.readline().strip() != LET_GO:
+            raise Refused("the owner did not let go; nothing was changed here")
+
+    take_when_released(session, find_owner(session), reason, let_go)
+    say(DONE)
+
+
+def take_when_released(session: Session, owner: str, reason: str, let_go: Callable[[], None]) -> None:
+    """A takeover whose evidence is the owner's own act: looked up on the disk once it says that it let go."""
+
+    def look(session: Session, _: str) -> Observation:
+        with prepared(session):
+            let_go()
+        return look_after_release(session, owner)
+
+    takeover(session, TakeoverOptions(reason=reason or f"switchover from {owner}"), look)
+
+
+@contextlib.contextmanager
+def prepared(session: Session) -> Iterator[None]:
+    """What can be checked beforehand, from the mirrored capture."""
+    _, manifest = choose_capture(session, places.mirror(session.name))
+    check_fitness(session, manifest)
+    yield
+
+
+def look_after_release(session: Session, owner: str) -> Observation:
+    controller = session.controller
+    marks = read_marks(session.host, controller.asset)
+    found = read_claim_offline(session.host, controller.asset, controller.tree)
+    if not isinstance(found, Claim):
+        raise Refused(f"{owner} let go, but the claim can't be read here: {found.why}")
+    says, about, detail = judge_claim(found, controller, session.node)
+    evidence = [Evidence(source="claim", about=about, says=says, detail=detail)]
+    evidence.append(
+        Evidence(source="peer", about=owner, says=Says.INACTIVE, detail="let the asset go for this switchover just now")
+    )
+    if not isinstance(marks, Unread):
+        says, detail = judge_marks(marks)
+        evidence.append(Evidence(source="storage", about=controller.asset.device, says=says, detail=detail))
+    items = tuple(evidence)
+    return Observation(evidence=items, verdict=decide(items, session.node), claim=found)
+
+
+def say(word: str) -> None:
+    """For the other end of an ssh session, at once."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+

@@ -1,0 +1,199 @@
+"""Takeover: this node becomes the active one, because the old owner failed or let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tanist.engine import Engine, StepFailure
+from tanist.facts.standing import read_standing
+from tanist.facts.storage import read_claim_offline
+from tanist.journal.journal import Journal
+from tanist.model.errors import Failed, Refused, TanistError
+from tanist.model.run import PlanMade, RunEnded, RunStarted
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.plan.acquire import build_acquire, build_reboot
+from tanist.plan.assume import build_assume
+from tanist.plan.render import render_plan
+from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.choose import check_fitness, choose_capture, names_below
+from tanist.runs.contest import contest, declare, withdraw
+from tanist.runs.history import save_history
+from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.session import (
+    TOOL,
+    Session,
+    exclusive,
+    file_away,
+    new_run,
+    read_active,
+    refuse_open_run,
+    save_active,
+)
+
+Look = Callable[[Session, str], Observation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverOptions:
+    reason: str = ""
+    attest: str = ""
+    capture: str = ""
+    reboot: bool = False
+
+
+def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -> None:
+    """Until the end state was looked at. `look` gathers the evidence (a switchover knows more than a lone takeover)."""
+    with exclusive(session, "takeover"):
+        check_standby(session)
+        run, journal = new_run(session, "takeover")
+        intent = declare(session, run)
+        try:
+            observation = look(session, options.attest)
+            demand_proof(session, observation)
+            while not contest(session, intent, observation):
+                observation = look(session, options.attest)
+                demand_proof(session, observation)
+            start_run(session, journal, run, options, observation)
+            drive_takeover(session, journal, options)
+        finally:
+            withdraw(session, intent)
+
+
+def check_standby(session: Session) -> None:
+    """Refused unless this node is a fit, inert standby without an unfinished run."""
+    refuse_open_run(session)
+    if read_active(session):
+        raise Refused(
+            f"{session.node} is the active node of {session.name} already",
+            next_step=f"tanist status {session.name}; to bring it up again after a boot: systemctl restart tanist@{session.name}",
+        )
+    check_node(session)
+    check_unconfigured(session)
+
+
+def start_run(
+    session: Session, journal: Journal, run: str, options: TakeoverOptions, observation: Observation
+) -> None:
+    journal.append(
+        RunStarted(
+            run=run,
+            kind="takeover",
+            controller=session.name,
+            node=session.node,
+            who=session.who,
+            reason=options.reason,
+            attested=options.attest,
+            evidence=observation.evidence,
+            verdict=observation.verdict,
+            epoch=observation.claim.epoch + 1,
+            tool=TOOL,
+        )
+    )
+
+
+def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions) -> None:
+    """All parts of a takeover, from wherever its journal stands. A failure that must not stay is undone here."""
+    engine = session.engine(journal)
+    begun = session.host.monotonic()
+    try:
+        engine.execute("acquire", lambda: plan_acquire(session, engine))
+        if options.reboot or "reboot" in engine.state.parts:
+            standing = read_standing(session.host, session.controller, session.node)
+            engine.execute("reboot", lambda: PlanMade(part="reboot", plan=build_reboot(standing)))
+        engine.execute("assume", lambda: plan_assume(session, engine, options))
+        verify(session, engine)
+    except StepFailure as failure:
+        if failure.hold:
+            raise
+        raise undo_failed(session, journal, engine, failure) from failure
+    except Refused as refusal:
+        undo_failed(session, journal, engine, refusal)
+        raise
+    state = engine.state
+    save_active(session, state.started.run, state.started.epoch)
+    finish(session, journal, f"{session.node} is the active node, epoch {state.started.epoch}", begun)
+    after_becoming_active(session, state.started.epoch, state.started.run)
+
+
+def plan_acquire(session: Session, engine: Engine) -> PlanMade:
+    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
+    if isinstance(claim, Unread):
+        raise Refused(f"the claim on the asset can't be read: {claim.why}")
+    started = engine.state.started
+    if claim.epoch != started.epoch - 1:
+        raise Refused(f"the claim moved on while this run began: it is {claim.describe()}")
+    standing = read_standing(session.host, session.controller, session.node)
+    return PlanMade(
+        part="acquire", plan=build_acquire(session.controller, standing, claim, started.run, started.epoch)
+    )
+
+
+def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:
+    """From the capture found on the asset: it is checked whole, and this node against it, before it is used."""
+    store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    check_fitness(session, manifest)
+    keys = names_below(manifest, session.controller.identity.ssh_host_keys)
+    standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
+    plan = build_assume(session.controller, standing, store, engine.state.started.run)
+    return PlanMade(part="assume", plan=plan, capture=store)
+
+
+def verify(session: Session, engine: Engine) -> None:
+    """Success is what was verified: the host is looked at afresh."""
+    lacking = engine.not_in_effect()
+    if lacking:
+        raise Failed(
+            "every step was done, but the host does not show: " + "; ".join(lacking),
+            node=session.node,
+            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
+        )
+
+
+def undo_failed(session: Session, journal: Journal, engine: Engine, cause: TanistError) -> Failed:
+    """Take everything back. Returns what to tell; Failed (raised) when even that did not work."""
+    session.note("taking everything back")
+    engine.undo()
+    finish(session, journal, f"undone: {cause.message}", outcome="undone")
+    return Failed(
+        f"{cause.message}. Everything was undone: {session.node} is what it was before",
+        node=session.node,
+        next_step=f"mend it, then: tanist takeover {session.name}",
+    )
+
+
+def finish(
+    session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: str = "done"
+) -> None:
+    seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
+    journal.append(RunEnded(outcome="undone" if outcome == "undone" else "done", summary=summary, seconds=seconds))
+    save_history(session, session.engine(journal).state)
+    file_away(session, journal)
+
+
+def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, str]:
+    """What a takeover would do now: evidence, verdict and both plans, the second from the mirrored capture."""
+    refuse_open_run(session)
+    check_node(session)
+    observation = observe(session, options.attest)
+    standing = read_standing(session.host, session.controller, session.node)
+    epoch = observation.claim.epoch + 1
+    text = [render_plan(build_acquire(session.controller, standing, observation.claim, "dry-run", epoch))]
+    text.append(dry_assume(session, options))
+    return observation, "\n\n".join(text)
+
+
+def dry_assume(session: Session, options: TakeoverOptions) -> str:
+    directory = places.mirror(session.name)
+    if read_active(session):
+        directory = places.captures(session.controller.tree)
+    store, manifest = choose_capture(session, directory, options.capture)
+    check_fitness(session, manifest)
+    keys = names_below(manifest, session.controller.identity.ssh_host_keys)
+    standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
+    plan = build_assume(session.controller, standing, store, "dry-run")
+    return f"from the capture {store.rsplit('/', 1)[1]}:\n{render_plan(plan)}"
+
+
