@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LOOPBACK4, _LINK_LOCAL4, _MULTICAST4 = (127 << 24, 8), (0xA9FE0000, 16), (0xE0000000, 3)
 _LINK_LOCAL6, _MULTICAST6, _MAPPED6 = (0xFE80 << 112, 10), (0xFF << 120, 8), (0xFFFF << 32, 96)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ip:
+class Ip(NamedTuple):  # half a millisecond quicker to define than a dataclass
     text: str  # canonical (RFC 5952), as the kernel prints it
     bits: int  # 32 or 128
     number: int

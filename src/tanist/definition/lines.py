@@ -1,7 +1,7 @@
 """On which line of a TOML text each key, table and list element stands. tomllib does not tell.
 
-In: text that tomllib has accepted (so nothing is checked here again). Out: a `LineIndex`. Never raises: where the scan
-cannot follow, the place falls back to what holds it, at last to line 1.
+In: text that tomllib has accepted (so nothing is checked here again), or refused because something in it never ends.
+Out: a `LineIndex`. Never raises: where the scan cannot follow, a place falls back to what holds it, at last to line 1.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _BARE = re.compile(r"[^\n,\]}#]+")
 
 
 class LineIndex:
-    def __init__(self, lines: Mapping[Where, int]) -> None:
+    def __init__(self, lines: Mapping[Where, int], last: int) -> None:
         self.lines = lines
+        self.last = last  # where the last line that is a key or a header begins, as far as the scan came
 
     def find(self, where: Where) -> int:
         """The line of this place, or of the nearest thing around it that has one."""
@@ -37,9 +38,9 @@ class LineIndex:
 
 def index_lines(text: str) -> LineIndex:
     scan = _Scan(text.replace("\r\n", "\n"))
-    with contextlib.suppress(_Lost, RecursionError):
+    with contextlib.suppress(_Lost, RecursionError, ValueError):
         scan.document()
-    return LineIndex(scan.lines)
+    return LineIndex(scan.lines, scan.last)
 
 
 class _Lost(Exception):
@@ -51,12 +52,13 @@ class _Scan:
         self.text, self.at = text, 0
         self.lines: dict[Where, int] = {}
         self._counts: dict[Where, int] = {}  # table lists: how many elements so far
-        self._line, self._line_at = 1, 0
+        self._line, self._line_at, self.last = 1, 0, 1
 
     def document(self) -> None:
         table: Where = ()
         self._skip(_BLANK)
         while self.at < len(self.text):
+            self.last = self._line_here()
             if self._peek("["):
                 table = self._header()
             else:

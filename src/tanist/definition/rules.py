@@ -15,19 +15,21 @@ _Place = tuple[Where, str]
 
 
 def check_controller(controller: Controller, problems: Problems) -> None:
-    _check_tree(controller, problems)
-    _check_places(controller, problems)
+    tree = _check_tree(controller, problems)
+    _check_places(controller, tree, problems)
     _check_sources(controller, problems)
-    _check_readable_without_tree(controller, problems)
+    _check_readable_without_tree(controller, tree, problems)
     _check_nodes(controller, problems)
     _check_addresses(controller, problems)
     _check_repetitions(controller, problems)
 
 
-def _check_tree(controller: Controller, problems: Problems) -> None:
+def _check_tree(controller: Controller, problems: Problems) -> str:
+    """The tree, empty when it is wrong by itself: one mistake is one problem."""
     wrong = check_place(controller.tree) if controller.tree else ""
     if wrong:
         problems.add(("tree", "path"), wrong)
+    return "" if wrong else controller.tree
 
 
 def _owned(controller: Controller) -> Iterator[_Place]:
@@ -37,16 +39,20 @@ def _owned(controller: Controller) -> Iterator[_Place]:
     yield from _listed(("outside", "files"), controller.outside.files)
 
 
-def _check_places(controller: Controller, problems: Problems) -> None:
+def _check_places(controller: Controller, tree: str, problems: Problems) -> None:
     """Captured paths and bind targets: each on its own ground, and none in another."""
     targets: list[_Place] = [(("bind", i, "target"), bind.target) for i, bind in enumerate(controller.binds)]
-    places = [place for place in (*_owned(controller), *targets) if place[1]]
-    for i, (where, path) in enumerate(places):
-        wrong = check_place(path) or _against_tree(path, controller.tree) or _against_others(path, places[:i])
+    good: list[_Place] = []
+    for where, path in (*_owned(controller), *targets):
+        if not path or (where[:-1], path) in [(other[:-1], taken) for other, taken in good if other[0] == "outside"]:
+            continue  # said already: a list does not repeat itself
+        wrong = check_place(path) or _against_tree(path, tree) or _against_others(path, good)
         if not wrong and where[:2] == ("outside", "files") and path.startswith("/etc/cron.d/"):
             wrong = f'"{path}" would run from the moment it is there; allowed: in [cron] files, armed last'
         if wrong:
             problems.add(where, wrong)
+        else:
+            good.append((where, path))
 
 
 def _against_tree(path: str, tree: str) -> str:
@@ -78,9 +84,9 @@ def _check_sources(controller: Controller, problems: Problems) -> None:
         seen.append(bind.source)
 
 
-def _check_readable_without_tree(controller: Controller, problems: Problems) -> None:
+def _check_readable_without_tree(controller: Controller, tree: str, problems: Problems) -> None:
     """What a standby node is asked for must be there while the tree is not."""
-    away = [path for path in (controller.tree, *(bind.target for bind in controller.binds)) if path]
+    away = [path for path in (tree, *(bind.target for bind in controller.binds)) if path and not check_place(path)]
     asked: list[_Place] = [(("version", "file"), controller.version.file)]
     asked += [(("scope", i, "file"), scope.file) for i, scope in enumerate(controller.scope)]
     asked += _listed(("standby", "installed"), controller.standby.installed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tanist.definition.lines import index_lines
+
 _PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
 _MEANING = (
     ("Expected '=' after a key", "every line is `key = value`, a [table], or a # comment"),
@@ -19,6 +21,7 @@ _MEANING = (
     ("Invalid date or datetime", "a text stands in quotes"),
     ("Unclosed array", "a list ends with ], with a comma between its elements"),
     ("Unclosed inline table", "a { table } ends with } on the same line, with a comma between its keys"),
+    ("Expected \"'", "a text ends with the same quotes with which it began"),
     ("Unterminated string", "a text ends with the same quotes with which it began"),
     ("Illegal character '\\n'", "a text in single or double quotes ends on its line"),
     ("Unescaped '\\' in a string", "a backslash is written \\\\ in double quotes, or the text in single quotes"),
@@ -30,13 +33,12 @@ _MEANING = (
 
 def render_syntax_error(error: ValueError | RecursionError, text: str, file: str) -> str:
     """`FILE:LINE: syntax, column N: what; what is right`."""
-    last = text.count("\n") + 1
     if isinstance(error, RecursionError):
         return f"{file}:1: syntax: lists or tables are nested too deeply; allowed: the tables of the manual"
     message = str(error)
     place = _PLACE.search(message)
     what = message[: place.start()] if place else message.split(":")[0]
-    line = int(place[1]) if place and place[1] else last
+    line = int(place[1]) if place and place[1] else index_lines(text).last  # what never ends began there
     column = f", column {place[2]}" if place and place[2] else ""
     meaning = next((meaning for start, meaning in _MEANING if what.startswith(start)), "the rules of toml.io")
     return f"{file}:{line}: syntax{column}: {what}; allowed: {meaning}"
