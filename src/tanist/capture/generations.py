@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from tanist.capture.manifest import STORE_FILES
-from tanist.capture.store import PARTIAL, render_instant, verify_store
-from tanist.model.definition import Retention
+from tanist.capture.names import PARTIAL, STORE_FILES
 from tanist.model.errors import BadCapture
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.definition import Retention
 
 NAME = re.compile(r"(\d{8}T\d{6})\.(\d{3})Z-e(\d{1,18})-([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 CHECKED = "checked.json"  # when a capture last found that nothing had changed
@@ -103,6 +102,8 @@ def read_generation(host: Host, directory: str, name: str) -> GenerationInfo | N
 
 def verify_generation(host: Host, generation: GenerationInfo) -> GenerationInfo:
     """The same, good or bad: every byte was read."""
+    from tanist.capture.store import verify_store
+
     try:
         manifest = verify_store(host, generation.path)
     except BadCapture as error:
@@ -142,6 +143,8 @@ def retire(host: Host, directory: str, retention: Retention, now: float) -> tupl
 def note_checked(host: Host, directory: str, generation: str, now: float) -> None:
     """A capture at `now` found that `generation` still holds everything."""
     import json
+
+    from tanist.capture.store import render_instant
 
     text = json.dumps({"format": 1, "generation": generation, "checked": render_instant(now)})
     host.files.write(f"{directory}/{CHECKED}", text.encode() + b"\n")

@@ -57,9 +57,9 @@ def capture(host: Host, controller: Controller, node: str, *, epoch: int, run: s
 
 
 def _check_tree(host: Host, controller: Controller) -> None:
-    if host.files.stat(f"{controller.tree}/.tanist/asset.json", follow=False) is None:
+    if host.files.stat(f"{controller.tree}/.tanist/claim", follow=False) is None:
         raise Refused(
-            f"{controller.tree} is not the asset of {controller.name}: it has no .tanist/asset.json, so the asset is "
+            f"{controller.tree} is not the asset of {controller.name}: it has no .tanist/claim, so the asset is "
             "not mounted here and nothing may be captured into the bare directory",
             next_step=f"tanist status {controller.name}",
         )

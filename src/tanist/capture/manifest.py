@@ -7,10 +7,6 @@ from typing import Any, Literal
 
 from tanist.host.attributes import Attributes
 
-FORMAT = 1
-MANIFEST, CHECKSUM, CONTENT, README = "manifest.json", "manifest.sha256", "files.tar", "README"
-STORE_FILES = (CHECKSUM, MANIFEST, README, CONTENT)
-
 Kind = Literal["file", "directory", "link", "fifo", "socket", "hard link"]
 
 

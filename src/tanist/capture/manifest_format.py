@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 from tanist.capture.acl import is_acl, parse_acl
-from tanist.capture.manifest import FORMAT, Asked, Entry, Kind, Manifest, Part
+from tanist.capture.manifest import Asked, Entry, Kind, Manifest, Part
 from tanist.capture.manifest_rules import check_whole
+from tanist.capture.names import FORMAT
 from tanist.host.attributes import KEPT_FLAGS, Attributes
 
 KINDS = ("file", "directory", "link", "fifo", "socket", "hard link")

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tanist.capture.generations import GenerationInfo, parse_generation_name, read_generation, verify_generation
-from tanist.capture.manifest import MANIFEST, STORE_FILES
 from tanist.capture.manifest_format import parse_manifest
-from tanist.capture.store import LIMITS, PARTIAL, clean_partials, load_manifest
+from tanist.capture.names import MANIFEST, PARTIAL, STORE_FILES
+from tanist.capture.store import LIMITS, clean_partials, load_manifest
 from tanist.capture.tarball import BLOCK, END, parse_size, render_member
 from tanist.host.files import write_all
 from tanist.model.errors import BadCapture, Failed

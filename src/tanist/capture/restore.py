@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tanist.capture.compare import Difference, Wanted, compare
-from tanist.capture.manifest import CONTENT, Entry, Manifest
+from tanist.capture.manifest import Entry, Manifest
+from tanist.capture.names import CONTENT
 from tanist.capture.ownership import Owners
 from tanist.capture.parents import make_parents, missing_parents, remove_parents
 from tanist.capture.put import Changes, Put, temporary_name

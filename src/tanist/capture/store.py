@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.capture.acl import ids_in
-from tanist.capture.manifest import CHECKSUM, CONTENT, MANIFEST, README, STORE_FILES, About, Entry, Manifest, Part
+from tanist.capture.manifest import About, Entry, Manifest, Part
 from tanist.capture.manifest_format import parse_manifest, render_manifest
+from tanist.capture.names import CHECKSUM, CONTENT, MANIFEST, PARTIAL, README, STORE_FILES
 from tanist.capture.readme import render_readme
 from tanist.capture.scan import Scan, scan_paths
 from tanist.capture.tarball import BLOCK, END, TarWriter, WriteFailed, parse_size, read_content
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
 
 LIMITS = {MANIFEST: 256 << 20, CHECKSUM: 4096, README: 16 << 20}  # bytes
-PARTIAL = ".partial-"
 CHUNK = 1 << 20
 
 
@@ -211,6 +211,22 @@ def check_content(content: int, entry: Entry) -> None:
         digest.update(chunk)
     if digest.hexdigest() != entry.sha256:
         raise ValueError(f"{entry.path}: its content in {CONTENT} was altered")
+
+
+def read_stored_files(host: Host, store: str, directory: str, suffix: str) -> tuple[bytes, ...]:
+    """The content of the stored files right below `directory` whose names end in `suffix`, by name."""
+    found = []
+    with naming(store):
+        manifest = load_manifest(host, store)
+        fd = os.open(host.files.real(f"{store}/{CONTENT}"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for entry in manifest.below(directory):
+                if entry.kind == "file" and os.path.dirname(entry.path) == directory and entry.path.endswith(suffix):
+                    check_content(fd, entry)
+                    found.append(b"".join(read_content(fd, entry)))
+        finally:
+            os.close(fd)
+    return tuple(found)
 
 
 @contextlib.contextmanager

@@ -100,7 +100,12 @@ def did_you_mean(name: str) -> str:
 
 
 def render_help() -> str:
-    lines = ["usage: tanist COMMAND [NAME] [OPTION...]", "", "Moves a single-instance server, whole, between machines.", ""]
+    lines = [
+        "usage: tanist COMMAND [NAME] [OPTION...]",
+        "",
+        "Moves a single-instance server, whole, between machines.",
+        "",
+    ]
     lines += [f"  {name:<11} {says}" for name, says in COMMANDS.items()]
     lines += ["", "tanist COMMAND --help tells more; exit statuses are in the manual."]
     return "\n".join(lines)

@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "list":
         print(json.dumps(mirrored_names(session)))
     else:
-        receive_mirror(session, args.what, sys.stdin.buffer.read())
+        receive_mirror(session, sys.stdin.buffer)
     return 0

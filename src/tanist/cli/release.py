@@ -21,5 +21,5 @@ def run(args: argparse.Namespace) -> int:
         release_planned(session, args.reason)
     else:
         release(session, args.reason)
-        session.note(f"\n{session.node} has released {session.name}; the other node takes it with: tanist takeover {session.name}")
+        session.note(f"\n{session.node} has released {session.name}; on the other node: tanist takeover {session.name}")
     return 0

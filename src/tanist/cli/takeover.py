@@ -1,4 +1,4 @@
-"""tanist takeover NAME: refused unless the old owner is proved dead, released it, or a person attests that it is down."""
+"""tanist takeover NAME: refused unless the old owner is proved dead, let go, or a person attests that it is down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     parser.add_argument("--dry-run", action="store_true", help="show evidence, verdict and both plans; change nothing")
     parser.add_argument("--reason", default="", help="why, for the history")
-    parser.add_argument("--attest", default="", metavar="TEXT", help="your word that the old owner is down, kept for good")
+    parser.add_argument(
+        "--attest", default="", metavar="TEXT", help="your word that the old owner is down, kept for good"
+    )
     parser.add_argument("--capture", default="", metavar="GEN", help="this capture instead of the newest one")
 
 

@@ -75,7 +75,7 @@ def mounted_here(host: Host, device: str) -> tuple[str, ...] | Unread:
         info, mounts = host.files.stat(device), host.mounts()
     except OSError as error:
         return Unread(f"{device}: {error.strerror or error}")
-    if info is None:
-        return Unread(f"{device}: not there")
-    number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}" if stat.S_ISBLK(info.st_mode) else ""
+    number = ""
+    if info is not None and stat.S_ISBLK(info.st_mode):
+        number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
     return tuple(mount.target for mount in mounts if mount.source == device or mount.device == number)

@@ -59,7 +59,7 @@ def parse_journal(text: bytes, name: str) -> tuple[tuple[Record, ...], int]:
                 break
             raise Failed(
                 f"the journal {name} is damaged at line {len(records) + 1}: {error}",
-                next_step="a person must compare the host with the journal's readable lines; see the manual, 'A damaged journal'",
+                next_step="see the manual, 'A damaged journal': a person must compare the host with its readable lines",
             ) from error
         records.append(record)
         good = end + 1

@@ -46,7 +46,7 @@ class HoldClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitAsset:
-    """The first claim of a new asset, released, with the numbers that the disk has for the accounts; undone: nothing."""
+    """The first claim of a new asset, released, with the disk's numbers for the accounts; undone: nothing."""
 
     tree: str
     controller: str

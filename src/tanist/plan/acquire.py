@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tanist.model.claim import Claim
 from tanist.model.definition import Controller
-from tanist.model.steps import HoldClaim, MapTree, MountTree, Plan, PlannedStep, Reboot, StepSpec
 from tanist.model.standing import Standing
+from tanist.model.steps import HoldClaim, MapTree, MountTree, Plan, PlannedStep, Reboot, StepSpec
 from tanist.plan.idmap import Moved, build_idmap
 
 

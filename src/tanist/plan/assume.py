@@ -128,9 +128,7 @@ def _runtime(controller: Controller, standing: Standing, run: str, store: str, o
     for service in controller.services:
         yield (
             f"start {service.unit}",
-            StartService(
-                unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout
-            ),
+            StartService(unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout),
         )
     for check in controller.health:
         yield f"wait for health: {check.label}", CheckHealth(check=check)

@@ -29,8 +29,6 @@ def build_first_acquire(controller: Controller, standing: Standing, run: str) ->
         groups=standing.groups,
     )
     steps.append((f"write the first claim into {controller.tree}/.tanist", made))
-    hold = HoldClaim(
-        tree=controller.tree, controller=controller.name, node=standing.node, epoch=1, run=run, over=0
-    )
+    hold = HoldClaim(tree=controller.tree, controller=controller.name, node=standing.node, epoch=1, run=run, over=0)
     steps.append((f"hold the claim: {standing.node}, epoch 1", hold))
     return Plan(title="acquire: the asset gets its claim", steps=number_steps("acquire", steps))

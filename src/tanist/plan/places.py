@@ -37,3 +37,8 @@ def runtime(controller: str) -> str:
 
 def captures(tree: str) -> str:
     return f"{tree}/.tanist/captures"
+
+
+def controller_keys(controller: str) -> str:
+    """The controller's public ssh host keys, from the last mirrored capture."""
+    return f"{STATE}/{controller}/controller_keys.pub"

@@ -10,23 +10,17 @@ from dataclasses import replace
 
 from tanist.model.steps import (
     AddAddress,
-    Announce,
     ArmCron,
     BindMount,
-    CheckHealth,
     CoverSshKeys,
     HoldClaim,
-    InitAsset,
-    MakeSshKeys,
     MapTree,
     MountTree,
     MountUnmapped,
     Plan,
     PlannedStep,
     PutPath,
-    Reboot,
     SaveCapture,
-    SaveOwn,
     ServeAlias,
     SetHostname,
     StartService,
@@ -34,11 +28,11 @@ from tanist.model.steps import (
     WriteExports,
 )
 
-BEFORE = (ArmCron, StartService, ServeAlias, AddAddress)
-MOUNTS = (WriteExports, MountUnmapped, BindMount)
-ASSET = (HoldClaim, MountTree, MapTree)
-AFTER = (CoverSshKeys, SetHostname, PutPath)
-NOTHING_TO_UNDO = (InitAsset, MakeSshKeys, SaveOwn, CheckHealth, Announce, Reboot, SaveCapture)
+Kinds = tuple[type[object], ...]
+BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
+MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
+ASSET: Kinds = (HoldClaim, MountTree, MapTree)
+AFTER: Kinds = (CoverSshKeys, SetHostname, PutPath)
 
 
 def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Plan:
@@ -48,7 +42,9 @@ def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Pl
         steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
     steps.append(
         PlannedStep(
-            id="", says="a last capture, now that the services have stopped", direction="apply",
+            id="",
+            says="a last capture, now that the services have stopped",
+            direction="apply",
             spec=SaveCapture(epoch=epoch, run=run),
         )
     )

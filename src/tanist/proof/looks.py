@@ -7,6 +7,7 @@ that raises OSError or ValueError, or does not end in time, is Unread.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ class Looks:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._start = host.monotonic()
+        self._began = time.monotonic()  # threads are waited for in real time, whatever the host's clock does
         self._changed = threading.Condition()
         self._found: dict[str, tuple[object, float]] = {}  # what, after how many seconds
         self._left_after: float | None = None
@@ -46,7 +48,9 @@ class Looks:
         """Until all of them are done, or until that many seconds after the first one began."""
         wanted = set(keys)
         with self._changed:
-            self._changed.wait_for(lambda: wanted <= set(self._found), max(until_seconds - self._elapsed(), 0.0))
+            self._changed.wait_for(
+                lambda: wanted <= set(self._found), max(until_seconds - (time.monotonic() - self._began), 0.0)
+            )
 
     def _elapsed(self) -> float:
         return self._host.monotonic() - self._start

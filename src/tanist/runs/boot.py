@@ -47,7 +47,7 @@ def gate(session: Session) -> None:
 
 
 def boot(session: Session) -> str:
-    """"active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
+    """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
     with exclusive(session, "boot"):
         journal = find_open_run(session)
         if journal is not None:
@@ -162,5 +162,3 @@ def observe_own_claim(session: Session) -> Claim:
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved("; ".join(observation.verdict.reasons))
     return observation.claim
-
-

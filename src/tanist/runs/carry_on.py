@@ -32,9 +32,7 @@ def resume(session: Session) -> None:
 def continue_run(session: Session, journal: Journal) -> None:
     state = session.engine(journal).state
     if state.undoing:
-        raise Refused(
-            f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}"
-        )
+        raise Refused(f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}")
     observation = look_again(session, state)
     journal.append(
         Continued(
@@ -132,5 +130,3 @@ def give_back(session: Session, engine: Engine, in_force: str) -> None:
     if plan.steps:
         engine.execute("give-back", lambda: PlanMade(part="give-back", plan=plan))
     clear_active(session)
-
-

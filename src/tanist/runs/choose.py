@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tanist.capture.generations import newest_good
 from tanist.capture.manifest import Manifest
-from tanist.capture.restore import missing_accounts
+from tanist.capture.ownership import missing_accounts
 from tanist.capture.store import verify_store
 from tanist.facts.node import read_node_facts
 from tanist.model.codec import decode
@@ -24,14 +24,16 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
     found = newest_good(session.host, directory)
     if found.refused:
         names = "; ".join(f"{one.name}: {one.reason}" for one in found.refused)
-        offer = f"tanist takeover {session.name} --capture {found.good.name}" if found.good else ""
-        kept = f" The last good one is {found.good.name} ({found.good.created})." if found.good else ""
+        offer = f"tanist takeover {session.name} --capture {found.generation.name}" if found.generation else ""
+        kept = (
+            f" The last good one is {found.generation.name} ({found.generation.created})." if found.generation else ""
+        )
         raise BadCapture(f"the newest capture can't be used: {names}.{kept}", next_step=offer)
-    if found.good is None:
+    if found.generation is None:
         raise BadCapture(
             f"there is no capture in {directory}", next_step=f"on the active node: habackup {session.name}"
         )
-    store = f"{directory}/{found.good.name}"
+    store = f"{directory}/{found.generation.name}"
     return store, verify_store(session.host, store)
 
 

@@ -16,9 +16,7 @@ PATIENCE = 30.0  # seconds that a node which stands behind this one may take to 
 
 def declare(session: Session, run: str) -> Intent:
     """Written before any peer is asked: of two that begin together, at least one sees the other."""
-    intent = Intent(
-        node=session.node, run=run, who=session.who, since=timestamp(session.host), phase="intending"
-    )
+    intent = Intent(node=session.node, run=run, who=session.who, since=timestamp(session.host), phase="intending")
     save_intent(session.host, session.name, intent)
     return intent
 

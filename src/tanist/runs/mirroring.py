@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import BinaryIO
 
-from tanist.capture.mirror import missing, receive, send
 from tanist.capture.generations import list_generations, retire
+from tanist.capture.mirror import missing, receive, send
+from tanist.capture.store import read_stored_files
 from tanist.host.ssh import run_on_peer
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, TanistError
@@ -31,7 +33,7 @@ def mirror_to_peers(session: Session) -> None:
 def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
     here = places.captures(session.controller.tree)
     names = tuple(one.name for one in list_generations(session.host, here))
-    lacking = missing(names[-1:], tuple(json.loads(ask(session, node, "list", b"").decode())))
+    lacking = missing(names[:1], tuple(json.loads(ask(session, node, "list", b"").decode())))
     for name in lacking:
         ask(session, node, name, b"".join(send(session.host, f"{here}/{name}")))
     return lacking
@@ -55,9 +57,15 @@ def mirrored_names(session: Session) -> tuple[str, ...]:
     return tuple(one.name for one in list_generations(session.host, places.mirror(session.name)))
 
 
-def receive_mirror(session: Session, name: str, stream: bytes) -> None:
+def receive_mirror(session: Session, stream: BinaryIO) -> None:
     """On the standby: the generation, whole or not at all; and the controller's public host keys from it."""
-    receive(session.host, session.name, name, [stream])
+    note_controller_keys(session, receive(session.host, session.name, stream).path)
     retire(session.host, places.mirror(session.name), session.controller.retention, session.host.now())
 
 
+def note_controller_keys(session: Session, store: str) -> None:
+    """The peer answers with these keys while it is the controller (runs/peers.py)."""
+    directory = session.controller.identity.ssh_host_keys
+    keys = read_stored_files(session.host, store, directory, ".pub")
+    text = b"".join(key.strip() + b"\n" for key in keys)
+    session.host.files.write(places.controller_keys(session.name), text, 0o600)

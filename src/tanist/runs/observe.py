@@ -26,7 +26,7 @@ class Observation:
 
 
 def observe(session: Session, attestation: str) -> Observation:
-    """Refused when the claim can't be read: without it nobody knows whose numbers the disk has and which epoch comes."""
+    """Refused when the claim can't be read: it tells which epoch comes and what numbers the disk has."""
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread):
         raise Refused(

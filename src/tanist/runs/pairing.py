@@ -38,7 +38,7 @@ def trust_peer(session: Session, node: Node, keys: tuple[str, ...]) -> None:
 
 
 def try_peer(session: Session, node: Node) -> str:
-    """"" when the peer answers as it should; else what is in the way."""
+    """ "" when the peer answers as it should; else what is in the way."""
     word = ask_peer(session, node.name)
     if isinstance(word, Unread):
         return word.why

@@ -125,7 +125,5 @@ def read_controller_keys(session: Session) -> tuple[bytes, ...]:
     if files.exists(directory):
         names = [name for name in files.list(directory) if name.endswith(".pub")]
         return tuple(files.read(f"{directory}/{name}").strip() for name in sorted(names))
-    noted = f"{places.STATE}/{session.name}/controller_keys.pub"
+    noted = places.controller_keys(session.name)
     return tuple(files.read(noted).splitlines()) if files.exists(noted) else ()
-
-

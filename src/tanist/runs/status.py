@@ -93,17 +93,19 @@ def read_claim_seen(host: Host, name: str) -> tuple[Claim | Unread, str]:
 
 
 def read_newest(host: Host, directory: str) -> tuple[str, float]:
-    """Name of the newest generation and seconds since it was made or last found unchanged."""
-    from tanist.capture.generations import newest_age
+    """Name of the newest generation and seconds since it was made or last found unchanged; -1: there is none."""
+    from datetime import datetime
 
-    return newest_age(host, directory)
+    from tanist.capture.generations import list_generations, read_checked
 
-
-def _read_active(host: Host, name: str) -> str:
-    try:
-        return str(json.loads(host.files.read(places.active_file(name)))["run"])
-    except FileNotFoundError:
-        return ""
+    found = list_generations(host, directory)
+    if not found:
+        return "", -1.0
+    checked = read_checked(host, directory)
+    when = found[0].created_seconds
+    if checked and checked[0] == found[0].name:
+        when = max(when, datetime.fromisoformat(checked[1][:23] + "+00:00").timestamp())
+    return found[0].name, round(host.now() - when, 1)
 
 
 def _find_open(host: Host, name: str) -> tuple[str, bool]:
@@ -129,3 +131,10 @@ def _has_ended(host: Host, path: str) -> bool:
 
     records, _ = parse_journal(host.files.read(path, 64 << 20), path)
     return not records or read_run(records).ended is not None
+
+
+def _read_active(host: Host, name: str) -> str:
+    try:
+        return str(json.loads(host.files.read(places.active_file(name)))["run"])
+    except FileNotFoundError:
+        return ""

@@ -102,7 +102,7 @@ def until(session: Session, peer: Conversation, word: str, timeout: float, name:
         raise Failed(
             f"{session.name} was released, but {name} did not take it: {said}",
             node=name,
-            next_step=f"take it back here: tanist takeover {session.name}   or look there: tanist status {session.name}",
+            next_step=f"take it back here: tanist takeover {session.name}   or look there: tanist status",
         ) from error
 
 
@@ -119,7 +119,14 @@ def pull_here(session: Session, owner: Node, reason: str) -> None:
         peers: list[Conversation] = []
 
         def let_go() -> None:
-            argv = ["tanist", "release", session.name, "--planned", "--reason", reason or f"switchover to {session.node}"]
+            argv = [
+                "tanist",
+                "release",
+                session.name,
+                "--planned",
+                "--reason",
+                reason or f"switchover to {session.node}",
+            ]
             peers.append(stack.enter_context(open_peer(owner, argv, known_hosts=write_known_hosts(session))))
             until_released(session, peers[0], owner.name)
 
@@ -192,5 +199,3 @@ def say(word: str) -> None:
     """For the other end of an ssh session, at once."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
-
-

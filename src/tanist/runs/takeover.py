@@ -68,15 +68,13 @@ def check_standby(session: Session) -> None:
     if read_active(session):
         raise Refused(
             f"{session.node} is the active node of {session.name} already",
-            next_step=f"tanist status {session.name}; to bring it up again after a boot: systemctl restart tanist@{session.name}",
+            next_step=f"tanist status {session.name}; services down? systemctl restart tanist@{session.name}",
         )
     check_node(session)
     check_unconfigured(session)
 
 
-def start_run(
-    session: Session, journal: Journal, run: str, options: TakeoverOptions, observation: Observation
-) -> None:
+def start_run(session: Session, journal: Journal, run: str, options: TakeoverOptions, observation: Observation) -> None:
     journal.append(
         RunStarted(
             run=run,
@@ -126,9 +124,7 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     if claim.epoch != started.epoch - 1:
         raise Refused(f"the claim moved on while this run began: it is {claim.describe()}")
     standing = read_standing(session.host, session.controller, session.node)
-    return PlanMade(
-        part="acquire", plan=build_acquire(session.controller, standing, claim, started.run, started.epoch)
-    )
+    return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, claim, started.run, started.epoch))
 
 
 def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:
@@ -164,9 +160,7 @@ def undo_failed(session: Session, journal: Journal, engine: Engine, cause: Tanis
     )
 
 
-def finish(
-    session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: str = "done"
-) -> None:
+def finish(session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: str = "done") -> None:
     seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
     journal.append(RunEnded(outcome="undone" if outcome == "undone" else "done", summary=summary, seconds=seconds))
     save_history(session, session.engine(journal).state)
@@ -195,5 +189,3 @@ def dry_assume(session: Session, options: TakeoverOptions) -> str:
     standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
     plan = build_assume(session.controller, standing, store, "dry-run")
     return f"from the capture {store.rsplit('/', 1)[1]}:\n{render_plan(plan)}"
-
-

@@ -56,9 +56,7 @@ def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
             f"the claim moved on: it is {claim.describe()}, and this run was made over epoch {spec.over}",
             next_step=f"tanist undo {spec.controller}, then look: tanist status {spec.controller}",
         )
-    held = replace(
-        claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run
-    )
+    held = replace(claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run)
     save_claim(context.host, spec.tree, held)
 
 
@@ -71,10 +69,7 @@ def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
 
 def is_hold_claim_applied(spec: HoldClaim, context: Context) -> bool:
     claim = load_claim(context.host, spec.tree)
-    return (
-        not isinstance(claim, Unread)
-        and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
-    )
+    return not isinstance(claim, Unread) and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
 
 
 def read_or_fail(spec: HoldClaim, context: Context) -> Claim:

@@ -21,7 +21,7 @@ class Context:
 class Handler:
     """How one kind of step is applied, undone and looked at. Both acts may run twice.
 
-    `is_applied` None: nothing on the host would show it, or a service may have changed it since: the journal is trusted.
+    `is_applied` None: nothing on the host shows it, or a service may have changed it since: the journal is trusted.
     `hold`: when it fails, the run stops there and waits for a person, instead of being undone at once.
     """
 

@@ -1,4 +1,4 @@
-"""The host name, for this boot only: what is on the disk stays the node's own, so that a boot forgets the controller's."""
+"""The host name, for this boot only: what is on the disk stays the node's own, and a boot forgets the controller's."""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ HANDLERS: dict[type, Handler] = {
     s.MountTree: Handler(
         apply=storage.apply_mount_tree, undo=storage.undo_mount_tree, is_applied=storage.is_mount_tree_applied
     ),
-    s.MapTree: Handler(apply=storage.apply_map_tree, undo=storage.undo_map_tree, is_applied=storage.is_map_tree_applied),
+    s.MapTree: Handler(
+        apply=storage.apply_map_tree, undo=storage.undo_map_tree, is_applied=storage.is_map_tree_applied
+    ),
     s.MountUnmapped: Handler(
         apply=storage.apply_mount_unmapped,
         undo=storage.undo_mount_unmapped,

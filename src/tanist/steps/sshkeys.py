@@ -1,4 +1,4 @@
-"""ssh host keys. Mode host: the controller's keys cover the node's own until the next boot. Mode alias: a second sshd."""
+"""ssh host keys. Mode host: the controller's cover the node's own until the next boot. Mode alias: a second sshd."""
 
 from __future__ import annotations
 
