@@ -13,6 +13,7 @@ from tanist.host.attributes import ACL_ACCESS, ACL_DEFAULT
 
 VERSION = 2
 USER, GROUP = 0x02, 0x08
+TAGS = {0x01: "user", USER: "user+name", 0x04: "group", GROUP: "group+name", 0x10: "mask", 0x20: "other"}
 HEADER, ITEM = struct.Struct("<I"), struct.Struct("<HHI")
 
 Items = tuple[tuple[int, int, int], ...]
@@ -30,6 +31,17 @@ def parse_acl(data: bytes) -> Items:
 
 def render_acl(items: Iterable[tuple[int, int, int]]) -> bytes:
     return HEADER.pack(VERSION) + b"".join(ITEM.pack(*item) for item in sorted(items, key=lambda it: (it[0], it[2])))
+
+
+def render_acl_text(data: bytes, user: Callable[[int], str | None], group: Callable[[int], str | None]) -> str:
+    """By name, as acl(5) and tar's SCHILY.acl records have it; a number that has no name stays a number."""
+    words = []
+    for tag, perm, who in parse_acl(data):
+        kind, _, named = TAGS.get(tag, "other").partition("+")
+        name = ((user if tag == USER else group)(who) or str(who)) if named else ""
+        bits = "".join(letter if perm & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
+        words.append(f"{kind}:{name}:{bits}")
+    return ",".join(words)
 
 
 def map_acl(data: bytes, user: Callable[[int], int], group: Callable[[int], int]) -> bytes:

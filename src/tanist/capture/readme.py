@@ -23,10 +23,9 @@ Look, check and restore with tools that every Linux has. Work as root, in this d
     tar -C / --acls --xattrs --xattrs-include='*' -xpf files.tar
 
   The same with the numbers of the machine where it was made, for example into an empty directory:
-    tar -C /some/directory --numeric-owner --acls --xattrs --xattrs-include='*' -xpf files.tar
+    tar -C /some/directory --numeric-owner --xattrs --xattrs-include='*' -xpf files.tar
 
-tar does not remove anything, does not know about sockets and inode flags, and leaves the numbers inside ACLs as they
-were on that machine (manifest.json has their names as "acl_users" and "acl_groups"). For the exact state:
+tar does not remove anything and does not know about sockets and inode flags. For the exact state:
 {extra}"""
 
 

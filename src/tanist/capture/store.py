@@ -93,7 +93,7 @@ def _write_store(host: Host, partial: str, paths: Sequence[str], about: About) -
 
 def _write_content(host: Host, directory: int, paths: Sequence[str]) -> Scan:
     with os.fdopen(_create(directory, CONTENT), "r+b", buffering=CHUNK) as out:
-        scan = scan_paths(host, paths, TarWriter(out))
+        scan = scan_paths(host, paths, TarWriter(out, host.user_name, host.group_name))
         out.write(END)
         out.flush()
         os.fsync(out.fileno())

@@ -1,21 +1,28 @@
 """files.tar: pax format (POSIX.1-2008, pax(1)) as GNU tar reads it, written member by member.
 
-Owner by name and number, times in nanoseconds, extended attributes as SCHILY.xattr.*, names as raw bytes. Reading needs
+Owner by name and number, times in nanoseconds, extended attributes as SCHILY.xattr.* (ACLs by number), ACLs by name
+as SCHILY.acl.*, names as raw bytes. Reading needs
 no parser: the manifest knows where each file's content lies.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Protocol
 
+from tanist.capture.acl import render_acl_text
 from tanist.capture.manifest import Entry
+from tanist.host.attributes import ACL_ACCESS, ACL_DEFAULT
 
 BLOCK = 512
 CHUNK = 1 << 20
+SCHILY_ACL = {ACL_ACCESS: "SCHILY.acl.access", ACL_DEFAULT: "SCHILY.acl.default"}
 END = b"\0" * (2 * BLOCK)
 TYPES = {"file": b"0", "hard link": b"1", "link": b"2", "directory": b"5", "fifo": b"6"}  # a socket has none
+
+
+Named = Callable[[int], str | None]
 
 
 class Sink(Protocol):
@@ -52,8 +59,9 @@ class WriteFailed(Exception):
 
 
 class TarWriter:
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, user: Named, group: Named) -> None:
         self.out = out  # seekable
+        self.user, self.group = user, group  # names for the numbers in ACLs
 
     def mark(self) -> int:
         return self.out.tell()
@@ -72,7 +80,7 @@ class TarWriter:
 
     def _put(self, entry: Entry, chunks: Iterable[bytes]) -> tuple[int, int]:
         begin = self.out.tell()
-        self.out.write(render_header(entry, entry.size))
+        self.out.write(self._header(entry, entry.size))
         offset, size = self.out.tell(), 0
         for chunk in chunks:
             self.out.write(chunk)
@@ -81,15 +89,20 @@ class TarWriter:
         if size != entry.size:  # it shrank while it was read
             after = self.out.tell()
             self.out.seek(begin)
-            self.out.write(render_header(entry, size))
+            self.out.write(self._header(entry, size))
             self.out.seek(after)
         return offset, size
 
     def finish(self) -> None:
         self.out.write(END)
 
+    def _header(self, entry: Entry, size: int) -> bytes:
+        acls = ((SCHILY_ACL[key], data) for key, data in entry.attributes.xattrs if key in SCHILY_ACL)
+        records = tuple((key, render_acl_text(data, self.user, self.group)) for key, data in acls)
+        return render_header(entry, size, records)
 
-def render_header(entry: Entry, size: int) -> bytes:
+
+def render_header(entry: Entry, size: int, more: Iterable[tuple[str, str]] = ()) -> bytes:
     """The pax header, where one is needed, and the ustar header of a member."""
     its = entry.attributes
     name, target = os.fsencode(entry.path.lstrip("/")), os.fsencode(entry.target)
@@ -100,6 +113,8 @@ def render_header(entry: Entry, size: int) -> bytes:
     fields = {"mode": its.mode, "uid": min(its.uid, 0o7777777), "gid": min(its.gid, 0o7777777), "size": size}
     fields["mtime"] = min(max(its.mtime_ns // 10**9, 0), 0o77777777777)
     header = _ustar(name, fields, TYPES[entry.kind], target, user, group)
+    if entry.kind != "hard link":
+        records += b"".join(_record(os.fsencode(key), os.fsencode(value)) for key, value in more)
     if not records:
         return header
     length = {"mode": 0o600, "uid": 0, "gid": 0, "size": len(records), "mtime": 0}
