@@ -139,10 +139,9 @@ def settle(host: Host, tree: str) -> None:
 
     syncfs(2) is not enough: measured, xfs keeps inodes in its log, and ext4 keeps what a running transaction holds.
     A freeze (FIFREEZE) empties both; it holds writers up for some 10 ms. A tree that is no mount of its own, or that
-    shares its device with the root, is only synced: freezing the root could stop the thaw, and a plain directory is
-    never read from a raw device.
+    shares its device with the root, is left alone: freezing the root could stop the thaw, and a plain directory is
+    never read from a raw device. OSError: the claim is written, but a standby may not see it yet.
     """
-    host.files.sync(tree)
     mounts = host.mounts()
     own = [mount for mount in mounts if mount.target == tree.rstrip("/")]
     roots = {mount.device for mount in mounts if mount.target == "/"}

@@ -62,7 +62,7 @@ def apply_check_health(spec: CheckHealth, context: Context) -> None:
         if not problem:
             return
         if host.monotonic() >= deadline:
-            raise Failed(f"{spec.check.label} did not pass within {spec.check.timeout:g} s: {problem}")
+            raise Failed(f"it did not pass within {spec.check.timeout:g} s: {problem}")
         host.sleep(POLL)
 
 

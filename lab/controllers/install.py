@@ -1,0 +1,81 @@
+"""tanist on the nodes, from the built wheel, as its users install it (docs/manual.md, "Set up a pair")."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES = ("ec-a", "ec-b")
+INSTALL = """
+set -e
+[ -x /opt/tanist/bin/python ] || python3 -m venv /opt/tanist
+/opt/tanist/bin/pip install -q --no-index --no-deps --force-reinstall --disable-pip-version-check /root/dist/tanist-*.whl
+/opt/tanist/bin/tanist setup --node "$1"
+"""
+
+
+def built_wheel() -> Path:
+    sys.path.insert(0, str(ROOT / "tools"))
+    from wheel import wheel
+
+    return wheel()
+
+
+def install_tanist(lab: Lab) -> None:
+    wheel = built_wheel()
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        list(pool.map(lambda node: install_on(lab, node, wheel), NODES))
+
+
+def install_on(lab: Lab, node: str, wheel: Path) -> None:
+    lab.exec(node, ["mkdir", "-p", "/root/dist"], check=True)
+    lab.push(node, wheel, f"/root/dist/{wheel.name}")
+    lab.exec(node, ["bash", "-c", INSTALL, "install", node], check=True, timeout=180)
+
+
+def define(lab: Lab, name: str, text: str) -> None:
+    """The definition, the same file on both nodes; the nodes know each other's ssh keys."""
+    for node in NODES:
+        path = f"/etc/tanist/controllers/{name}.toml"
+        lab.exec(node, ["sh", "-c", f"cat > {path}"], input=text.encode(), check=True)
+        lab.exec(node, ["tanist", "definition", "check", path], check=True)
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        list(pool.map(lambda node: lab.exec(node, ["tanist", "pair", "--yes", name], check=True), NODES))
+
+
+def profile(name: str, *, fstype: str = "ext4", mode: str = "host") -> str:
+    """The ready definition from profiles/, for this file system and this identity mode."""
+    text = (ROOT / "profiles" / f"{name}.toml").read_text()
+    for before, after in (('fstype = "ext4"', f'fstype = "{fstype}"'), ('mode = "host"', f'mode = "{mode}"')):
+        if text.count(before) != 1:
+            raise ValueError(f"profiles/{name}.toml has not exactly one {before!r}")
+        text = text.replace(before, after)
+    return text
+
+
+def make_file_system(lab: Lab, device: str, fstype: str, label: str) -> None:
+    force = {"ext4": "-F", "xfs": "-f"}[fstype]
+    lab.exec("ec-a", [f"mkfs.{fstype}", "-q", force, "-L", label, device], check=True)
+
+
+def listen_on_management(lab: Lab) -> None:
+    """Mode alias: the node's own sshd leaves the service addresses to the controller's."""
+    for node in NODES:
+        script = (
+            "printf 'ListenAddress %s\\n' \"$(ip -4 -o addr show mgmt0 | awk '{print $4}' | cut -d/ -f1)\" "
+            "> /etc/ssh/sshd_config.d/tanist-own.conf && systemctl restart ssh"
+        )
+        lab.exec(node, ["sh", "-c", script], check=True)
+
+
+def begin(lab: Lab, name: str, mode: str) -> None:
+    """The first claim on ec-a, and both nodes ready for a boot."""
+    if mode == "alias":
+        listen_on_management(lab)
+    lab.exec("ec-a", ["tanist", "init", name], check=True, timeout=120)
+    for node in NODES:
+        lab.exec(node, ["tanist", "enable", name], check=True)
