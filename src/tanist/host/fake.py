@@ -51,6 +51,7 @@ class FakeHost:
         groups: Mapping[str, int] | None = None,
         clock: FakeClock | None = None,
     ) -> None:
+        os.makedirs(os.path.join(root, "run"), exist_ok=True)
         self.name = name
         self.root = root
         self.clock = clock or FakeClock()

@@ -47,6 +47,8 @@ class FakeMounts:
             if not _same_map(on_top.idmap, idmap):
                 raise OSError(errno.EBUSY, f"{target}: {device} is already mounted there, with another id map")
             return True
+        if not os.path.isdir(self.files.real(target)):
+            raise OSError(errno.ENOTDIR, f"mount of {device} at {target}: not a directory")
         disk = self.disks.get(device)
         if disk is None:
             raise OSError(errno.ENOENT, f"mount of {device}: {os.strerror(errno.ENOENT)}")
@@ -76,7 +78,7 @@ class FakeMounts:
         if on_top is not None and same and (idmap is None or _same_map(on_top.idmap, idmap)):
             return True
         if os.path.isdir(self.files.real(source, follow=True)) != os.path.isdir(self.files.real(target)):
-            raise OSError(errno.ENOTDIR, f"mount at {target}: {os.strerror(errno.ENOTDIR)}")
+            raise OSError(errno.ENOTDIR, f"bind of {source} over {target}: one is a directory, the other is not")
         return False
 
     def add_bind(self, source: str, target: str, idmap: IdMap | None) -> None:

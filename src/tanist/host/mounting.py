@@ -38,6 +38,8 @@ def mount_device(device: str, target: str, fstype: str, options: Sequence[str], 
         raise OSError(errno.EBUSY, f"{target}: {problem}")
     if mounted is not None:
         return
+    if not os.path.isdir(place):
+        raise OSError(errno.ENOTDIR, f"mount of {device} at {target}: not a directory")
     fd = _new_mount(device, fstype, options)
     try:
         _attach(fd, place, idmap)
@@ -47,9 +49,12 @@ def mount_device(device: str, target: str, fstype: str, options: Sequence[str], 
 
 def mount_bind(source: str, target: str, idmap: IdMap | None) -> None:
     place = _place(target)
+    os.stat(source)
     mounted = find_mount(read_mounts(), place)
     if mounted is not None and _same_file(source, place) and (idmap is None or _has_map(mounted, idmap)):
         return  # without `idmap` the bind has the source's map, whatever that is
+    if os.path.isdir(source) != os.path.isdir(place):  # the kernel says EINVAL
+        raise OSError(errno.ENOTDIR, f"bind of {source} over {target}: one is a directory, the other is not")
     try:
         fd = syscalls.open_tree(source)
     except OSError as error:
