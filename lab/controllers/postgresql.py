@@ -37,7 +37,7 @@ shared_buffers = '32MB'
 CONF
 echo "include_dir = 'conf.d'" >> /etc/postgresql/15/main/postgresql.conf
 chown postgres:postgres /etc/postgresql/15/main/conf.d/server.conf
-echo 'hostssl all all 10.88.0.0/24 trust' >> /etc/postgresql/15/main/pg_hba.conf
+echo 'host all all 10.88.0.0/24 trust' >> /etc/postgresql/15/main/pg_hba.conf
 cat > /etc/cron.d/postgresql-ledger <<'CRON'
 * * * * * postgres date +\\%s >> /var/lib/postgresql/cron.log
 CRON

@@ -7,22 +7,27 @@ import json
 from tanist.capture.habackup import capture
 from tanist.facts.node import read_node_facts
 from tanist.journal.claimfile import load_claim
+from tanist.journal.state import RunState
 from tanist.model.codec import encode
 from tanist.model.errors import TanistError
+from tanist.model.evidence import Says
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.session import Session
 
 
-def after_becoming_active(session: Session, epoch: int, run: str) -> None:
-    """A capture by the new owner, so that a way home finds this node's account numbers (A67)."""
+def after_becoming_active(session: Session, state: RunState) -> None:
+    """A capture by the new owner, so that a way home finds this node's account numbers (A67). It is mirrored to the
+    nodes that answered when the run began; the others get it with the next hourly capture."""
+    epoch, run = state.started.epoch, state.started.run
+    reachable = {one.about for one in state.started.evidence if one.source == "peer" and one.says is Says.INACTIVE}
     note_claim(session)
     try:
         facts = read_node_facts(session.host, session.controller, session.node)
         made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
         session.note(f"captured: {made.name}")
-        mirror_to_peers(session)
+        mirror_to_peers(session, reachable)
     except (OSError, TanistError) as error:
         session.note(f"warning: the first capture of the new owner failed: {error}; later: habackup {session.name}")
 

@@ -152,7 +152,7 @@ def drive_start(session: Session, journal: Journal) -> None:
     engine.execute("assume", lambda: PlanMade(part="assume", plan=build_start(in_force)))
     verify(session, engine)
     finish(session, journal, f"{session.node} is the active node again, epoch {started.epoch}", begun)
-    after_becoming_active(session, started.epoch, started.run)
+    after_becoming_active(session, engine.state)
 
 
 def observe_own_claim(session: Session) -> Claim:

@@ -12,6 +12,7 @@ from tanist.model.standing import Standing
 from tanist.plan.assume import build_first
 from tanist.plan.first import build_first_acquire
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.prechecks import check_node
 from tanist.runs.session import (
     TOOL,
@@ -72,7 +73,12 @@ def drive_first(session: Session, journal: Journal) -> None:
         raise taken_back(session, journal, engine, controller, failure) from failure
     save_active(session, run, 1)
     finish(session, journal, f"{session.node} is the active node, epoch 1", begun)
-    after_becoming_active(session, 1, run)
+    mirror_first(session, engine)
+
+
+def mirror_first(session: Session, engine: Engine) -> None:
+    after_becoming_active(session, engine.state)
+    mirror_to_peers(session)
 
 
 def taken_back(

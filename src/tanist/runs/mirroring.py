@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import BinaryIO
 
 from tanist.capture.generations import list_generations, retire
 from tanist.capture.mirror import missing, receive, send
-from tanist.capture.store import read_stored_files
+from tanist.capture.store import load_manifest, read_stored_files
 from tanist.host.ssh import run_on_peer
+from tanist.model.claim import Claim
+from tanist.model.codec import encode
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, TanistError
 from tanist.plan import places
@@ -18,9 +21,11 @@ from tanist.runs.session import Session
 TRANSFER_TIMEOUT = 120.0  # seconds
 
 
-def mirror_to_peers(session: Session) -> None:
-    """A peer that is not reachable is noted, not an error: the next capture brings it what it lacks."""
+def mirror_to_peers(session: Session, names: Container[str] | None = None) -> None:
+    """To all other nodes, or to these. One that is not reachable is noted: the next capture brings what it lacks."""
     for node in session.controller.peers(session.node):
+        if names is not None and node.name not in names:
+            continue
         try:
             sent = mirror_to(session, node)
         except (OSError, TanistError) as error:
@@ -59,13 +64,23 @@ def mirrored_names(session: Session) -> tuple[str, ...]:
 
 def receive_mirror(session: Session, stream: BinaryIO) -> None:
     """On the standby: the generation, whole or not at all; and the controller's public host keys from it."""
-    note_controller_keys(session, receive(session.host, session.name, stream).path)
+    note_what_it_tells(session, receive(session.host, session.name, stream).path)
     retire(session.host, places.mirror(session.name), session.controller.retention, session.host.now())
 
 
-def note_controller_keys(session: Session, store: str) -> None:
-    """The peer answers with these keys while it is the controller (runs/peers.py)."""
+def note_what_it_tells(session: Session, store: str) -> None:
+    """Who is active, for `tanist status` here; and the ssh keys that this node answers with (runs/peers.py)."""
     directory = session.controller.identity.ssh_host_keys
     keys = read_stored_files(session.host, store, directory, ".pub")
+    manifest = load_manifest(session.host, store)
+    seen = Claim(
+        controller=session.name,
+        node=manifest.node,
+        epoch=manifest.epoch,
+        state="held",
+        since=manifest.created,
+        run=manifest.run,
+    )
+    session.host.files.write(places.claim_seen(session.name), json.dumps(encode(seen), indent=1).encode() + b"\n")
     text = b"".join(key.strip() + b"\n" for key in keys)
     session.host.files.write(places.controller_keys(session.name), text, 0o600)

@@ -63,8 +63,7 @@ def demand_proof(session: Session, observation: Observation) -> None:
         return
     life = observation.verdict.outcome is Outcome.ALIVE
     what = "the old owner shows life" if life else "it is not proved that the old owner is down"
-    reasons = "; ".join(observation.verdict.reasons)
     raise NotProved(
-        f"{what}: {reasons}. Nothing was changed on {session.node}",
+        f"{what} (the evidence is above). Nothing was changed on {session.node}",
         next_step="\n".join(observation.verdict.would_suffice),
     )

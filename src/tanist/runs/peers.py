@@ -48,9 +48,8 @@ def find_activity(session: Session) -> tuple[str, ...]:
     found = []
     if controller.asset.kind == "filesystem" and mounted_at(host, controller.tree) is not None:
         found.append(f"{controller.tree} is mounted")
-    for address in service_addresses(controller, session.node):
-        if has_address(host, address):
-            found.append(f"has the address {address.address}")
+    addresses = service_addresses(controller, session.node)
+    found += [f"has the address {one.address}" for one in addresses if has_address(host, one)]
     found += [f"{one.unit} runs" for one in controller.services if is_running(host, one.unit)]
     return tuple(found)
 

@@ -113,7 +113,7 @@ def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions)
     state = engine.state
     save_active(session, state.started.run, state.started.epoch)
     finish(session, journal, f"{session.node} is the active node, epoch {state.started.epoch}", begun)
-    after_becoming_active(session, state.started.epoch, state.started.run)
+    after_becoming_active(session, state)
 
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:
