@@ -37,7 +37,7 @@ class LineIndex:
 
 
 def index_lines(text: str) -> LineIndex:
-    scan = _Scan(text.replace("\r\n", "\n"))
+    scan = _Scan(text)
     with contextlib.suppress(_Lost, RecursionError, ValueError):
         scan.document()
     return LineIndex(scan.lines, scan.last)

@@ -59,6 +59,37 @@ def test_one_mistake_is_one_problem_on_its_line(case: Case) -> None:
     assert case.says in what, problem
 
 
+EXPORT = '[[export]]\npath = "share/allstart"\nclients = ["a"]\noptions = ["rw"]\n'
+GOOD = {
+    "a neighbour of an owned directory": ('"/etc/ssl/certs/full.pem"', '"/etc/full-certs"'),
+    "a neighbour of the tree": ('"/etc/ssl/certs/full.pem"', '"/var/lib/full.conf"'),
+    "a neighbour of the node's own": ('"/etc/ssl/certs/full.pem"', '"/etc/hosts.full"'),
+    "a file in a shared directory": ('"/etc/ssl/certs/full.pem"', '"/etc/default/full"'),
+    "a tree of its own at the top": ('"/var/lib/full"', '"/data"'),
+    "a link of two machines": ("10.88.0.50/24", "10.88.0.51/31"),
+    "the lower end of such a link": ("10.88.0.50/24", "10.88.0.50/31"),
+    "an address by itself": ("10.88.0.50/24", "10.88.0.50/32"),
+    "an IPv6 link of two machines": ("FD88:0::50/64", "fd88::50/127"),
+    "an IPv6 address by itself": ("FD88:0::50/64", "fd88::50/128"),
+    "a machine account of a domain": ('"full-jobs"', '"full-jobs$"'),
+    "an interface with a dot": ('"ens3"', '"bond0.100"'),
+    "a health check on this machine": ('address = "10.88.0.50"', 'address = "127.0.0.1"'),
+    "xfs options": ('"ext4"\noptions = ["noatime", "commit=5"]', '"xfs"\noptions = ["logbsize=32k"]'),
+    "no mount options": ('["noatime", "commit=5"]', "[]"),
+    "one directory exported twice, differently": ("[cron]", f"{EXPORT}[cron]"),
+    "a command as root": ('user = "full"', 'user = "root"'),
+    "a unit with an escape": ('"full-jobs.service"', '"full\\\\x2djobs@a:b.timer"'),
+    "no days kept": ("keep_days = 3", "keep_days = 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_only_looks_like_a_mistake_is_none(name: str) -> None:
+    old, new = GOOD[name]
+    assert FULL.count(old) == 1
+    load_controller(FULL.replace(old, new).encode(), "full.toml")
+
+
 def test_no_case_is_lost() -> None:
     assert len(CASES) > 120
     assert len({case.name for case in CASES}) == len(CASES)

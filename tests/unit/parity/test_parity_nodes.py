@@ -118,7 +118,7 @@ def test_a_definition_without_a_version_says_that_none_was_compared() -> None:
         ((), 'ec-b has no interface "svc0"', "no svc0"),
         ((interface("svc0"),), "svc0 on ec-b is in no subnet at all, and 10.88.0.60 is not in it", "svc0: no address"),
         ((interface("svc0", "10.99.0.12/24"),), "svc0 on ec-b is in 10.99.0.0/24", "svc0: 10.99.0.0/24"),
-        ((interface("svc0", "10.88.0.12/16"),), "svc0 on ec-a is in 10.88.0.0/24, svc0 on ec-b in", "svc0: 10.88.0.0/16"),
+        ((interface("svc0", "10.88.0.12/16"),), "svc0 on ec-a is in 10.88.0.0/24, svc0 on ec-b", "svc0: 10.88.0.0/16"),
         ((interface("svc0", "10.88.0.60/24"),), "svc0 on ec-b is in no subnet at all", "svc0: no address"),
         ((interface("svc0", "10.88.0.12/24", up=False),), "svc0 on ec-b is down", "svc0: 10.88.0.0/24"),
         ((interface("svc0", "10.88.0.12/24", carrier=False),), "svc0 on ec-b has no carrier", "svc0: 10.88.0.0/24"),

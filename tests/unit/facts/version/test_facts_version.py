@@ -209,6 +209,14 @@ def test_an_installation_of_the_right_kind_is_in_scope(tmp_path: Path, role: str
 
 
 @pytest.mark.requirement("A04")
+@pytest.mark.parametrize("role", ["ec2", "EC", "e", "proxy+ec", "ec,proxy"])
+def test_a_role_is_allowed_as_a_whole_or_not(tmp_path: Path, role: str) -> None:
+    said = read_scope(Machine(tmp_path, files={SCOPE.file: f"role={role}\n"}).host, SCOPE)
+    assert isinstance(said, str)
+    assert f'role is "{role}"' in said
+
+
+@pytest.mark.requirement("A04")
 def test_a_stand_alone_proxy_is_told_that_it_is_not_protected(tmp_path: Path) -> None:
     machine = Machine(tmp_path, files={SCOPE.file: "role=proxy\n"})
     expected = 'a proxy alone is out of scope (/n1gc-setup/role: role is "proxy"; allowed: ec+proxy, ec)'
