@@ -29,7 +29,10 @@ def main(lab: str, node: str) -> int:
     layout, spec = Layout(lab), node_spec(node)
     cgroup.join(layout.machine(node))
     directory = layout.node_dir(node)
-    dirs = f"lowerdir={lower_dirs(node)},upperdir={directory}/upper,workdir={directory}/work"
+    lower = directory / "lower"  # a node keeps the layers that its upper directory was made over
+    if not lower.exists():
+        lower.write_text(lower_dirs(node))
+    dirs = f"lowerdir={lower.read_text()},upperdir={directory}/upper,workdir={directory}/work"
     run(["mount", "-t", "overlay", "-o", f"{dirs},{OVERLAY_OPTIONS}", layout.machine(node), directory / "root"])
     while True:
         network.plug(layout, spec)
