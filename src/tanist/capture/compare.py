@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -141,6 +141,28 @@ def _comparable(its: Attributes) -> dict[str, bytes]:
     return {name: map_acl(data, same, same) if is_acl(name) else data for name, data in its.xattrs}
 
 
+def new_inodes(wanted: Wanted, differences: Iterable[Difference]) -> frozenset[str]:
+    """The paths that a restore makes anew: those that differ, and all inside what is missing as a whole."""
+    new = {item.path for item in differences if item.what in ("missing", "kind", "content")}
+    for entry in wanted.entries:
+        if os.path.dirname(entry.path) in new:
+            new.add(entry.path)
+    return frozenset(new)
+
+
+def _with_whole_groups(wanted: Wanted, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
+    """Hard links are right together or wrong together: else one name too few inside could hide one too many outside."""
+    new, found = new_inodes(wanted, differences), {item.path: item for item in differences if item.what != "extra"}
+    links = [entry for entry in wanted.entries if entry.kind == "hard link"]
+    wrong = {entry.target for entry in links if entry.path in new or entry.target in new}
+    members = [path for entry in links if entry.target in wrong for path in (entry.target, entry.path)]
+    says = "is not one file with all its other names (hard links)"
+    more = {path: Difference(path=path, what="content", says=says) for path in members if path not in new}
+    return tuple(item for item in differences if found.get(item.path) is not item or item.path not in more) + tuple(
+        more.values()
+    )
+
+
 def compare(host: Host, wanted: Wanted) -> tuple[Difference, ...]:
     """Every difference at a path, parents first."""
     path = wanted.path
@@ -150,7 +172,7 @@ def compare(host: Host, wanted: Wanted) -> tuple[Difference, ...]:
         return (Difference(path=path, what="missing", says="is missing"),) if wanted.entries else ()
     try:
         if wanted.entries:
-            return tuple(Comparison(wanted).entry(directory, wanted.entries[0]))
+            return _with_whole_groups(wanted, tuple(Comparison(wanted).entry(directory, wanted.entries[0])))
         os.stat(os.path.basename(path), dir_fd=directory, follow_symlinks=False)
         return (Difference(path=path, what="extra", says="is not in the store"),)
     except FileNotFoundError:

@@ -51,17 +51,10 @@ class Put:
         for item in differences:
             if item.what == "extra":
                 self.extra.setdefault(os.path.dirname(item.path), []).append(os.path.basename(item.path))
-        self._mark_hard_links()
         self.touched = {above for path in (*self.what, *(d.path for d in differences)) for above in _above(path)}
         self.written: list[str] = []
         self.adjusted: list[str] = []
         self.removed: list[str] = []
-
-    def _mark_hard_links(self) -> None:
-        """Whose first name gets a new inode must be linked anew."""
-        for entry in self.wanted.entries:
-            if entry.kind == "hard link" and self.what.get(entry.target, "attributes") != "attributes":
-                self.what[entry.path] = "content"
 
     def changes(self) -> Changes:
         changed = len(self.written) + len(self.adjusted)

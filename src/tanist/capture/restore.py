@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tanist.capture.compare import Difference, Wanted, compare
-from tanist.capture.manifest import Entry, Manifest
+from tanist.capture.compare import Wanted, compare, new_inodes
+from tanist.capture.manifest import Manifest
 from tanist.capture.names import CONTENT
 from tanist.capture.ownership import Owners
 from tanist.capture.parents import make_parents, missing_parents, remove_parents
@@ -88,8 +88,10 @@ def _put_present(host: Host, store: str, manifest: Manifest, wanted: Wanted, con
     owners.check()
     differences = compare(host, wanted)
     with naming(store):
-        for entry in _needed(wanted, differences):
-            check_content(content, entry)
+        new = new_inodes(wanted, differences)
+        for entry in wanted.entries:
+            if entry.kind == "file" and entry.path in new:
+                check_content(content, entry)
     make_parents(host, parents, owners)
     with _clean_directory(host, path) as base:
         if not differences:
@@ -101,16 +103,6 @@ def _put_present(host: Host, store: str, manifest: Manifest, wanted: Wanted, con
     if left:
         raise Failed("; ".join(f"{item.path} still {item.says}" for item in left[:5]))
     return work.changes()
-
-
-def _needed(wanted: Wanted, differences: tuple[Difference, ...]) -> Iterator[Entry]:
-    """The files whose content will be written: those that differ, and all inside what is missing as a whole."""
-    whole: set[str] = {item.path for item in differences if item.what in ("missing", "kind", "content")}
-    for entry in wanted.entries:
-        if entry.path in whole or os.path.dirname(entry.path) in whole:
-            whole.add(entry.path)
-            if entry.kind == "file":
-                yield entry
 
 
 def _remove_absent(host: Host, manifest: Manifest, path: str) -> Changes:
