@@ -20,9 +20,10 @@ set -e
 
 def built_wheel() -> Path:
     sys.path.insert(0, str(ROOT / "tools"))
-    from wheel import wheel
+    from wheel import wheel  # type: ignore[import-not-found]
 
-    return wheel()
+    found: Path = wheel()
+    return found
 
 
 def install_tanist(lab: Lab) -> None:
@@ -76,6 +77,6 @@ def begin(lab: Lab, name: str, mode: str) -> None:
     """The first claim on ec-a, and both nodes ready for a boot."""
     if mode == "alias":
         listen_on_management(lab)
-    lab.exec("ec-a", ["tanist", "init", name], check=True, timeout=120)
     for node in NODES:
         lab.exec(node, ["tanist", "enable", name], check=True)
+    lab.exec("ec-a", ["tanist", "init", name], check=True, timeout=120)

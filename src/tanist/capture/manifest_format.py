@@ -22,6 +22,7 @@ KINDS = ("file", "directory", "link", "fifo", "socket", "hard link")
 TEMPORARY = ".tanist-restore-"  # how names begin that a restore uses while it works: never captured, never accepted
 ID_LIMIT = 1 << 32  # uid_t
 SIZE_LIMIT = 1 << 62
+TIME_LIMIT = 1 << 66  # ns: more than any file system's years
 XATTR_LIMIT = 65536  # XATTR_SIZE_MAX (xattr(7))
 T = TypeVar("T")
 
@@ -237,7 +238,7 @@ def _parse_attributes(body: dict[str, Any]) -> Attributes:
         mode=int(mode, 8),
         uid=_number(body, "uid", 0, ID_LIMIT - 1),
         gid=_number(body, "gid", 0, ID_LIMIT - 1),
-        mtime_ns=_number(body, "mtime_ns", -SIZE_LIMIT, SIZE_LIMIT),
+        mtime_ns=_number(body, "mtime_ns", -TIME_LIMIT, TIME_LIMIT),
         xattrs=xattrs,
         flags=flags,
     )

@@ -16,7 +16,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     session = open_session(args.name)
     init(session, args.reason)
-    session.note(
-        f"\n{session.node} is the active node of {session.name}; now, on every node: tanist enable {session.name}"
-    )
+    session.note(f"\n{session.node} is the active node of {session.name}")
     return 0

@@ -198,7 +198,7 @@ def _has_map(mounted: Mount, idmap: IdMap | None) -> bool:
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
-        return _remembered_map(mounted.target) == render_sorted(idmap)
+        return remembered_map(mounted.target) == render_sorted(idmap)
     return found is not None and render_sorted(found) == render_sorted(idmap)
 
 
@@ -214,7 +214,7 @@ def _remember_map(place: str, idmap: IdMap) -> None:
         file.write(render_sorted(idmap))
 
 
-def _remembered_map(place: str) -> str:
+def remembered_map(place: str) -> str:
     try:
         with open(_memory_file(place)) as file:
             return file.read()

@@ -22,7 +22,7 @@ NLMSGERR_ATTR_MSG = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_CARRIER = 1, 3, 33
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD, IFA_F_DADFAILED = 0x02, 0x08
-IFF_UP = 1
+IFF_UP, IFF_RUNNING = 1, 0x40
 TIMEOUT = 5.0  # seconds; the kernel answers at once, or something is very wrong
 
 Message = tuple[int, int, bytes]  # type, flags, payload
@@ -125,7 +125,8 @@ def _parse_link(link: bytes, addresses: dict[int, list[Address]]) -> Interface:
         name=attributes[IFLA_IFNAME].rstrip(b"\0").decode(),
         mac=attributes.get(IFLA_ADDRESS, b"").hex(":"),
         up=bool(flags & IFF_UP),
-        carrier=attributes.get(IFLA_CARRIER, b"\0") != b"\0",
+        # right after the line comes up it has carrier, but what is sent is still dropped: not until it runs
+        carrier=attributes.get(IFLA_CARRIER, b"\0") != b"\0" and bool(flags & IFF_RUNNING),
         addresses=tuple(addresses.get(index, ())),
     )
 

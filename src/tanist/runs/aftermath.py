@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from tanist.capture.habackup import capture
 from tanist.facts.node import read_node_facts
-from tanist.journal.claimfile import load_claim
 from tanist.journal.state import RunState
-from tanist.model.codec import encode
 from tanist.model.errors import TanistError
 from tanist.model.evidence import Says
-from tanist.model.unread import Unread
-from tanist.plan import places
 from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.seen import note_claim
 from tanist.runs.session import Session
 
 
@@ -30,11 +25,3 @@ def after_becoming_active(session: Session, state: RunState) -> None:
         mirror_to_peers(session, reachable)
     except (OSError, TanistError) as error:
         session.note(f"warning: the first capture of the new owner failed: {error}; later: habackup {session.name}")
-
-
-def note_claim(session: Session) -> None:
-    """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
-    claim = load_claim(session.host, session.controller.tree)
-    if not isinstance(claim, Unread):
-        text = json.dumps(encode(claim), indent=1).encode() + b"\n"
-        session.host.files.write(places.claim_seen(session.name), text)

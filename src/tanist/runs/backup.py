@@ -10,8 +10,8 @@ from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.errors import BadCapture, Refused
 from tanist.plan import places
-from tanist.runs.aftermath import note_claim
 from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.seen import note_claim
 from tanist.runs.session import Session, read_active
 from tanist.steps.storage import mounted_at
 

@@ -14,6 +14,7 @@ from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
     TOOL,
     Session,
@@ -109,6 +110,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
     )
     session.engine(journal).execute("release", lambda: PlanMade(part="release", plan=plan))
     clear_active(session)
+    save_claim_seen(session, claim)
     finish(session, journal, f"inert: {session.name} is {claim.describe()}")
     session.note(f"{session.node} is inert: {session.name} is {claim.describe()}")
 

@@ -13,6 +13,7 @@ from tanist.plan.assume import build_first
 from tanist.plan.first import build_first_acquire
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
 from tanist.runs.session import (
     TOOL,
@@ -33,6 +34,11 @@ def init(session: Session, reason: str = "") -> None:
         if read_active(session):
             raise Refused(f"{session.node} is the active node of {session.name} already")
         check_node(session)
+        if find_not_enabled(session):
+            raise Refused(
+                f"a boot of {session.node} would not be gated yet",
+                next_step=f"on every node: tanist enable {session.name}",
+            )
         run, journal = new_run(session, "init")
         journal.append(
             RunStarted(

@@ -11,11 +11,11 @@ from tanist.capture.mirror import missing, receive, send
 from tanist.capture.store import load_manifest, read_stored_files
 from tanist.host.ssh import run_on_peer
 from tanist.model.claim import Claim
-from tanist.model.codec import encode
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, TanistError
 from tanist.plan import places
 from tanist.runs.peers import write_known_hosts
+from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import Session
 
 TRANSFER_TIMEOUT = 120.0  # seconds
@@ -81,6 +81,6 @@ def note_what_it_tells(session: Session, store: str) -> None:
         since=manifest.created,
         run=manifest.run,
     )
-    session.host.files.write(places.claim_seen(session.name), json.dumps(encode(seen), indent=1).encode() + b"\n")
+    save_claim_seen(session, seen)
     text = b"".join(key.strip() + b"\n" for key in keys)
     session.host.files.write(places.controller_keys(session.name), text, 0o600)

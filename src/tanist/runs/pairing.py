@@ -45,9 +45,23 @@ def try_peer(session: Session, node: Node) -> str:
     return "" if word.node == node.name else f"it calls itself {word.node!r}: what does /etc/tanist/node say there?"
 
 
+def boot_units(controller: str) -> tuple[str, ...]:
+    return (f"tanist@{controller}.service", f"habackup@{controller}.timer", f"tanist-gate@{controller}.service")
+
+
+def find_not_enabled(session: Session) -> tuple[str, ...]:
+    """Units that a boot of this node needs and lacks: without the gate an ex-owner would not be inert."""
+    units = boot_units(session.name)
+    ran = session.host.run(["systemctl", "is-enabled", "--", *units], ok=None, timeout=30)
+    states = ran.text.split()
+    return tuple(unit for unit, state in zip(units, states, strict=False) if state != "enabled") or (
+        () if len(states) == len(units) else units
+    )
+
+
 def enable(session: Session) -> None:
     """The boot brings the controller up again if this node holds the claim; captures run every hour."""
-    units = (f"tanist@{session.name}.service", f"habackup@{session.name}.timer", f"tanist-gate@{session.name}.service")
+    units = boot_units(session.name)
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
     for unit in units:
         session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)
@@ -56,11 +70,13 @@ def enable(session: Session) -> None:
 
 def find_self_starting(session: Session) -> tuple[str, ...]:
     """What of the operating system's own would start the controller behind the gate's back, with the mend."""
-    found = []
-    for service in session.controller.services:
-        ran = session.host.run(["systemctl", "is-enabled", "--", service.unit], ok=None, timeout=30)
-        if ran.text.strip() in ("enabled", "enabled-runtime", "linked"):
-            found.append(f"{service.unit} is enabled and would start at boot: systemctl disable {service.unit}")
+    argv = ["systemctl", "list-dependencies", "--all", "--plain", "--no-pager", "--no-legend", "default.target"]
+    pulled_in = set(session.host.run(argv, timeout=60).text.split())
+    found = [
+        f"{one.unit} would start at boot by itself: systemctl disable {one.unit}"
+        for one in session.controller.services
+        if one.unit in pulled_in
+    ]
     fstab = session.host.files.read("/etc/fstab").decode(errors="replace") if _has_fstab(session) else ""
     for line in fstab.splitlines():
         fields = line.split("#", 1)[0].split()

@@ -14,8 +14,8 @@ from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.steps import MapTree, MountTree
 from tanist.plan.release import build_release, letting_go
-from tanist.runs.aftermath import note_claim
 from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.seen import note_claim
 from tanist.runs.session import (
     TOOL,
     Session,

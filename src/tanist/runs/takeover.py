@@ -21,6 +21,7 @@ from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, withdraw
 from tanist.runs.history import save_history
 from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
 from tanist.runs.session import (
     TOOL,
@@ -72,6 +73,10 @@ def check_standby(session: Session) -> None:
         )
     check_node(session)
     check_unconfigured(session)
+    if missing := find_not_enabled(session):
+        session.note(
+            f"warning: not enabled here: {', '.join(missing)}; when this is over: tanist enable {session.name}"
+        )
 
 
 def start_run(session: Session, journal: Journal, run: str, options: TakeoverOptions, observation: Observation) -> None:

@@ -1,0 +1,24 @@
+"""The claim that this node saw last: for people, when the asset is elsewhere; never evidence."""
+
+from __future__ import annotations
+
+import json
+
+from tanist.journal.claimfile import load_claim
+from tanist.model.claim import Claim
+from tanist.model.codec import encode
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.runs.session import Session
+
+
+def note_claim(session: Session) -> None:
+    """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
+    claim = load_claim(session.host, session.controller.tree)
+    if not isinstance(claim, Unread):
+        save_claim_seen(session, claim)
+
+
+def save_claim_seen(session: Session, claim: Claim) -> None:
+    text = json.dumps(encode(claim), indent=1).encode() + b"\n"
+    session.host.files.write(places.claim_seen(session.name), text)
