@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -82,7 +83,19 @@ class Neighbour:
         shell(f"ip link add {self.near} type veth peer name {self.far} netns /proc/{os.getpid()}/fd/{self.namespace}")
         shell(f"ip link set lo up; ip link set {self.near} up")
         self.do(f"ip link set lo up; ip link set {self.far} up")
+        self._wait_running()
         self.mac = self.do(f"cat /sys/class/net/{self.far}/address")
+
+    def _wait_running(self) -> None:
+        """Until then the kernel drops what is sent."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            if all(item.carrier for item in LocalHost().interfaces()) and "state UP" in self.do(
+                f"ip link show {self.far}"
+            ):
+                return
+            time.sleep(0.005)
+        raise AssertionError("the veth pair does not come up")
 
     def do(self, command: str) -> str:
         """A shell command over there, with a /sys of its own."""
