@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import TextIO
 
 from tanist.cli.timeline import Timeline
 from tanist.definition.load import read_controller, read_node_name
@@ -10,11 +12,12 @@ from tanist.host.local import LocalHost
 from tanist.runs.session import Session
 
 
-def open_session(name: str) -> Session:
+def open_session(name: str, out: TextIO = sys.stderr) -> Session:
+    """The timeline goes to `out`."""
     host = LocalHost()
     controller = read_controller(host.files, name)
     return Session(
-        host=host, controller=controller, node=read_node_name(host.files), who=whoami(), report=Timeline().report
+        host=host, controller=controller, node=read_node_name(host.files), who=whoami(), report=Timeline(out).report
     )
 
 

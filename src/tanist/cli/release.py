@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tanist.cli.context import open_session
 from tanist.runs.release import release
@@ -16,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    session = open_session(args.name)
+    session = open_session(args.name, sys.stdout if args.planned else sys.stderr)
     if args.planned:
         release_planned(session, args.reason)
     else:

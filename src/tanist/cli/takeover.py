@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tanist.cli.context import open_session
 from tanist.cli.render import print_dry_run
@@ -26,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    session = open_session(args.name)
+    session = open_session(args.name, sys.stdout if args.planned else sys.stderr)
     options = TakeoverOptions(reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot)
     if args.dry_run:
         return print_dry_run(session, options)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from typing import TextIO
 
 from tanist.engine import Event
 
@@ -12,8 +12,9 @@ COLOURS = {"done": "32", "failed": "1;31", "undone": "33", "kept": "36"}
 
 
 class Timeline:
-    def __init__(self) -> None:
-        self._colours = sys.stderr.isatty()
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._colours = out.isatty()
 
     def report(self, event: Event) -> None:
         match event.kind:
@@ -38,4 +39,4 @@ class Timeline:
         return time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"
 
     def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=self._out, flush=True)

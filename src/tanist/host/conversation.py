@@ -56,6 +56,11 @@ class Conversation:
         lines = self._said.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
+    @property
+    def last_words(self) -> str:
+        """All of what is kept of its stderr."""
+        return self._said.decode("utf-8", "replace").strip()
+
     def write_line(self, line: str, timeout: float) -> None:
         if "\n" in line:
             raise ValueError("a line has no newline inside")

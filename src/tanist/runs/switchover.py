@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.conversation import Conversation
-from tanist.host.ssh import open_peer
+from tanist.host.ssh import open_peer, run_on_peer
 from tanist.model.claim import Claim
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, Refused
@@ -22,6 +22,7 @@ from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.proof.decide import decide
 from tanist.proof.probes import judge_claim, judge_marks
+from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
 from tanist.runs.observe import Observation
 from tanist.runs.peers import ask_peer, write_known_hosts
@@ -82,6 +83,7 @@ def choose_target(session: Session, owner: str, to: str) -> str:
 # -- the owner's side
 def push_away(session: Session, target: Node, reason: str) -> None:
     """This node is the owner: the target waits at the other end of an ssh session."""
+    backup(session, mirror=True)
     argv = ["tanist", "takeover", session.name, "--planned", "--reason", reason or "switchover"]
     with open_peer(target, argv, known_hosts=write_known_hosts(session)) as peer:
         until(session, peer, READY, READY_TIMEOUT, target.name, started=False)
@@ -96,14 +98,20 @@ def until(session: Session, peer: Conversation, word: str, timeout: float, name:
         while (line := peer.read_line(timeout)) != word:
             session.note(f"[{name}] {line}")
     except OSError as error:
-        said = peer.complaint
+        said = last_answer(peer.last_words) or str(error)
         if not started:
-            raise Refused(f"{name} is not ready: {said}. Nothing was changed") from error
+            raise Refused(f"{name} is not ready: {said}\nNothing was changed") from error
         raise Failed(
             f"{session.name} was released, but {name} did not take it: {said}",
             node=name,
             next_step=f"take it back here: tanist takeover {session.name}   or look there: tanist status",
         ) from error
+
+
+def last_answer(words: str) -> str:
+    """From the other tanist's `refused:` or `failed:` on; everything when it said neither."""
+    starts = [words.rfind(f"{word}: ") for word in ("refused", "failed")]
+    return words[max(starts) :] if max(starts) >= 0 else words
 
 
 def release_planned(session: Session, reason: str) -> None:
@@ -115,6 +123,12 @@ def release_planned(session: Session, reason: str) -> None:
 # -- the target's side
 def pull_here(session: Session, owner: Node, reason: str) -> None:
     """This node is the target: it checks itself, then has the owner release."""
+    known_hosts = write_known_hosts(session)
+    made = run_on_peer(
+        session.host, owner, ["habackup", session.name], timeout=RELEASE_TIMEOUT, known_hosts=known_hosts
+    )
+    if made.status != 0:
+        raise Refused(f"{owner.name} could not make a capture: {last_answer(made.stderr.decode(errors='replace'))}")
     with contextlib.ExitStack() as stack:
         peers: list[Conversation] = []
 
@@ -127,7 +141,7 @@ def pull_here(session: Session, owner: Node, reason: str) -> None:
                 "--reason",
                 reason or f"switchover to {session.node}",
             ]
-            peers.append(stack.enter_context(open_peer(owner, argv, known_hosts=write_known_hosts(session))))
+            peers.append(stack.enter_context(open_peer(owner, argv, known_hosts=known_hosts)))
             until_released(session, peers[0], owner.name)
 
         take_when_released(session, owner.name, reason, let_go)
@@ -142,7 +156,8 @@ def until_released(session: Session, peer: Conversation, name: str) -> None:
             session.note(f"[{name}] {line}")
     except OSError as error:
         raise Refused(
-            f"{name} did not let go: {peer.complaint}", next_step=f"on {name}: tanist status {session.name}"
+            f"{name} did not let go: {last_answer(peer.last_words) or error}",
+            next_step=f"on {name}: tanist status {session.name}",
         ) from error
 
 
