@@ -104,4 +104,6 @@ identity
 if [ -d /usr/lib/postgresql/15 ]; then
     pg_createcluster 15 main -- --no-sync >/dev/null
 fi
+# the environment that tanist is installed into (docs/manual.md); making it takes five seconds, so it is made once
+[ "$node" = client ] || python3 -m venv /opt/tanist
 units
