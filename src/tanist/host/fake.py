@@ -51,7 +51,8 @@ class FakeHost:
         groups: Mapping[str, int] | None = None,
         clock: FakeClock | None = None,
     ) -> None:
-        os.makedirs(os.path.join(root, "run"), exist_ok=True)
+        for directory in ("run", "etc", "var/lib"):  # what every machine has
+            os.makedirs(os.path.join(root, directory), exist_ok=True)
         self.name = name
         self.root = root
         self.clock = clock or FakeClock()
