@@ -52,6 +52,8 @@ def remove_parents(host: Host, path: str, top: str) -> None:
         except FileNotFoundError:
             continue
         try:
+            with contextlib.suppress(FileNotFoundError):  # of a restore that was killed while it made this one
+                remove_entry(directory, temporary_name(path))
             os.rmdir(os.path.basename(path), dir_fd=directory)
             os.fsync(directory)
         except OSError as error:
