@@ -13,6 +13,7 @@ from tanist.runs.switchover import release_planned
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     parser.add_argument("--reason", default="", help="why, for the history")
+    parser.add_argument("--poweroff", action="store_true", help="switch this machine off afterwards")
     parser.add_argument("--planned", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -23,4 +24,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         release(session, args.reason)
         session.note(f"\n{session.node} has released {session.name}; on the other node: tanist takeover {session.name}")
+    if args.poweroff:
+        session.host.run(["systemctl", "--no-block", "poweroff"])
     return 0

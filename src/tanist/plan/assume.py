@@ -113,10 +113,10 @@ def _files(controller: Controller, store: str, own: str) -> Iterator[Named]:
 
 
 def _runtime(controller: Controller, standing: Standing, run: str, store: str, own: str) -> Iterator[Named]:
+    yield from _exports(controller)
     for bind in controller.binds:
         source = f"{controller.tree}/{bind.source}"
         yield f"bind {source} to {bind.target}", BindMount(source=source, target=bind.target)
-    yield from _exports(controller)
     if controller.identity.mode == "host":
         yield from _hostname(controller, standing)
     addresses = service_addresses(controller, standing.node)
