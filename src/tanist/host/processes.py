@@ -143,7 +143,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -
                     _drain(selector, key.fileobj, key.data)  # type: ignore[arg-type]
             if ended is None and process.poll() is not None:
                 ended = now
-            if now > deadline:
+            if ended is None and now > deadline:
                 raise subprocess.TimeoutExpired(process.args, 0)
     return out.whole(), err.whole()
 
