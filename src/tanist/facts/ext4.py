@@ -58,16 +58,20 @@ def judge_marks(block: SuperBlock, mmp: MmpMark | None, moved: bool, watched: fl
     held = mmp if mmp is not None and not mmp.clean else None
     if held and moved:
         return "in-use", f"{held.node or 'somebody'} writes its MMP block: it is mounted there"
-    still = f"its MMP block stood still for {watched:.1f} s, last written by {held.node}" if held and held.node else ""
+    still = f"its MMP block {_stillness(watched)}, last written by {held.node or 'somebody'}" if held else ""
     if held and held.fsck:
         return "unknown", "fsck is at work on it, or was cut off"
     if block.needs_recovery or not block.valid:
         return "dirty", "not unmounted: its journal is to be replayed" + (f"; {still}" if still else "")
     if held:
-        return "unknown", f"its super block is clean, its MMP block is not; {still or 'it stood still'}"
+        return "unknown", f"its super block is clean, its MMP block is not; {still}"
     if block.errors:
         return "dirty", "unmounted, with errors that the kernel noted: run e2fsck"
     return "clean", "unmounted cleanly"
+
+
+def _stillness(watched: float) -> str:
+    return f"stood still for {watched:.1f} s" if watched else "was not watched"
 
 
 def parse_super_block(data: bytes) -> SuperBlock | Unread:

@@ -1,0 +1,69 @@
+"""The claim on real ext4 and xfs: what a standby reads of the disk after a power cut, without mounting."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("power_cut.py")
+ROOT = SCRIPT.parents[4]
+TOOLS = ("unshare", "losetup", "fsfreeze", "mkfs.ext4", "debugfs", "mkfs.xfs", "xfs_db", "xfs_logprint")
+
+
+@pytest.fixture(scope="module", params=["ext4", "xfs"])
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if os.geteuid() != 0 or missing:
+        pytest.skip(f"needs root and {', '.join(missing) or 'nothing more'}")
+    directory = tmp_path_factory.mktemp(request.param)
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", sys.executable, str(SCRIPT), request.param, str(directory)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    shutil.rmtree(directory)
+    return {"fstype": request.param, **found}
+
+
+@pytest.mark.requirement("A05", "A42")
+def test_a_claim_is_readable_from_the_raw_disk_as_soon_as_it_is_written(seen: dict[str, Any]) -> None:
+    assert seen["created"] == "ec-a 1 held"
+    assert seen["saved"] == "ec-b 2 released"
+    assert seen["unmounted"].startswith("ec-b ")
+
+
+def test_marks_tell_a_cut_from_an_unmount_and_from_a_mount_of_this_node(seen: dict[str, Any]) -> None:
+    assert seen["marks mounted"].startswith("dirty: not unmounted")
+    assert seen["marks unmounted"] == "clean: unmounted cleanly"
+    assert seen["here"].startswith("in-use: mounted on this node at ")
+
+
+def test_a_claim_that_was_moved_is_noticed_and_brought_in_place(seen: dict[str, Any]) -> None:
+    assert "still shows another claim: released by ec-b, epoch 2" in seen["moved by rename"]
+    assert seen["settled"] == ""
+
+
+def test_a_claim_whose_blocks_are_shared_is_noticed_and_brought_in_place(seen: dict[str, Any]) -> None:
+    if seen["fstype"] == "xfs":
+        assert "still shows another claim: held by ec-b, epoch 3" in seen["shared"]
+        assert seen["shared and settled"] == ""
+
+
+def test_a_freeze_that_is_cut_off_is_thawed_all_the_same(seen: dict[str, Any]) -> None:
+    assert seen["killed"] == "thawed, cut off at times"
+
+
+def test_another_nodes_mmp_block_is_seen_moving(seen: dict[str, Any]) -> None:
+    if seen["fstype"] == "ext4":
+        assert seen["moving"].startswith("in-use: ") and "writes its MMP block" in seen["moving"]
