@@ -58,7 +58,7 @@ def generation_name(created: float, epoch: int, node: str) -> str:
 def parse_generation_name(name: str) -> tuple[str, int, str] | None:
     """(created as ISO 8601, epoch, node), or None for what is no generation."""
     found = NAME.fullmatch(name)
-    if found is None:
+    if found is None or PARTIAL in name:
         return None
     stamp, ms, epoch, node = found.groups()
     created = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:11]}:{stamp[11:13]}:{stamp[13:]}.{ms}Z"

@@ -105,7 +105,8 @@ def _receive(host: Host, controller: str, directory: str, stream: BinaryIO) -> G
     if whose != controller:
         raise ValueError(f"it is one of {whose!r}")
     host.files.move(partial, generation.path)
-    return replace(received, path=generation.path)
+    arrived = read_generation(host, directory, name)
+    return replace(arrived or received, state="good")
 
 
 def _receive_files(host: Host, partial: str, name: str, size: int, stream: BinaryIO) -> None:

@@ -1,0 +1,350 @@
+"""Generations: made by the active node only, kept, retired, mirrored; the last good one always stays."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tanist.capture.generations import (
+    generation_name,
+    list_generations,
+    newest_good,
+    parse_generation_name,
+    read_checked,
+    retire,
+)
+from tanist.capture.habackup import capture, captures_directory
+from tanist.capture.mirror import mirror_directory, missing, receive, send
+from tanist.capture.store import load_manifest, save_store
+from tanist.host.fake import FakeHost
+from tanist.model.definition import Accounts, Asset, Controller, Identity, Node, Outside, Retention
+from tanist.model.errors import BadCapture, Busy, Failed, Refused
+from tests.unit.capture.conftest import ABOUT
+from tests.unit.capture.trees import snapshot
+
+DAY = 86400
+PG = Controller(
+    name="pg",
+    asset=Asset(kind="directory"),
+    tree="/srv/pg",
+    identity=Identity(mode="alias", hostname="pg", addresses=(), ssh_host_keys="/etc/tanist/identity/pg"),
+    nodes=(Node(name="ec-a", ssh="ec-a", management=()), Node(name="ec-b", ssh="ec-b", management=())),
+    outside=Outside(files=("/etc/one.conf",), directories=("/etc/pg",)),
+    accounts=Accounts(users=("postgres",), groups=("postgres",)),
+    cron=("/etc/cron.d/pg",),
+)
+CAPTURES = captures_directory(PG)
+
+
+@pytest.fixture
+def active(host: FakeHost) -> FakeHost:
+    host.files.make_directory("/srv/pg/.tanist", 0o700)
+    host.files.write("/srv/pg/.tanist/claim", b"{}\n")
+    host.files.make_directory("/etc/pg/conf.d")
+    host.files.make_directory("/etc/tanist/identity/pg", 0o700)
+    host.files.write("/etc/tanist/identity/pg/ssh_host_ed25519_key", b"PRIVATE")
+    host.files.write("/etc/pg/conf.d/f", b"1", 0o640, 2001, 2001)
+    host.files.write("/etc/one.conf", b"one", 0o644)
+    return host
+
+
+def run(host: FakeHost, controller: Controller = PG, *, epoch: int = 3, facts: object = None, node: str = "ec-a"):  # type: ignore[no-untyped-def]
+    host.clock.advance(3600)
+    return capture(host, controller, node, epoch=epoch, run="r", facts=facts if facts is not None else {"os": "Debian"})
+
+
+def touch(host: FakeHost) -> None:
+    host.files.write("/etc/one.conf", os.urandom(4), 0o644)
+
+
+# -- habackup
+@pytest.mark.requirement("A30", "A32", "A33", "A34", "A35")
+def test_a_capture_holds_what_the_definition_names(active: FakeHost) -> None:
+    generation = run(active)
+    assert (generation.state, generation.node, generation.epoch, generation.unchanged) == ("good", "ec-a", 3, False)
+    assert generation.path == f"{CAPTURES}/{generation.name}"
+    manifest = load_manifest(active, generation.path)
+    assert [(item.path, item.state) for item in manifest.asked] == [
+        ("/etc/cron.d/pg", "absent"),
+        ("/etc/one.conf", "present"),
+        ("/etc/pg", "present"),
+        ("/etc/tanist/identity/pg", "present"),
+    ]
+    assert manifest.asked[0].missing_from == "/etc/cron.d"
+    assert (manifest.users, manifest.groups, manifest.facts) == (
+        (("postgres", 2001),),
+        (("postgres", 2001),),
+        {"os": "Debian"},
+    )
+    assert (manifest.controller, manifest.epoch, manifest.run) == ("pg", 3, "r")
+
+
+@pytest.mark.requirement("A37")
+def test_nothing_is_written_into_a_bare_mount_point(active: FakeHost) -> None:
+    active.files.remove("/srv/pg/.tanist/claim")
+    before = snapshot(Path(active.root + "/srv"))
+    with pytest.raises(Refused, match="not mounted"):
+        run(active)
+    assert snapshot(Path(active.root + "/srv")) == before
+
+
+def test_what_did_not_change_is_not_written_again(active: FakeHost) -> None:
+    first = run(active)
+    second = run(active)
+    assert (second.name, second.unchanged) == (first.name, True)
+    checked = read_checked(active, CAPTURES)
+    assert checked and checked[0] == first.name and checked[1] > first.created
+    assert len(list_generations(active, CAPTURES)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        touch,
+        lambda host: os.utime(host.root + "/etc/pg"),
+        lambda host: os.chown(host.root + "/etc/pg/conf.d/f", 0, 2001),
+        lambda host: host.files.write("/etc/cron.d/pg", b"") if host.files.make_directory("/etc/cron.d") is None else 0,
+        lambda host: os.setxattr(host.root + "/etc/pg", "user.x", b"1"),
+        lambda host: host.users.update(postgres=2009),
+    ],
+)
+def test_whatever_changed_makes_a_new_generation(active: FakeHost, change: Callable[[FakeHost], object]) -> None:
+    first = run(active)
+    change(active)
+    second = run(active)
+    assert second.name > first.name and not second.unchanged
+    assert run(active).unchanged
+
+
+def test_new_facts_and_a_new_epoch_make_a_new_generation(active: FakeHost) -> None:
+    names = [run(active).name, run(active, facts={"os": "Debian 13"}).name, run(active, epoch=4).name]
+    assert len(set(names)) == 3
+
+
+@pytest.mark.requirement("A38")
+def test_beside_a_bad_newest_generation_a_new_one_is_made(active: FakeHost) -> None:
+    bad = run(active)
+    active.files.overwrite(f"{bad.path}/files.tar", b"X", 700)
+    good = run(active)
+    assert not good.unchanged and newest_good(active, CAPTURES).generation == good
+
+
+def test_two_captures_at_once_are_one_and_a_word(active: FakeHost) -> None:
+    held = active.lock("/run/tanist/pg/capture.lock", "a capture by process 1 on ec-a")
+    with pytest.raises(Busy, match="a capture by process 1 on ec-a"):
+        run(active)
+    assert not isinstance(held, str)
+    held.close()
+    run(active)
+
+
+@pytest.mark.requirement("A38")
+def test_a_failed_capture_keeps_the_last_good_one(active: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = run(active)
+    touch(active)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises((Failed, OSError)):
+            run(active)
+    assert newest_good(active, CAPTURES).generation == good
+    assert [name for name in active.files.list(CAPTURES) if "partial" in name] == []
+
+
+def test_a_clock_that_went_back_does_not_hide_the_new_generation(active: FakeHost) -> None:
+    first = run(active)
+    active.clock.wall -= 30 * DAY
+    touch(active)
+    second = run(active)
+    assert [item.name for item in list_generations(active, CAPTURES)] == [second.name, first.name]
+
+
+def test_old_generations_are_retired_by_a_capture(active: FakeHost) -> None:
+    controller = replace(PG, retention=Retention(keep=2, keep_days=0))
+    names = []
+    for _ in range(4):
+        touch(active)
+        names.append(run(active, controller).name)
+    assert [item.name for item in list_generations(active, CAPTURES)] == [names[3], names[2]]
+
+
+# -- generations
+def make(host: FakeHost, *moments: float, epoch: int = 1, node: str = "ec-a") -> list[str]:
+    names = []
+    for moment in moments:
+        name = generation_name(moment, epoch, node)
+        about = replace(ABOUT, node=node, epoch=epoch, created=moment)
+        save_store(host, f"/captures/{name}", ("/etc/one.conf",), about)
+        names.append(name)
+    return names
+
+
+def spoil(host: FakeHost, name: str) -> None:
+    host.files.overwrite(f"/captures/{name}/files.tar", b"X", 3)
+
+
+def test_names_tell_when_where_and_in_which_epoch() -> None:
+    name = generation_name(1_700_000_000.123, 7, "ec-a.example.org")
+    assert name == "20231114T221320.123Z-e7-ec-a.example.org"
+    assert parse_generation_name(name) == ("2023-11-14T22:13:20.123Z", 7, "ec-a.example.org")
+    for other in ("x", name + "/..", name.replace("1114", "1345"), "20231114T221320.123Z-e7-..", name + ".partial-1/"):
+        assert parse_generation_name(other) is None
+
+
+def test_a_higher_epoch_is_newer_whatever_the_clocks_say(host: FakeHost) -> None:
+    late = make(host, 2e9, epoch=1)
+    early = make(host, 1e9, epoch=2, node="ec-b")
+    assert [item.name for item in list_generations(host, "/captures")] == early + late
+    assert list_generations(host, "/none") == ()
+
+
+@pytest.mark.requirement("A38")
+def test_the_newest_good_one_is_chosen_and_the_others_are_named(host: FakeHost) -> None:
+    old, torn, altered = make(host, 1e9, 1.1e9, 1.2e9)
+    spoil(host, altered)
+    host.files.remove(f"/captures/{torn}/manifest.sha256")
+    host.files.make_directory("/captures/20990101T000000.000Z-e1-ec-a.partial-99999999")
+    newest = newest_good(host, "/captures")
+    assert newest.generation and newest.generation.name == old
+    assert [(item.name, item.state) for item in newest.refused] == [(altered, "bad"), (torn, "bad")]
+    assert "files.tar was altered" in newest.refused[0].reason and "manifest.sha256" in newest.refused[1].reason
+    assert [item.state for item in list_generations(host, "/captures")] == ["unknown", "bad", "unknown"]
+
+
+def test_a_store_under_another_ones_name_is_bad(host: FakeHost) -> None:
+    (name,) = make(host, 1e9)
+    host.files.move(f"/captures/{name}", f"/captures/{name.replace('-e1-', '-e9-')}")
+    newest = newest_good(host, "/captures")
+    assert newest.generation is None and "another" in newest.refused[0].reason
+
+
+@pytest.mark.requirement("A38")
+def test_retirement_is_by_number_and_age_and_spares_the_last_good_one(host: FakeHost) -> None:
+    now = 1e9 + 100 * DAY
+    names = make(host, *(1e9 + day * DAY for day in (0, 1, 2, 98, 99)))
+    assert retire(host, "/captures", Retention(keep=5, keep_days=0), now) == ()
+    assert retire(host, "/captures", Retention(keep=1, keep_days=99), now) == (names[0],)
+    for name in names[2:]:
+        spoil(host, name)
+    assert retire(host, "/captures", Retention(keep=1, keep_days=1), now) == (names[3], names[2])
+    assert host.files.list("/captures") == (names[1], names[4])
+    assert retire(host, "/captures", Retention(keep=0, keep_days=0), now) == ()
+
+
+# -- mirror
+@pytest.fixture
+def standby(new_host: Callable[..., FakeHost]) -> FakeHost:
+    return new_host("ec-b", 3001)
+
+
+@pytest.fixture
+def sent(active: FakeHost) -> tuple[str, bytes]:
+    generation = run(active)
+    return generation.name, b"".join(send(active, generation.path))
+
+
+MIRROR = mirror_directory("pg")
+
+
+def test_a_capture_arrives_whole_and_private(active: FakeHost, standby: FakeHost, sent: tuple[str, bytes]) -> None:
+    name, stream = sent
+    received = receive(standby, "pg", io.BytesIO(stream))
+    assert (received.name, received.state, received.path) == (name, "good", f"{MIRROR}/{name}")
+    there, here = Path(standby.root + received.path), Path(active.root + CAPTURES) / name
+    assert {p.name: p.read_bytes() for p in there.iterdir()} == {p.name: p.read_bytes() for p in here.iterdir()}
+    assert {p.stat().st_mode & 0o777 for p in there.iterdir()} == {0o600}
+    assert there.stat().st_mode & 0o777 == 0o700
+    before = snapshot(there)
+    assert receive(standby, "pg", io.BytesIO(stream)) == received
+    assert snapshot(there) == before
+
+
+def test_any_tar_reads_the_stream(sent: tuple[str, bytes]) -> None:
+    with tarfile.open(fileobj=io.BytesIO(sent[1])) as tar:
+        assert [name.split("/")[1] for name in tar.getnames()] == [
+            "manifest.sha256",
+            "manifest.json",
+            "README",
+            "files.tar",
+        ]
+
+
+def test_a_torn_copy_is_replaced(standby: FakeHost, sent: tuple[str, bytes]) -> None:
+    received = receive(standby, "pg", io.BytesIO(sent[1]))
+    standby.files.remove(f"{received.path}/README")
+    assert receive(standby, "pg", io.BytesIO(sent[1])) == received
+    assert standby.files.list(MIRROR) == (received.name,)
+
+
+@pytest.mark.requirement("A38")
+def test_a_stream_cut_or_altered_anywhere_leaves_nothing(
+    standby: FakeHost, sent: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    _, stream = sent
+    for place in range(0, len(stream) - 1024, 173):
+        altered = stream[:place] + bytes((stream[place] ^ 0x11,)) + stream[place + 1 :]
+        for bad in (stream[:place], altered):
+            try:
+                receive(standby, "pg", io.BytesIO(bad))
+            except BadCapture:
+                assert standby.files.list(MIRROR) == ()
+            else:  # padding, which is not looked at
+                standby.files.remove_tree(MIRROR)
+
+
+def member(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        info = tarfile.TarInfo(name)
+        info.size, info.type, info.linkname = len(data), kind, "/etc/passwd"
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+GEN = "20231114T221320.123Z-e7-ec-a"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"",
+        b"\0" * 2048,
+        os.urandom(4096),
+        member("../../etc/passwd", b"x"),
+        member("/etc/passwd", b"x"),
+        member(f"{GEN}/passwd", b"x"),
+        member(f"{GEN}/../manifest.sha256", b"x"),
+        member(f"{GEN}/manifest.json", b"x"),
+        member(f"{GEN}/manifest.sha256", b"", tarfile.SYMTYPE),
+        member(f"{GEN}/manifest.sha256", b"x" * 5000),
+        member("not-a-generation/manifest.sha256", b"x"),
+    ],
+)
+def test_a_hostile_stream_is_refused(standby: FakeHost, stream: bytes) -> None:
+    with pytest.raises(BadCapture, match="not a capture of pg"):
+        receive(standby, "pg", io.BytesIO(stream))
+    assert standby.files.list(MIRROR) == ()
+    assert standby.files.list("/etc") == ()
+
+
+def test_a_capture_of_another_controller_is_refused(standby: FakeHost, sent: tuple[str, bytes]) -> None:
+    with pytest.raises(BadCapture, match="it is one of 'pg'"):
+        receive(standby, "web", io.BytesIO(sent[1]))
+    with pytest.raises(ValueError, match="not the name of a controller"):
+        receive(standby, "../x", io.BytesIO(sent[1]))
+
+
+def test_only_what_is_missing_travels() -> None:
+    one, two = generation_name(1e9, 1, "a"), generation_name(2e9, 1, "a")
+    assert missing((two, one, "checked.json"), ()) == (one, two)
+    assert missing((two, one), (one,)) == (two,)
