@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tanist import __version__
 from tanist.engine import Engine, Event, Report
 from tanist.host.host import Host
+from tanist.host.ssh import open_peer
 from tanist.journal.journal import Journal, runs_directory
 from tanist.journal.state import RunState, read_run
 from tanist.model.definition import Controller
@@ -17,6 +19,9 @@ from tanist.model.errors import Busy, Refused
 from tanist.plan import places
 from tanist.steps.claim import timestamp
 from tanist.steps.context import Context
+
+if TYPE_CHECKING:
+    from tanist.host.conversation import Conversation
 
 LOCK_PATIENCE = 0.3  # seconds: a peer that asks for this node's word holds the lock for an instant
 TOOL = f"tanist {__version__}"
@@ -29,6 +34,7 @@ class Session:
     node: str  # this node's name in the definition
     who: str  # for the record: who asked
     report: Report
+    open_peer: Callable[..., Conversation] = open_peer  # as host/ssh.py has it; tests put another machine there
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.conversation import Conversation
-from tanist.host.ssh import open_peer, run_on_peer
+from tanist.host.ssh import run_on_peer
 from tanist.model.claim import Claim
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, Refused
@@ -85,7 +85,7 @@ def push_away(session: Session, target: Node, reason: str) -> None:
     """This node is the owner: the target waits at the other end of an ssh session."""
     backup(session, mirror=True)
     argv = ["tanist", "takeover", session.name, "--planned", "--reason", reason or "switchover"]
-    with open_peer(target, argv, known_hosts=write_known_hosts(session)) as peer:
+    with session.open_peer(target, argv, known_hosts=write_known_hosts(session)) as peer:
         until(session, peer, READY, READY_TIMEOUT, target.name, started=False)
         release(session, reason or f"switchover to {target.name}", on_let_go=lambda: peer.write_line(LET_GO, 10))
         until(session, peer, DONE, TAKE_TIMEOUT, target.name, started=True)
@@ -114,10 +114,24 @@ def last_answer(words: str) -> str:
     return words[max(starts) :] if max(starts) >= 0 else words
 
 
-def release_planned(session: Session, reason: str) -> None:
+class Line:
+    """The other end of an ssh session, at this process's standard input and output."""
+
+    def say(self, word: str) -> None:
+        sys.stdout.write(f"{word}\n")
+        sys.stdout.flush()
+
+    def hear(self) -> str:
+        return sys.stdin.readline().strip()
+
+
+STANDARD = Line()
+
+
+def release_planned(session: Session, reason: str, line: Line = STANDARD) -> None:
     """The owner's side when the target leads: says when the asset is let go."""
-    release(session, reason, on_let_go=lambda: say(LET_GO))
-    say(DONE)
+    release(session, reason, on_let_go=lambda: line.say(LET_GO))
+    line.say(DONE)
 
 
 # -- the target's side
@@ -141,7 +155,7 @@ def pull_here(session: Session, owner: Node, reason: str) -> None:
                 "--reason",
                 reason or f"switchover to {session.node}",
             ]
-            peers.append(stack.enter_context(open_peer(owner, argv, known_hosts=known_hosts)))
+            peers.append(stack.enter_context(session.open_peer(owner, argv, known_hosts=known_hosts)))
             until_released(session, peers[0], owner.name)
 
         take_when_released(session, owner.name, reason, let_go)
@@ -161,16 +175,16 @@ def until_released(session: Session, peer: Conversation, name: str) -> None:
         ) from error
 
 
-def take_planned(session: Session, reason: str) -> None:
+def take_planned(session: Session, reason: str, line: Line = STANDARD) -> None:
     """The target's side when the owner leads: ready, wait for its word, take."""
 
     def let_go() -> None:
-        say(READY)
-        if sys.stdin.readline().strip() != LET_GO:
+        line.say(READY)
+        if line.hear() != LET_GO:
             raise Refused("the owner did not let go; nothing was changed here")
 
     take_when_released(session, find_owner(session), reason, let_go)
-    say(DONE)
+    line.say(DONE)
 
 
 def take_when_released(session: Session, owner: str, reason: str, let_go: Callable[[], None]) -> None:
@@ -208,9 +222,3 @@ def look_after_release(session: Session, owner: str) -> Observation:
         evidence.append(Evidence(source="storage", about=controller.asset.device, says=says, detail=detail))
     items = tuple(evidence)
     return Observation(evidence=items, verdict=decide(items, session.node), claim=found)
-
-
-def say(word: str) -> None:
-    """For the other end of an ssh session, at once."""
-    sys.stdout.write(f"{word}\n")
-    sys.stdout.flush()
