@@ -1,0 +1,287 @@
+"""Two fake machines that share a disk and a wire, with a controller that has one of everything (oc.toml).
+
+ssh between them runs the other node's side in this process; debugfs and dd answer from the disk's directory. A node
+whose tanist was killed (Crash) changes nothing more, not even in `finally`, until `revive`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tanist.definition.load import load_controller
+from tanist.engine import Event
+from tanist.host.fake import Crash, FakeClock, FakeDisk, FakeHost, FakeUnit, FakeWire
+from tanist.host.fake_network import FakePort
+from tanist.model.definition import Controller
+from tanist.model.errors import TanistError
+from tanist.model.host import Address, Ran
+from tanist.runs.backup import backup
+from tanist.runs.mirroring import mirrored_names, receive_mirror
+from tanist.runs.peers import read_word, render_word, write_known_hosts
+from tanist.runs.session import Session
+
+if TYPE_CHECKING:
+    from typing_extensions import override
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
+
+
+TREE, DEVICE = "/var/opt/oc", "/dev/asset"
+ASSETS = {
+    "filesystem": f'kind = "filesystem"\ndevice = "{DEVICE}"\nfstype = "ext4"\noptions = ["noatime"]',
+    "directory": 'kind = "directory"',
+}
+NUMBERS = {"ec-a": {"oc": 101, "ocproxy": 102}, "ec-b": {"oc": 102, "ocproxy": 101}}  # swapped
+PORTS = {"ec-a": ("svc0", "10.88.0.11", "10.99.0.11"), "ec-b": ("ens3", "10.88.0.12", "10.99.0.12")}
+UNITS = ("oc-ec.service", "oc-proxy.service")
+ADDRESSES = ("10.88.0.60", "10.88.0.61")
+BOOT_UNITS = ("tanist@oc.service", "habackup@oc.timer", "tanist-gate@oc.service")
+
+
+def make_controller(mode: str = "host", kind: str = "filesystem") -> Controller:
+    text = (Path(__file__).parent / "oc.toml").read_text().format(mode=mode, asset=ASSETS[kind])
+    return load_controller(text.encode(), "oc.toml")
+
+
+class Node(FakeHost):
+    """One machine. `exported` and `shown` are what its NFS and ssh servers have in force."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.gone = False
+        self.exported: tuple[str, ...] = ()
+        self.shown: bytes = b""
+        accounts = {"root": 0, "nobody": 65534, **NUMBERS[name]}
+        super().__init__(
+            str(world.top / name),
+            name,
+            wire=world.wire,
+            disks={DEVICE: world.disk},
+            users=accounts,
+            groups=accounts,
+            clock=world.clock,
+            units={
+                "oc-ec.service": FakeUnit(ports=(8080,), uses=(TREE, "/etc/opt/oc")),
+                "oc-proxy.service": FakeUnit(ports=(21165,), uses=(TREE,)),
+                "ssh.service": FakeUnit(state="active", enabled="enabled"),
+                "nfs-server.service": FakeUnit(state="active", enabled="enabled"),
+                "tanist-sshd@oc.service": FakeUnit(ports=(22,)),
+                **{unit: FakeUnit(enabled="enabled") for unit in BOOT_UNITS},
+            },
+        )
+        port, service, management = PORTS[name]
+        self.network.ports = {
+            port: FakePort(mac=f"02:00:00:00:00:{name[-1]}0", own=(Address(interface=port, address=service, prefix=24),)),
+            "eth0": FakePort(
+                mac=f"02:00:00:00:00:{name[-1]}1", own=(Address(interface="eth0", address=management, prefix=24),)
+            ),
+        }
+        self.world = world
+        self._answer_commands()
+
+    # -- killed means killed
+    @override
+    @contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        if self.gone:
+            raise Crash(what)
+        try:
+            with super()._changing(what):
+                yield
+        except Crash:
+            self.gone = True
+            raise
+
+    def revive(self) -> None:
+        self.gone = False
+        self.crash_after(1 << 30)
+
+    @override
+    def power_off(self) -> None:
+        if self.world.disk.holder == self.name:
+            self.world.dirty = True
+        super().power_off()
+        self.exported = ()
+
+    @override
+    def boot(self) -> None:
+        super().boot()
+        self.gone = False
+        self._load_keys()
+        self.world.warm(self.name)
+
+    # -- programs
+    def _answer_commands(self) -> None:
+        self.answer(["uname", "-m"], "x86_64\n")
+        self.answer(["uname", "-r"], "6.1.0-1-amd64\n")
+        self.answer(["setsid"])
+        self.answer(["fuser"], " 4711\n")
+        self.answer(["systemctl", "--no-block", "reboot"])
+        self.answer(["systemctl", "list-dependencies"])
+        self.answer_with(["systemctl", "try-reload-or-restart"], self._reload)
+        self.answer_with(["/opt/oc/bin/check"], self._check)
+        self.answer_with(["exportfs"], self._exportfs)
+        self.answer_with(["ssh-keygen"], self._keygen)
+        self.answer_with(["debugfs"], self._debugfs)
+        self.answer_with(["dd"], self._dd)
+        self.answer_with(["ssh"], lambda argv, stdin: self.world.ssh(self, argv, stdin))
+
+    def _check(self, argv: Sequence[str], _: bytes) -> Ran:
+        return said(argv, status=0 if self.units["oc-ec.service"].state == "active" else 1)
+
+    def _exportfs(self, argv: Sequence[str], _: bytes) -> Ran:
+        with self._changing(" ".join(argv)):
+            names = self.files.list("/etc/exports.d")
+            self.exported = tuple(self.files.read(f"/etc/exports.d/{name}").decode() for name in names)
+        return said(argv)
+
+    def _reload(self, argv: Sequence[str], _: bytes) -> Ran:
+        with self._changing(" ".join(argv)):
+            self._load_keys()
+        return said(argv)
+
+    def _load_keys(self) -> None:
+        self.shown = self.files.read("/etc/ssh/ssh_host_ed25519_key")
+
+    def _keygen(self, argv: Sequence[str], _: bytes) -> Ran:
+        path = argv[argv.index("-f") + 1]
+        self.files.write(path, f"the controller's {path}".encode())
+        self.files.write(f"{path}.pub", b"ssh-ed25519 AAAAcontroller ec\n", 0o644)
+        return said(argv)
+
+    def _debugfs(self, argv: Sequence[str], _: bytes) -> Ran:
+        path = self.world.top / "disk/.tanist/claim"
+        return said(argv, path.read_bytes() if path.exists() else b"", stderr=b"" if path.exists() else b"not found")
+
+    def _dd(self, argv: Sequence[str], _: bytes) -> Ran:
+        """The super block of an ext4 without checksums, clean unless it is mounted or was cut off."""
+        block = bytearray(4096)
+        struct.pack_into("<H", block, 1024 + 0x38, 0xEF53)
+        struct.pack_into("<H", block, 1024 + 0x3A, 1)
+        struct.pack_into("<I", block, 1024 + 0x60, 0x4 if self.world.disk.holder or self.world.dirty else 0)
+        return said(argv, bytes(block))
+
+
+def said(argv: Sequence[str], stdout: bytes = b"", *, status: int = 0, stderr: bytes = b"") -> Ran:
+    return Ran(argv=tuple(argv), status=status, stdout=stdout, stderr=stderr)
+
+
+class World:
+    def __init__(self, top: Path, *, mode: str = "host", kind: str = "filesystem") -> None:
+        self.top = top
+        self.controller = make_controller(mode, kind)
+        self.clock, self.wire = FakeClock(), FakeWire()
+        self.dirty = False  # the file system was not unmounted
+        self.disk = FakeDisk(path=str(top / "disk"))
+        self.events: dict[str, list[Event]] = {"ec-a": [], "ec-b": []}
+        make_disk(top / "disk")
+        self.nodes: dict[str, Node] = {}
+        for name in ("ec-a", "ec-b"):
+            make_root(top / name, name)
+            if kind == "directory" and name == "ec-a":
+                shutil.copytree(top / "disk", top / name / TREE[1:], symlinks=True, dirs_exist_ok=True)
+            self.nodes[name] = Node(self, name)
+            self.nodes[name].reboot()
+        self.a, self.b = self.nodes["ec-a"], self.nodes["ec-b"]
+
+    def session(self, name: str, who: str = "") -> Session:
+        return Session(
+            host=self.nodes[name],
+            controller=self.controller,
+            node=name,
+            who=who or f"operator of {name}",
+            report=self.events[name].append,
+        )
+
+    def warm(self, name: str) -> None:
+        """What the first look at a peer leaves in /run: made in a thread, where a Crash would go unseen."""
+        write_known_hosts(self.session(name))
+
+    def said(self, name: str) -> str:
+        return "\n".join(event.says for event in self.events[name])
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        return (*self.wire.violations, *self.disk.violations)
+
+    def copy_tree(self, source: str, target: str) -> None:
+        """A plain directory moves by other means than tanist: rsync, DRBD, NFS."""
+        there = self.top / target / TREE[1:]
+        shutil.rmtree(there, ignore_errors=True)
+        shutil.copytree(self.top / source / TREE[1:], there, symlinks=True)
+
+    # -- what one node runs on the other
+    def ssh(self, source: Node, argv: Sequence[str], stdin: bytes) -> Ran:
+        target = next(node for node in self.controller.nodes if node.ssh == argv[-2])
+        other = self.nodes[target.name]
+        if not (source.answering and other.answering):
+            return said(argv, status=255, stderr=b"ssh: connect to host: No route to host\n")
+        session, words = self.session(target.name), shlex.split(argv[-1])
+        try:
+            match words:
+                case ["tanist", "word", _]:
+                    return said(argv, render_word(read_word(session)).encode())
+                case ["tanist", "mirror", _, "list"]:
+                    return said(argv, json.dumps(mirrored_names(session)).encode())
+                case ["tanist", "mirror", _, _]:
+                    receive_mirror(session, BytesIO(stdin))
+                case ["habackup", _]:
+                    backup(session, mirror=True)
+                case _:
+                    raise AssertionError(f"nobody answers: {words}")
+        except TanistError as error:
+            return said(argv, status=error.exit_status, stderr=f"refused: {error.message}\n".encode())
+        return said(argv)
+
+
+def make_disk(top: Path) -> None:
+    """The tree's content, owned by the numbers of ec-a: those of the disk for good."""
+    for directory in ("uce/etc.opt", "uce/var.opt", "share", "db"):
+        (top / directory).mkdir(parents=True)
+    put(top / "uce/etc.opt/users.json", "{}", 101)
+    put(top / "db/data", "rows", 101)
+    put(top / "share/image", "for clients", 102)
+
+
+def make_root(root: Path, name: str) -> None:
+    for directory in (
+        *("etc/opt/oc", "var/opt/oc-run", "var/opt/oc", "etc/exports.d", "etc/cron.d", "etc/default", "etc/ssh"),
+        *("etc/oc", "etc/tanist/controllers", "n1gc-setup", "opt/oc/bin", "run", "var/lib/tanist", "dev"),
+    ):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    put(root / "etc/hostname", f"{name}\n")
+    put(root / "etc/tanist/node", f"{name}\n")
+    put(root / "etc/tanist/known_hosts", "tanist-ec-a ssh-ed25519 AAAAa\ntanist-ec-b ssh-ed25519 AAAAb\n", mode=0o600)
+    put(root / "etc/os-release", "ID=debian\nVERSION_ID=12\n")
+    put(root / "n1gc-setup/.version.properties", "# built\nversion=2.1\nproduct.version=2.1.0.820\n")
+    put(root / "n1gc-setup/role", "role=ec\n")
+    put(root / "opt/oc/bin/check", "#!/bin/sh\n", mode=0o755)
+    put(root / "etc/ssh/ssh_host_ed25519_key", f"{name}'s own", mode=0o600)
+    put(root / "etc/ssh/ssh_host_ed25519_key.pub", f"ssh-ed25519 AAAA{name[-1]} {name}\n")
+    put(root / "etc/passwd", f"root:secret of {name}:0:0\n")
+    put(root / "etc/oc/main.conf", f"configured on {name}\n", NUMBERS[name]["oc"], 0o640)
+    put(root / "etc/cron.d/oc-report", f"# {name}'s own report\n")
+    if name == "ec-a":
+        put(root / "etc/oc/extra.conf", "only there", NUMBERS[name]["ocproxy"])
+        put(root / "etc/opt/oc-only-there", "not on the other node")
+        put(root / "etc/cron.d/oc", "0 * * * * root work\n")
+    else:
+        put(root / "etc/oc/foreign.conf", "of ec-b, and comes back")
+    put(root / "etc/default/oc", f"NODE={name}\n")
+
+
+def put(path: Path, text: str, owner: int = 0, mode: int = 0o644) -> None:
+    path.write_text(text)
+    os.chmod(path, mode)
+    os.chown(path, owner, owner)
+    os.utime(path, (1_600_000_000, 1_600_000_000 + owner))
