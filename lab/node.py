@@ -21,14 +21,14 @@ from lab.run import wait_until
 State = Literal["running", "frozen", "off"]
 # our own helpers: standard library alone (-S), compiled files in the cache and never in the project
 PYTHON = (sys.executable, "-S", "-X", f"pycache_prefix={CACHE}/pyc")
-# is-system-running may be asked before PID 1 listens
+# is-system-running may be asked before PID 1 listens; $1: an own address where sshd listens, whatever it leaves to others
 READY = """
 while :; do
     state=$(systemctl is-system-running --wait 2>/dev/null)
     case $state in running|degraded) break;; esac
     sleep 0.02
 done
-until nc -w 1 127.0.0.1 22 </dev/null 2>/dev/null | grep -q ^SSH-; do sleep 0.02; done
+until nc -w 1 "$1" 22 </dev/null 2>/dev/null | grep -q ^SSH-; do sleep 0.02; done
 echo "$state"
 """
 
@@ -80,7 +80,7 @@ class Node:
         """Wait for systemd ("running" or "degraded", which is returned) and for sshd's greeting."""
         end = time.monotonic() + timeout
         wait_until(f"{self.name} has a PID 1", lambda: self.init_pid() is not None, timeout=timeout)
-        done = self.exec(["sh", "-c", READY], timeout=max(0.1, end - time.monotonic()))
+        done = self.exec(["sh", "-c", READY, "sh", self.spec.mgmt_ip], timeout=max(0.1, end - time.monotonic()))
         return done.stdout.decode().strip()
 
     def enter_argv(self, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
