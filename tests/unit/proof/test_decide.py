@@ -197,6 +197,14 @@ def test_where_the_owner_is_not_known_every_node_must_be_quiet() -> None:
     assert outcome(HELD, SILENT_A, item("peer", "ec-c", Says.UNKNOWN), ATTESTED) is Outcome.PROVED
 
 
+def test_after_a_release_that_was_not_finished_any_node_may_be_the_next_owner() -> None:
+    """The last owner let go and its disk is not clean: somebody else may have it by now."""
+    released = item("claim", "ec-a", Says.RELEASED)
+    unasked = item("peer", "ec-c", Says.UNKNOWN)
+    assert outcome(released, SILENT_A, SILENT_SERVICE, ATTESTED) is Outcome.PROVED
+    assert outcome(released, SILENT_A, SILENT_SERVICE, ATTESTED, unasked) is Outcome.NOT_PROVED
+
+
 def test_everybody_saying_no_does_not_replace_a_claim_that_cannot_be_read() -> None:
     assert outcome(item("claim", "/dev/asset", Says.UNKNOWN), item("peer", "ec-a", Says.INACTIVE)) is Outcome.NOT_PROVED
 
