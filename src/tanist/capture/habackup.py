@@ -7,6 +7,7 @@ point is checked here once more. What did not change is not written again.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from tanist.capture.generations import (
     retire,
 )
 from tanist.capture.manifest import About
-from tanist.capture.scan import scan_paths
+from tanist.capture.scan import NOWHERE_ELSE, scan_paths
 from tanist.capture.store import build_manifest, load_manifest, save_store
 from tanist.capture.tarball import Nowhere
 from tanist.model.definition import Controller
@@ -36,9 +37,19 @@ def captures_directory(controller: Controller) -> str:
     return f"{controller.tree}/.tanist/captures"
 
 
-def capture(host: Host, controller: Controller, node: str, *, epoch: int, run: str, facts: object) -> GenerationInfo:
+def capture(
+    host: Host,
+    controller: Controller,
+    node: str,
+    *,
+    epoch: int,
+    run: str,
+    facts: object,
+    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
+) -> GenerationInfo:
     """A new generation, or the newest good one marked `unchanged`. `facts`: a dataclass (model/codec.py) or a dict;
-    what stands in them is part of what may have changed. Old generations are retired afterwards.
+    what stands in them is part of what may have changed. `elsewhere`: captured paths that lie in another place for now.
+    Old generations are retired afterwards.
 
     Refused when the tree is bare, Busy when another capture is at work; in both cases, and when it is Failed, the last
     good generation stays.
@@ -48,7 +59,7 @@ def capture(host: Host, controller: Controller, node: str, *, epoch: int, run: s
     if isinstance(lock, str):
         raise Busy(f"{controller.name} is being captured already: {lock}", next_step="wait for it to end")
     with closing(lock):
-        generation = _capture(host, controller, node, epoch, run, facts)
+        generation = _capture(host, controller, node, epoch, run, facts, elsewhere)
         try:
             retire(host, captures_directory(controller), controller.retention, host.now())
         except OSError as error:
@@ -65,7 +76,15 @@ def _check_tree(host: Host, controller: Controller) -> None:
         )
 
 
-def _capture(host: Host, controller: Controller, node: str, epoch: int, run: str, facts: object) -> GenerationInfo:
+def _capture(
+    host: Host,
+    controller: Controller,
+    node: str,
+    epoch: int,
+    run: str,
+    facts: object,
+    elsewhere: Mapping[str, str],
+) -> GenerationInfo:
     directory, now = captures_directory(controller), host.now()
     about = About(
         controller=controller.name,
@@ -78,22 +97,24 @@ def _capture(host: Host, controller: Controller, node: str, epoch: int, run: str
         groups=controller.accounts.groups,
         facts=facts,
     )
-    unchanged = _find_unchanged(host, controller, about)
+    unchanged = _find_unchanged(host, controller, about, elsewhere)
     if unchanged is not None:
         note_checked(host, directory, unchanged.name, now)
         return unchanged
     name = generation_name(_after_the_last(host, directory, about), epoch, node)
-    save_store(host, f"{directory}/{name}", controller.captured_paths, about)
+    save_store(host, f"{directory}/{name}", controller.captured_paths, about, elsewhere)
     generation = read_generation(host, directory, name)
     assert generation is not None
     return replace(generation, state="good")
 
 
-def _find_unchanged(host: Host, controller: Controller, about: About) -> GenerationInfo | None:
+def _find_unchanged(
+    host: Host, controller: Controller, about: About, elsewhere: Mapping[str, str]
+) -> GenerationInfo | None:
     newest = newest_good(host, captures_directory(controller))
     if newest.generation is None or newest.refused:
         return None  # beside a bad one a new one is wanted
-    scan = scan_paths(host, controller.captured_paths, Nowhere())
+    scan = scan_paths(host, controller.captured_paths, Nowhere(), elsewhere)
     if scan.unsteady or not load_manifest(host, newest.generation.path).same_state(build_manifest(host, scan, about)):
         return None
     return replace(newest.generation, unchanged=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 CHUNK = 1 << 20
+NOWHERE_ELSE: Mapping[str, str] = {}
 DEPTH_LIMIT = 250  # directories inside one another: each level holds a descriptor
 KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
@@ -48,6 +49,7 @@ class Scan:
 
     host: Host
     sink: Sink
+    elsewhere: Mapping[str, str]
     asked: list[Asked] = field(default_factory=list)
     parents: dict[str, Entry] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
@@ -74,9 +76,10 @@ class Scan:
         if missing:
             self.asked.append(Asked(path=path, state="absent", missing_from=missing))
             return
-        directory = self.host.files.open_directory(os.path.dirname(path))
+        lies = self.elsewhere.get(path, path)
+        directory = self.host.files.open_directory(os.path.dirname(lies))
         try:
-            there = self._add(directory, os.path.basename(path), path, None, 0)
+            there = self._add(directory, os.path.basename(lies), path, None, 0)
         finally:
             os.close(directory)
         self.asked.append(Asked(path=path, state="present" if there else "absent", missing_from="" if there else path))
@@ -199,13 +202,14 @@ def _chunks(fd: int, path: str, size: int, seen: Callable[[bytes], None]) -> Ite
         size -= len(chunk)
 
 
-def scan_paths(host: Host, paths: Sequence[str], sink: Sink) -> Scan:
-    """Everything at `paths`. Refused for what a store does not hold; Failed when something cannot be read."""
+def scan_paths(host: Host, paths: Sequence[str], sink: Sink, elsewhere: Mapping[str, str] = NOWHERE_ELSE) -> Scan:
+    """Everything at `paths`; what `elsewhere` names is read where it lies for now. Refused for what a store does not
+    hold; Failed when something cannot be read."""
     ordered = sorted({check_path(path) for path in paths}, key=sort_key)
     for one, two in pairwise(ordered):
         if two.startswith(one + "/"):
             raise Refused(f"{two} lies inside {one}, which is captured as a whole", next_step="name one of them only")
-    scan = Scan(host, sink)
+    scan = Scan(host, sink, elsewhere)
     try:
         for path in ordered:
             scan.ask(path)

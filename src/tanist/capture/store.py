@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from tanist.capture.manifest import About, Entry, Manifest, Part
 from tanist.capture.manifest_format import parse_manifest, render_manifest
 from tanist.capture.names import CHECKSUM, CONTENT, MANIFEST, PARTIAL, README, STORE_FILES
 from tanist.capture.readme import render_readme
-from tanist.capture.scan import Scan, scan_paths
+from tanist.capture.scan import NOWHERE_ELSE, Scan, scan_paths
 from tanist.capture.tarball import BLOCK, END, TarWriter, WriteFailed, parse_size, read_content
 from tanist.host.files import write_all
 from tanist.model.codec import encode
@@ -33,8 +33,11 @@ CHUNK = 1 << 20
 
 
 # -- saving
-def save_store(host: Host, into: str, paths: Sequence[str], about: About) -> Manifest:
+def save_store(
+    host: Host, into: str, paths: Sequence[str], about: About, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+) -> Manifest:
     """Save `paths` as they are now into a new store. A complete store that is there already is left alone.
+    `elsewhere`: paths that lie in another place for now, and where.
 
     Refused for what a store cannot hold (device nodes, mount points inside), Failed when something cannot be read or
     written; in both cases nothing is kept.
@@ -46,7 +49,7 @@ def save_store(host: Host, into: str, paths: Sequence[str], about: About) -> Man
         host.files.make_directory(os.path.dirname(into), 0o700)
         clean_partials(host, os.path.dirname(into))
         host.files.make_directory(partial, 0o700)
-        manifest = _write_store(host, partial, paths, about)
+        manifest = _write_store(host, partial, paths, about, elsewhere)
         host.files.move(partial, into)
     except BaseException as error:
         with contextlib.suppress(OSError):  # else the next save removes it
@@ -73,10 +76,12 @@ def clean_partials(host: Host, directory: str) -> None:
             host.files.remove_tree(f"{directory}/{name}")
 
 
-def _write_store(host: Host, partial: str, paths: Sequence[str], about: About) -> Manifest:
+def _write_store(
+    host: Host, partial: str, paths: Sequence[str], about: About, elsewhere: Mapping[str, str]
+) -> Manifest:
     directory = host.files.open_directory(partial)
     try:
-        manifest = build_manifest(host, _write_content(host, directory, paths), about)
+        manifest = build_manifest(host, _write_content(host, directory, paths, elsewhere), about)
         readme = render_readme(manifest)
         _write_file(directory, README, readme)
         parts = ((CONTENT, _measure(directory, CONTENT)), (README, _measure(directory, README)))
@@ -91,9 +96,9 @@ def _write_store(host: Host, partial: str, paths: Sequence[str], about: About) -
         os.close(directory)
 
 
-def _write_content(host: Host, directory: int, paths: Sequence[str]) -> Scan:
+def _write_content(host: Host, directory: int, paths: Sequence[str], elsewhere: Mapping[str, str]) -> Scan:
     with os.fdopen(_create(directory, CONTENT), "r+b", buffering=CHUNK) as out:
-        scan = scan_paths(host, paths, TarWriter(out, host.user_name, host.group_name))
+        scan = scan_paths(host, paths, TarWriter(out, host.user_name, host.group_name), elsewhere)
         out.write(END)
         out.flush()
         os.fsync(out.fileno())

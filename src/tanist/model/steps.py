@@ -173,6 +173,7 @@ class SaveCapture:
 
     epoch: int
     run: str
+    parked: tuple[tuple[str, str], ...] = ()  # cron entries that are out of cron's sight by now, and where they lie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

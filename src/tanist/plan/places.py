@@ -31,6 +31,10 @@ def parked_cron(controller: str, run: str) -> str:
     return f"/etc/tanist/parked/{controller}/{run}"
 
 
+def parked_path(parked: str, path: str) -> str:
+    return f"{parked}/{path.rsplit('/', 1)[1]}"
+
+
 def runtime(controller: str) -> str:
     return f"{RUN}/{controller}"
 

@@ -27,6 +27,7 @@ from tanist.model.steps import (
     StepSpec,
     WriteExports,
 )
+from tanist.plan import places
 
 Kinds = tuple[type[object], ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
@@ -45,13 +46,19 @@ def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Pl
             id="",
             says="a last capture, now that the services have stopped",
             direction="apply",
-            spec=SaveCapture(epoch=epoch, run=run),
+            spec=SaveCapture(epoch=epoch, run=run, parked=parked_entries(in_force)),
         )
     )
     for kinds in (ASSET, AFTER):
         steps += [_reversed(step, run) for step in reversed(in_force) if isinstance(step.spec, kinds)]
     numbered = tuple(replace(step, id=f"release.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
+
+
+def parked_entries(in_force: tuple[PlannedStep, ...]) -> tuple[tuple[str, str], ...]:
+    """The controller's cron entries, and where they lie while cron must not see them."""
+    arms = [step.spec for step in in_force if isinstance(step.spec, ArmCron)]
+    return tuple((path, places.parked_path(one.parked, path)) for one in arms for path in one.paths)
 
 
 def build_give_back(in_force: tuple[PlannedStep, ...]) -> Plan:

@@ -10,9 +10,11 @@ from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.errors import BadCapture, Refused
 from tanist.plan import places
+from tanist.plan.release import parked_entries
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
-from tanist.runs.session import Session, read_active
+from tanist.runs.session import Session, load_run, read_active
+from tanist.steps.files import find_parked
 from tanist.steps.storage import mounted_at
 
 
@@ -32,7 +34,15 @@ def backup(session: Session, *, mirror: bool) -> None:
         found = claim.describe() if isinstance(claim, Claim) else claim.why
         raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")
     facts = read_node_facts(session.host, session.controller, session.node)
-    made = capture(session.host, session.controller, session.node, epoch=claim.epoch, run=active, facts=facts)
+    made = capture(
+        session.host,
+        session.controller,
+        session.node,
+        epoch=claim.epoch,
+        run=active,
+        facts=facts,
+        elsewhere=find_parked(parked_entries(load_run(session, active).steps), session.context),
+    )
     session.note(f"{made.name}: {'nothing changed since' if made.unchanged else 'captured'}")
     note_claim(session)
     if mirror:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tanist import __version__
 from tanist.capture.habackup import capture
 from tanist.capture.manifest import About
@@ -9,6 +11,7 @@ from tanist.capture.restore import restore_path
 from tanist.capture.store import load_manifest, save_store
 from tanist.facts.node import read_node_facts
 from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
+from tanist.plan import places
 from tanist.steps.context import Context
 
 
@@ -43,14 +46,10 @@ def undo_put_path(spec: PutPath, context: Context) -> None:
         restore_path(context.host, spec.own, spec.path)
 
 
-def parked_path(parked: str, path: str) -> str:
-    return f"{parked}/{path.rsplit('/', 1)[1]}"
-
-
 def apply_arm_cron(spec: ArmCron, context: Context) -> None:
     files = context.host.files
     for path in spec.paths:
-        parked = parked_path(spec.parked, path)
+        parked = places.parked_path(spec.parked, path)
         if files.exists(parked):
             files.move(parked, path)
         elif spec.store:
@@ -71,14 +70,22 @@ def park_cron(spec: ArmCron, context: Context) -> None:
     files = context.host.files
     files.make_directory(spec.parked, 0o700)
     for path in spec.paths:
-        parked = parked_path(spec.parked, path)
+        parked = places.parked_path(spec.parked, path)
         if files.exists(path) and not files.exists(parked):
             files.move(path, parked)
 
 
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:
     facts = read_node_facts(context.host, context.controller, context.node)
-    capture(context.host, context.controller, context.node, epoch=spec.epoch, run=spec.run, facts=facts)
+    parked = find_parked(spec.parked, context)
+    capture(
+        context.host, context.controller, context.node, epoch=spec.epoch, run=spec.run, facts=facts, elsewhere=parked
+    )
+
+
+def find_parked(entries: Iterable[tuple[str, str]], context: Context) -> dict[str, str]:
+    """Cron entries that are parked now: a capture must have them as they are, or the next owner would not."""
+    return {path: parked for path, parked in entries if context.host.files.exists(parked)}
 
 
 def undo_save_capture(spec: SaveCapture, context: Context) -> None:

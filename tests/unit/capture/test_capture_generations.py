@@ -348,3 +348,23 @@ def test_only_what_is_missing_travels() -> None:
     one, two = generation_name(1e9, 1, "a"), generation_name(2e9, 1, "a")
     assert missing((two, one, "checked.json"), ()) == (one, two)
     assert missing((two, one), (one,)) == (two,)
+
+
+@pytest.mark.requirement("A34", "A40")
+def test_a_cron_entry_that_is_out_of_crons_sight_is_captured_where_it_belongs(active: FakeHost) -> None:
+    active.files.make_directory("/etc/cron.d")
+    active.files.write("/etc/cron.d/pg", b"0 * * * * postgres work\n", 0o644)
+    before = run(active)
+    active.files.move("/etc/cron.d/pg", "/etc/tanist/identity/pg-parked")
+    active.clock.advance(3600)
+    parked = {"/etc/cron.d/pg": "/etc/tanist/identity/pg-parked"}
+    after = capture(active, PG, "ec-a", epoch=3, run="r", facts={"os": "Debian"}, elsewhere=parked)
+    assert after.unchanged
+    assert after.name == before.name
+    active.files.write("/etc/one.conf", b"two", 0o644)
+    again = capture(active, PG, "ec-a", epoch=3, run="r", facts={"os": "Debian"}, elsewhere=parked)
+    manifest = load_manifest(active, f"{CAPTURES}/{again.name}")
+    asked = manifest.asked_for("/etc/cron.d/pg")
+    assert asked is not None
+    assert asked.state == "present"
+    assert [e.size for e in manifest.entries if e.path == "/etc/cron.d/pg"] == [24]
