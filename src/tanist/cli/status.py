@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
-from tanist.definition.load import list_controllers, read_controller, read_node_name
 from tanist.host.local import LocalHost
-from tanist.model.codec import encode
+from tanist.model.errors import Refused
 from tanist.runs.status import Status, read_status
 
+TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
+if TYPE_CHECKING:
+    import argparse
+
 EXIT = {"active": 0, "standby": 10, "needs-a-person": 20}
+CONTROLLERS = "/etc/tanist/controllers"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="controller; all of this node when left out")
+    parser.add_argument("name", nargs="?", default="", help="controller; all of this node when left out")
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
+    return show(args.name, as_json=args.json)
+
+
+def show(name: str, *, as_json: bool) -> int:
     host = LocalHost()
-    node = read_node_name(host.files)
-    names = [args.name] if args.name else list_controllers(host.files)
-    found = [read_status(host, read_controller(host.files, name), node) for name in names]
-    if args.json:
-        bodies = [encode(one) for one in found]
-        print(json.dumps(bodies[0] if args.name else bodies, indent=1))
+    node = read_node(host)
+    names = [name] if name else find_names(host)
+    found = [read_status(host, one, node) for one in names]
+    if as_json:
+        bodies = [one.encode() for one in found]
+        print(json.dumps(bodies[0] if name else bodies, indent=1))
     else:
-        print("\n\n".join(render(one) for one in found) or "no controllers are defined in /etc/tanist/controllers")
+        print("\n\n".join(render(one) for one in found) or f"no controllers are defined in {CONTROLLERS}")
     sys.stdout.flush()
     return max((EXIT[one.state] for one in found), default=0)
 
 
+def read_node(host: LocalHost) -> str:
+    try:
+        return host.files.read("/etc/tanist/node", 4096).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        raise Refused("this node has no name yet", next_step="tanist setup --node NAME") from None
+
+
+def find_names(host: LocalHost) -> list[str]:
+    try:
+        found = host.files.list(CONTROLLERS)
+    except FileNotFoundError:
+        return []
+    return sorted(one.removesuffix(".toml") for one in found if one.endswith(".toml"))
+
+
 def render(status: Status) -> str:
-    owner = f"{status.claim}" + ("" if status.claim_seen == "here" else f" ({status.claim_seen})")
+    owner = status.claim + ("" if status.claim_seen == "here" else f" ({status.claim_seen})")
     age = "none" if status.capture_age < 0 else f"{describe_age(status.capture_age)} old ({status.newest_capture})"
     lines = [
         f"{status.controller}: this node ({status.node}) is {status.state.upper()}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import ask, crc32c, describe_content, read_blocks
-from tanist.journal.claimfile import PLACE, SIZE
+from tanist.journal.slots import PLACE, SIZE
 from tanist.model.storage import MmpMark, StorageMarks, StorageState
 from tanist.model.unread import Unread
 

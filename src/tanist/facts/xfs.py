@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.device import ask, crc32c, describe_content, drop_cache, read_blocks
 from tanist.facts.ext4 import format_uuid
-from tanist.journal.claimfile import PLACE, SIZE
+from tanist.journal.slots import PLACE, SIZE
 from tanist.model.storage import StorageMarks, StorageState
 from tanist.model.unread import Unread
 

@@ -14,10 +14,10 @@ file system write its journal home. Holds for ext4 and xfs; a copy-on-write file
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from tanist.journal.slots import FORMAT, PLACE, SLOT, checksum, newest_slot, parse_slot
 from tanist.model.claim import Claim
 from tanist.model.codec import decode, encode
 from tanist.model.unread import Unread
@@ -25,10 +25,6 @@ from tanist.model.unread import Unread
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-FORMAT = 1
-SLOT = 4096
-SIZE = 2 * SLOT
-PLACE = ".tanist/claim"  # below the tree, and below the root of the file system
 
 # One process does both, in a session of its own: neither kill -9 of tanist nor the time limit of host.run can part
 # the freeze from the thaw. Constant text; the mount point comes in as $1.
@@ -47,50 +43,27 @@ def claim_path(tree: str) -> str:
 # -- text
 def render_slot(claim: Claim, seq: int) -> bytes:
     body: dict[str, Any] = {"format": FORMAT, "seq": seq, "claim": encode(claim)}
-    line = json.dumps({**body, "sum": _checksum(body)}, sort_keys=True).encode()
+    line = json.dumps({**body, "sum": checksum(body)}, sort_keys=True).encode()
     if len(line) >= SLOT:
         raise ValueError(f"the claim takes {len(line)} bytes, a slot holds {SLOT - 1}")
     return line.ljust(SLOT - 1) + b"\n"
 
 
 def parse_claim(data: bytes) -> Claim | Unread:
-    if len(data) != SIZE:
-        return Unread(f"the claim file has {len(data)} bytes instead of {SIZE}")
-    slots = [_parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
-    valid = [slot for slot in slots if not isinstance(slot, Unread)]
-    if valid:
-        return max(valid, key=lambda slot: slot[0])[1]
-    first, second = (slot.why for slot in slots if isinstance(slot, Unread))
-    return Unread(f"both slots of the claim are unreadable: {first}; {second}")
+    body = newest_slot(data)
+    if isinstance(body, str):
+        return Unread(body)
+    try:
+        return decode(Claim, body["claim"], "claim")
+    except (ValueError, KeyError) as error:
+        return Unread(f"not a claim ({error})")
 
 
 def next_slot(data: bytes) -> tuple[int, int]:
     """Where to write, and with which number: never over the slot that counts."""
-    slots = [_parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
-    first, second = (-1 if isinstance(slot, Unread) else slot[0] for slot in slots)
+    slots = [parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
+    first, second = (-1 if isinstance(slot, str) else int(slot["seq"]) for slot in slots)
     return (0 if first <= second else SLOT), max(first, second, 0) + 1
-
-
-def _parse_slot(slot: bytes) -> tuple[int, Claim] | Unread:
-    if len(slot) != SLOT or slot[-1:] != b"\n":
-        return Unread("cut short")
-    try:
-        body = json.loads(slot)
-        if not isinstance(body, dict) or body.get("sum") != _checksum({**body, "sum": None}):
-            return Unread("wrong checksum")
-        if body["format"] != FORMAT:
-            return Unread(f"format {body['format']!r}, this tanist knows {FORMAT}")
-        seq = body["seq"]
-        if type(seq) is not int or seq < 1:
-            return Unread(f"number {seq!r}")
-        return seq, decode(Claim, body["claim"], "claim")
-    except (ValueError, KeyError, RecursionError) as error:
-        return Unread(f"not a claim ({type(error).__name__})")
-
-
-def _checksum(body: dict[str, Any]) -> str:
-    rest = {name: value for name, value in body.items() if name != "sum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 # -- disk

@@ -6,7 +6,7 @@ from tanist.host.ssh import host_key_alias
 from tanist.model.definition import Node
 from tanist.model.errors import Refused
 from tanist.model.unread import Unread
-from tanist.runs.peers import ask_peer
+from tanist.runs.peers import ask_peer, read_controller_keys
 from tanist.runs.session import Session
 
 KNOWN_HOSTS = "/etc/tanist/known_hosts"
@@ -28,12 +28,22 @@ def fingerprints(session: Session, keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def trust_peer(session: Session, node: Node, keys: tuple[str, ...]) -> None:
-    """Remember a node's own host keys; what was remembered of it before is replaced."""
+    """Remember a node's own host keys; what was remembered of it before is replaced. While a node is a controller in
+    mode "host" it shows the controller's keys: those are not its own, and what was remembered of it stays."""
     files = session.host.files
     alias = host_key_alias(node)
     text = files.read(KNOWN_HOSTS).decode() if files.exists(KNOWN_HOSTS) else ""
     lines = [line for line in text.splitlines() if line.split(" ", 1)[0] != alias]
-    lines += [f"{alias} {key}" for key in keys]
+    moving = {key.decode() for key in read_controller_keys(session)}
+    own = [key for key in keys if " ".join(key.split()[:2]) not in moving]
+    if not own and len(lines) == len(text.splitlines()):
+        raise Refused(
+            f"{node.name} shows the ssh keys of the controller that it runs, and its own were never seen",
+            next_step=f"pair while {node.name} is a standby: tanist release there, tanist pair {session.name} here",
+        )
+    if not own:
+        return
+    lines += [f"{alias} {key}" for key in own]
     files.write(KNOWN_HOSTS, "".join(f"{line}\n" for line in lines).encode(), 0o600)
 
 

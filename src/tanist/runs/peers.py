@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
+from tanist.definition.load import list_controllers, read_controller
+from tanist.host.files import Files
 from tanist.host.ssh import run_on_peer
 from tanist.model.codec import decode, encode
+from tanist.model.definition import Controller
+from tanist.model.errors import Refused
 from tanist.model.peer import Intent, PeerWord
 from tanist.model.unread import Unread
 from tanist.plan import places
@@ -118,11 +123,29 @@ def write_known_hosts(session: Session) -> str:
 
 
 def read_controller_keys(session: Session) -> tuple[bytes, ...]:
-    """The controller's public host keys: its own directory here, or what the last mirrored capture told."""
-    files = session.host.files
-    directory = session.controller.identity.ssh_host_keys
+    """The public host keys, "TYPE KEY", of every controller of this node: a peer that runs another one in mode "host"
+    answers with that one's. From its directory here, or from what the last mirrored capture told."""
+    found: dict[bytes, None] = {}
+    for controller in known_controllers(session):
+        directory, noted = controller.identity.ssh_host_keys, places.controller_keys(controller.name)
+        found.update(dict.fromkeys(read_public_keys(session.host.files, directory, noted)))
+    return tuple(found)
+
+
+def known_controllers(session: Session) -> tuple[Controller, ...]:
+    """This one, and the others defined here whose definition can be read."""
+    others = []
+    for name in list_controllers(session.host.files):
+        if name != session.name:
+            with contextlib.suppress(Refused):
+                others.append(read_controller(session.host.files, name))
+    return (session.controller, *others)
+
+
+def read_public_keys(files: Files, directory: str, noted: str) -> tuple[bytes, ...]:
     if files.exists(directory):
-        names = [name for name in files.list(directory) if name.endswith(".pub")]
-        return tuple(files.read(f"{directory}/{name}").strip() for name in sorted(names))
-    noted = places.controller_keys(session.name)
-    return tuple(files.read(noted).splitlines()) if files.exists(noted) else ()
+        names = sorted(name for name in files.list(directory) if name.endswith(".pub"))
+        lines = [files.read(f"{directory}/{name}") for name in names]
+    else:
+        lines = files.read(noted).splitlines() if files.exists(noted) else []
+    return tuple(b" ".join(line.split()[:2]) for line in lines if line.strip())

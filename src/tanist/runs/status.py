@@ -1,111 +1,127 @@
-"""Who owns it, what this node is, and what is unfinished. Reads only what is on this node: quick, and never hangs."""
+"""Who owns it, what this node is, and what is unfinished. Reads only what is on this node: quick, and never hangs.
+
+A status is asked often, by people and by monitors, so its whole process must take little longer than an empty Python.
+That is why there are plain classes here, and imports where they are used.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Literal
 
-from tanist.host.host import Host
-from tanist.model.claim import Claim
-from tanist.model.codec import decode
-from tanist.model.definition import Controller
-from tanist.model.unread import Unread
+from tanist.definition.summary import read_summary
+from tanist.journal.slots import PLACE, newest_slot
 from tanist.plan import places
 
-State = Literal["active", "standby", "needs-a-person"]
+TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tanist.host.host import Host
+
+ACTIVE, STANDBY, NEEDS_A_PERSON = "active", "standby", "needs-a-person"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    controller: str
-    node: str
-    state: State
-    why: str  # needs-a-person: what is the matter, and what to type
-    owner: str  # node that holds or last held the claim, "" when that is not known here
-    epoch: int
-    claim: str  # for people
-    claim_seen: str  # "here" or "last seen": how the claim is known
-    newest_capture: str
-    capture_age: float  # seconds; -1: none
-    open_run: str
+    """One controller on one node. `why`: what is the matter and what to type. `capture_age`: seconds, -1 for none.
+
+    `claim_seen`: "here" when the claim was read from the tree, "last seen" when it is what this node remembers.
+    """
+
+    __slots__ = (
+        "capture_age", "claim", "claim_seen", "controller", "epoch", "newest_capture",
+        "node", "open_run", "owner", "state", "why",
+    )  # fmt: skip
+
+    def __init__(self, *, controller: str, node: str) -> None:
+        self.controller = controller
+        self.node = node
+        self.state = STANDBY
+        self.why = ""
+        self.owner = ""  # node that holds the claim, "" when nobody does or it is not known
+        self.epoch = 0
+        self.claim = ""  # for people
+        self.claim_seen = ""
+        self.newest_capture = ""
+        self.capture_age = -1.0
+        self.open_run = ""
+
+    def encode(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
-def read_status(host: Host, controller: Controller, node: str) -> Status:
-    name = controller.name
-    active = _read_active(host, name)
-    open_run, at_work = _find_open(host, name)
-    here = is_tree_here(host, controller)
-    claim, seen = read_claim(host, controller) if here else read_claim_seen(host, name)
-    directory = places.captures(controller.tree) if here else places.mirror(name)
-    newest, age = read_newest(host, directory)
-    state, why = judge(controller, node, active=active, open_run="" if at_work else open_run, here=here, claim=claim)
-    known = claim if isinstance(claim, Claim) else None
-    return Status(
-        controller=name,
-        node=node,
-        state=state,
-        why=f"{open_run} is at work right now" if at_work else why,
-        owner=known.node if known and known.state == "held" else "",
-        epoch=known.epoch if known else 0,
-        claim=known.describe() if known else f"not known here: {claim.why}" if isinstance(claim, Unread) else "",
-        claim_seen=seen,
-        newest_capture=newest,
-        capture_age=age,
-        open_run=open_run,
-    )
+def read_status(host: Host, name: str, node: str) -> Status:
+    tree, kind = read_summary(host.files, name)
+    status = Status(controller=name, node=node)
+    active = host.files.exists(places.active_file(name))
+    here = host.files.exists(f"{tree}/{PLACE}") and (active or kind != "directory")
+    claim = _read_claim(status, host, tree if here else "")
+    directory = places.captures(tree) if here else places.mirror(name)
+    status.newest_capture, status.capture_age = read_newest(host, directory)
+    status.open_run, at_work = _find_open(host, name)
+    status.state, status.why = judge(status, active=active, here=here, claim=claim, at_work=at_work)
+    return status
 
 
-def judge(
-    controller: Controller, node: str, *, active: str, open_run: str, here: bool, claim: Claim | Unread
-) -> tuple[State, str]:
-    name = controller.name
-    if open_run:
-        return "needs-a-person", f"{open_run} was cut off: tanist resume {name}   or   tanist undo {name}"
-    if active and not here:
-        return "needs-a-person", f"{node} was active and the tree is not here: systemctl start tanist@{name}"
-    if active and isinstance(claim, Unread):
-        return "needs-a-person", f"the claim can't be read: {claim.why}"
-    if active and isinstance(claim, Claim) and (claim.node != node or claim.state != "held"):
-        return "needs-a-person", f"this node is active, but the claim is {claim.describe()}: tanist release {name}"
-    return ("active", "") if active else ("standby", "")
-
-
-def is_tree_here(host: Host, controller: Controller) -> bool:
-    if controller.asset.kind == "directory":
-        return bool(_read_active(host, controller.name))
-    return any(mount.target == controller.tree for mount in host.mounts())
-
-
-def read_claim(host: Host, controller: Controller) -> tuple[Claim | Unread, str]:
-    from tanist.journal.claimfile import load_claim
-
-    return load_claim(host, controller.tree), "here"
-
-
-def read_claim_seen(host: Host, name: str) -> tuple[Claim | Unread, str]:
+def _read_claim(status: Status, host: Host, tree: str) -> dict[str, Any] | str:
+    """The claim's fields, or why there are none; what is known of it goes into the status."""
     try:
-        return decode(Claim, json.loads(host.files.read(places.claim_seen(name))), "claim"), "last seen"
+        if tree:
+            status.claim_seen = "here"
+            slot = newest_slot(host.files.read(f"{tree}/{PLACE}"))
+            claim = slot if isinstance(slot, str) else slot["claim"]
+        else:
+            status.claim_seen = "last seen"
+            claim = json.loads(host.files.read(places.claim_seen(status.controller)))
+        if isinstance(claim, dict):
+            status.epoch = int(claim["epoch"])
+            status.owner = str(claim["node"]) if claim["state"] == "held" else ""
+            verb = "held" if status.owner else "released"
+            status.claim = f"{verb} by {claim['node']}, epoch {status.epoch}, since {claim['since']}"
+            return claim
+        why = str(claim)
     except FileNotFoundError:
-        return Unread("this node has seen none yet"), "last seen"
-    except ValueError as error:
-        return Unread(str(error)), "last seen"
+        why = "this node has seen none yet"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"it can't be read: {error}"
+    status.claim = f"not known: {why}"
+    return why
+
+
+def judge(status: Status, *, active: bool, here: bool, claim: dict[str, Any] | str, at_work: bool) -> tuple[str, str]:
+    name, node = status.controller, status.node
+    if status.open_run and at_work:
+        return ACTIVE if active else STANDBY, f"{status.open_run} is at work right now"
+    if status.open_run:
+        return NEEDS_A_PERSON, f"{status.open_run} was cut off: tanist resume {name}   or   tanist undo {name}"
+    if not active:
+        return STANDBY, ""
+    if not here:
+        return NEEDS_A_PERSON, f"{node} was active and the tree is not here: systemctl restart tanist@{name}"
+    if isinstance(claim, str):
+        return NEEDS_A_PERSON, f"the claim can't be read: {claim}"
+    if status.owner != node:
+        return NEEDS_A_PERSON, f"this node is active, but the claim is {status.claim}: tanist release {name}"
+    return ACTIVE, ""
 
 
 def read_newest(host: Host, directory: str) -> tuple[str, float]:
-    """Name of the newest generation and seconds since it was made or last found unchanged; -1: there is none."""
-    from datetime import datetime
-
-    from tanist.capture.generations import list_generations, read_checked
-
-    found = list_generations(host, directory)
+    """Name of the newest generation and seconds since it was made or last found unchanged (capture/generations.py)."""
+    try:
+        found = [(order, name) for name in host.files.list(directory) if (order := _order(name)) is not None]
+    except FileNotFoundError:
+        found = []
     if not found:
         return "", -1.0
-    checked = read_checked(host, directory)
-    when = found[0].created_seconds
-    if checked and checked[0] == found[0].name:
-        when = max(when, datetime.fromisoformat(checked[1][:23] + "+00:00").timestamp())
-    return found[0].name, round(host.now() - when, 1)
+    newest = max(found)[1]
+    times = [host.files.stat(f"{directory}/{one}") for one in (f"{newest}/manifest.json", "checked.json")]
+    return newest, round(host.now() - max((info.st_mtime for info in times if info), default=0.0), 1)
+
+
+def _order(name: str) -> tuple[int, str] | None:
+    """(epoch, time) of a generation's name, None for what is no generation."""
+    stamp, found, rest = name.partition("Z-e")
+    epoch = rest.partition("-")[0]
+    return (int(epoch), stamp) if found and epoch.isdigit() and ".partial-" not in name else None
 
 
 def _find_open(host: Host, name: str) -> tuple[str, bool]:
@@ -131,10 +147,3 @@ def _has_ended(host: Host, path: str) -> bool:
 
     records, _ = parse_journal(host.files.read(path, 64 << 20), path)
     return not records or read_run(records).ended is not None
-
-
-def _read_active(host: Host, name: str) -> str:
-    try:
-        return str(json.loads(host.files.read(places.active_file(name)))["run"])
-    except FileNotFoundError:
-        return ""
