@@ -13,6 +13,7 @@ from tanist.steps.services import read_unit
 def check_node(session: Session) -> None:
     """Refused with everything that is wrong with this node at once."""
     problems = [*check_on_host(session.controller, session.host, session.node)]
+    problems += _check_name(session)
     problems += _check_scope(session)
     problems += _check_installed(session)
     problems += _check_units(session)
@@ -46,6 +47,15 @@ def _check_scope(session: Session) -> list[str]:
         elif said:
             problems.append(said)
     return problems
+
+
+def _check_name(session: Session) -> list[str]:
+    """A node can be one controller by name, not two."""
+    covered = any(mount.target == "/etc/hostname" for mount in session.host.mounts())
+    mine = session.host.hostname() == session.controller.identity.hostname
+    if session.controller.identity.mode == "alias" or not covered or mine:
+        return []
+    return [f"this node is {session.host.hostname()} already, another controller in mode host: release that one first"]
 
 
 def _check_installed(session: Session) -> list[str]:
