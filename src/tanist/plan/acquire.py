@@ -18,41 +18,33 @@ def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[Plan
     )
 
 
-def build_acquire(controller: Controller, standing: Standing, claim: Claim, run: str, epoch: int) -> Plan:
-    """Mount the tree, ids mapped by name, and raise the epoch (the same epoch: this node holds the claim already)."""
+def build_acquire(controller: Controller, standing: Standing, claim: Claim) -> Plan:
+    """Mount the tree, ids mapped by name."""
     steps: list[tuple[str, StepSpec]] = []
     idmap, moved = build_idmap(claim.users, standing.users, claim.groups, standing.groups)
     ids = describe_ids(moved)
     if controller.asset.kind == "filesystem":
-        steps.append(
-            (
-                f"mount {controller.asset.device} at {controller.tree}{ids}",
-                MountTree(
-                    device=controller.asset.device,
-                    target=controller.tree,
-                    fstype=controller.asset.fstype,
-                    options=controller.asset.options,
-                    idmap=idmap,
-                ),
-            )
+        mount = MountTree(
+            device=controller.asset.device,
+            target=controller.tree,
+            fstype=controller.asset.fstype,
+            options=controller.asset.options,
+            idmap=idmap,
         )
+        steps.append((f"mount {controller.asset.device} at {controller.tree}{ids}", mount))
     elif idmap is not None:
         steps.append((f"see {controller.tree} through an id map{ids}", MapTree(target=controller.tree, idmap=idmap)))
-    verb = "keep" if claim.epoch == epoch else "raise"
-    steps.append(
-        (
-            f"{verb} the claim: {standing.node} holds {controller.name}, epoch {epoch}",
-            HoldClaim(
-                tree=controller.tree,
-                controller=controller.name,
-                node=standing.node,
-                epoch=epoch,
-                run=run,
-                over=claim.epoch,
-            ),
-        )
-    )
     return Plan(title="acquire: the asset comes to this node", steps=number_steps("acquire", steps))
+
+
+def build_claim(controller: Controller, node: str, claim: Claim, run: str, epoch: int) -> Plan:
+    """Raise the epoch; the same epoch: this node holds the claim already."""
+    hold = HoldClaim(
+        tree=controller.tree, controller=controller.name, node=node, epoch=epoch, run=run, over=claim.epoch
+    )
+    verb = "keep" if claim.epoch == epoch else "raise"
+    says = f"{verb} the claim: {node} holds {controller.name}, epoch {epoch}"
+    return Plan(title="claim: the asset is this node's", steps=number_steps("claim", [(says, hold)]))
 
 
 def build_reboot(standing: Standing) -> Plan:

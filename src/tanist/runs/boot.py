@@ -9,10 +9,11 @@ from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome, Says
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.steps import ArmCron, Reboot
-from tanist.plan.acquire import build_acquire
+from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.filing import find_open_run, finish
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
@@ -20,12 +21,11 @@ from tanist.runs.session import (
     Session,
     clear_active,
     exclusive,
-    find_open_run,
     load_run,
     new_run,
     read_active,
 )
-from tanist.runs.takeover import finish, verify
+from tanist.runs.takeover import verify
 from tanist.steps.files import park_cron
 from tanist.steps.services import is_running
 
@@ -44,7 +44,7 @@ def gate(session: Session) -> None:
     for state in runs:
         for step in state.steps:
             if isinstance(step.spec, ArmCron) and state.status[step.id] != "planned":
-                park_cron(step.spec, session.context)
+                park_cron(step.spec, session.context, armed=state.status[step.id] == "done")
 
 
 def boot(session: Session) -> str:
@@ -145,12 +145,16 @@ def drive_start(session: Session, journal: Journal) -> None:
     in_force = load_run(session, started.in_force).steps
 
     def acquire() -> PlanMade:
-        claim = observe_own_claim(session)
         standing = read_standing(session.host, session.controller, session.node)
-        plan = build_acquire(session.controller, standing, claim, started.run, claim.epoch)
-        return PlanMade(part="acquire", plan=plan)
+        return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, observe_own_claim(session)))
+
+    def claim() -> PlanMade:
+        found = observe_own_claim(session)
+        plan = build_claim(session.controller, session.node, found, started.run, found.epoch)
+        return PlanMade(part="claim", plan=plan)
 
     engine.execute("acquire", acquire)
+    engine.execute("claim", claim)
     engine.execute("assume", lambda: PlanMade(part="assume", plan=build_start(in_force)))
     verify(session, engine)
     finish(session, journal, f"{session.node} is the active node again, epoch {started.epoch}", begun)

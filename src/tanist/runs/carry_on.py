@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tanist.engine import Engine
 from tanist.facts.storage import read_claim_offline
+from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
+from tanist.model.claim import Claim
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
@@ -13,13 +15,15 @@ from tanist.model.steps import HoldClaim, MapTree, MountTree, PlannedStep
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back
 from tanist.runs.boot import drive_start
+from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import drive_release, has_let_go
 from tanist.runs.restore import drive_restore
-from tanist.runs.session import Session, clear_active, exclusive, find_open_run, load_run
-from tanist.runs.takeover import TakeoverOptions, drive_takeover, finish
+from tanist.runs.session import Session, clear_active, exclusive, forget_active, load_run
+from tanist.runs.takeover import TakeoverOptions, drive_takeover
 from tanist.steps.registry import HANDLERS
+from tanist.steps.storage import mounted_at
 
 
 def resume(session: Session) -> None:
@@ -92,8 +96,8 @@ def undo(session: Session, reason: str = "") -> None:
         journal = demand_open_run(session)
         engine = session.engine(journal)
         state = engine.state
-        if state.started.kind == "release" and has_let_go(session, state):
-            session.note("the asset was already let go: the release is finished instead")
+        if state.started.kind == "release" and not still_owns(session, state):
+            session.note("the asset is not this node's any more: the release is finished instead")
             journal.append(Continued(direction="resume", who=session.who, reason=reason))
             drive_release(session, journal)
             return
@@ -104,7 +108,19 @@ def undo(session: Session, reason: str = "") -> None:
         engine.undo()
         if state.started.kind == "start":
             give_back(session, engine, state.started.in_force)
+        forget_active(session, state.started.run)
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
+
+
+def still_owns(session: Session, state: RunState) -> bool:
+    """A release can be taken back only while the tree is here and nobody else has held its claim since."""
+    controller = session.controller
+    if has_let_go(session, state):
+        return False
+    if controller.asset.kind == "filesystem" and mounted_at(session.host, controller.tree) is None:
+        return False
+    claim = load_claim(session.host, controller.tree)
+    return isinstance(claim, Claim) and (claim.node, claim.epoch) == (session.node, state.started.epoch)
 
 
 def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:

@@ -12,6 +12,7 @@ from tanist.model.standing import Standing
 from tanist.plan.assume import build_first
 from tanist.plan.first import build_first_acquire
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
@@ -19,12 +20,12 @@ from tanist.runs.session import (
     TOOL,
     Session,
     exclusive,
+    forget_active,
     new_run,
     read_active,
-    refuse_open_run,
     save_active,
 )
-from tanist.runs.takeover import finish, verify
+from tanist.runs.takeover import verify
 
 
 def init(session: Session, reason: str = "") -> None:
@@ -91,6 +92,7 @@ def taken_back(
     session: Session, journal: Journal, engine: Engine, controller: Controller, failure: StepFailure
 ) -> Failed:
     engine.undo()
+    forget_active(session, engine.state.started.run)
     finish(session, journal, f"undone: {failure.message}", outcome="undone")
     return Failed(
         f"{failure.message}. Everything was undone",

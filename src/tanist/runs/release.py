@@ -14,6 +14,7 @@ from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.steps import MapTree, MountTree
 from tanist.plan.release import build_release, letting_go
+from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
 from tanist.runs.session import (
@@ -24,9 +25,8 @@ from tanist.runs.session import (
     load_run,
     new_run,
     read_active,
-    refuse_open_run,
 )
-from tanist.runs.takeover import finish, verify
+from tanist.runs.takeover import verify
 from tanist.steps.storage import mounted_at
 
 
@@ -121,6 +121,14 @@ def _watch(session: Session, journal: Journal, on_let_go: Callable[[], None]) ->
         if event.kind == "done" and event.step is not None:
             parts = read_run(journal.records).parts
             if any(letting_go(part.plan) == event.step for part in parts.values()):
-                on_let_go()
+                _tell(session, on_let_go)
 
     return report
+
+
+def _tell(session: Session, on_let_go: Callable[[], None]) -> None:
+    """Whoever waits for the asset may be gone by now; this node must become itself again all the same."""
+    try:
+        on_let_go()
+    except OSError as error:
+        session.note(f"warning: the other node could not be told that the asset is free: {error}")

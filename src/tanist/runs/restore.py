@@ -10,8 +10,9 @@ from tanist.model.run import PlanMade, RunStarted
 from tanist.plan import places
 from tanist.plan.assume import build_restore
 from tanist.runs.choose import check_fitness, choose_capture
-from tanist.runs.session import TOOL, Session, exclusive, load_run, new_run, read_active, refuse_open_run
-from tanist.runs.takeover import TakeoverOptions, finish, takeover, verify
+from tanist.runs.filing import finish, refuse_open_run
+from tanist.runs.session import TOOL, Session, exclusive, load_run, new_run, read_active
+from tanist.runs.takeover import TakeoverOptions, takeover, verify
 
 
 def harestore(session: Session, options: TakeoverOptions) -> None:

@@ -84,43 +84,6 @@ def new_run(session: Session, kind: str) -> tuple[str, Journal]:
     return run, Journal.create(session.host, session.name, run)
 
 
-def find_open_run(session: Session) -> Journal | None:
-    """The run that was cut off, if there is one. Ended ones that were not filed away yet are filed."""
-    files = session.host.files
-    directory = runs_directory(session.name)
-    if not files.exists(directory):
-        return None
-    for name in sorted(files.list(directory), reverse=True):
-        if not name.endswith(".jsonl"):
-            continue
-        journal = Journal.load(session.host, f"{directory}/{name}")
-        if not journal.records:
-            files.remove(journal.path)  # killed before its first record: nothing was done
-        elif read_run(journal.records).ended is not None:
-            file_away(session, journal)
-        else:
-            return journal
-    return None
-
-
-def file_away(session: Session, journal: Journal) -> None:
-    files = session.host.files
-    done = f"{runs_directory(session.name)}/done"
-    files.make_directory(done, 0o700)
-    files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")
-
-
-def refuse_open_run(session: Session) -> None:
-    journal = find_open_run(session)
-    if journal is not None:
-        state = read_run(journal.records)
-        raise Refused(
-            f"a {state.started.kind} of {session.name} was cut off on this node ({state.started.run}); "
-            "it must be ended first",
-            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
-        )
-
-
 def load_run(session: Session, run: str) -> RunState:
     """A run by its name, open or filed away. Refused when there is no such journal."""
     files = session.host.files
@@ -150,3 +113,9 @@ def save_active(session: Session, run: str, epoch: int) -> None:
 
 def clear_active(session: Session) -> None:
     session.host.files.remove(places.active_file(session.name))
+
+
+def forget_active(session: Session, run: str) -> None:
+    """After `run` was undone: it may have been cut off between saying that this node is active and its end."""
+    if read_active(session) == run:
+        clear_active(session)

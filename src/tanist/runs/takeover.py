@@ -9,17 +9,18 @@ from tanist.engine import Engine, StepFailure
 from tanist.facts.standing import read_standing
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
+from tanist.model.claim import Claim
 from tanist.model.errors import Failed, Refused, TanistError
-from tanist.model.run import PlanMade, RunEnded, RunStarted
+from tanist.model.run import PlanMade, RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.plan.acquire import build_acquire, build_reboot
+from tanist.plan.acquire import build_acquire, build_claim, build_reboot
 from tanist.plan.assume import build_assume
 from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, withdraw
-from tanist.runs.history import save_history
+from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
@@ -27,10 +28,9 @@ from tanist.runs.session import (
     TOOL,
     Session,
     exclusive,
-    file_away,
+    forget_active,
     new_run,
     read_active,
-    refuse_open_run,
     save_active,
 )
 
@@ -103,6 +103,9 @@ def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions)
     begun = session.host.monotonic()
     try:
         engine.execute("acquire", lambda: plan_acquire(session, engine))
+        if "claim" not in engine.state.parts:
+            check_capture(session, options)
+        engine.execute("claim", lambda: plan_claim(session, engine))
         if options.reboot or "reboot" in engine.state.parts:
             standing = read_standing(session.host, session.controller, session.node)
             engine.execute("reboot", lambda: PlanMade(part="reboot", plan=build_reboot(standing)))
@@ -122,20 +125,38 @@ def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions)
 
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:
+    claim = read_claim(session, engine)
+    standing = read_standing(session.host, session.controller, session.node)
+    return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, claim))
+
+
+def plan_claim(session: Session, engine: Engine) -> PlanMade:
+    """Before anything is done that the old owner could not live with; after all that could refuse was looked at."""
+    started = engine.state.started
+    claim = read_claim(session, engine)
+    plan = build_claim(session.controller, session.node, claim, started.run, started.epoch)
+    return PlanMade(part="claim", plan=plan)
+
+
+def read_claim(session: Session, engine: Engine) -> Claim:
+    """As the disk has it. Refused when it moved on since the evidence was gathered."""
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread):
         raise Refused(f"the claim on the asset can't be read: {claim.why}")
-    started = engine.state.started
-    if claim.epoch != started.epoch - 1:
+    if claim.epoch != engine.state.started.epoch - 1:
         raise Refused(f"the claim moved on while this run began: it is {claim.describe()}")
-    standing = read_standing(session.host, session.controller, session.node)
-    return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, claim, started.run, started.epoch))
+    return claim
+
+
+def check_capture(session: Session, options: TakeoverOptions) -> None:
+    """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go."""
+    _, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    check_fitness(session, manifest)
 
 
 def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:
-    """From the capture found on the asset: it is checked whole, and this node against it, before it is used."""
+    """From the capture found on the asset, checked once more: a boot may lie between."""
     store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
-    check_fitness(session, manifest)
     keys = names_below(manifest, session.controller.identity.ssh_host_keys)
     standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
     plan = build_assume(session.controller, standing, store, engine.state.started.run)
@@ -157,19 +178,13 @@ def undo_failed(session: Session, journal: Journal, engine: Engine, cause: Tanis
     """Take everything back. Returns what to tell; Failed (raised) when even that did not work."""
     session.note("taking everything back")
     engine.undo()
+    forget_active(session, engine.state.started.run)
     finish(session, journal, f"undone: {cause.message}", outcome="undone")
     return Failed(
         f"{cause.message}. Everything was undone: {session.node} is what it was before",
         node=session.node,
         next_step=f"mend it, then: tanist takeover {session.name}",
     )
-
-
-def finish(session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: str = "done") -> None:
-    seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
-    journal.append(RunEnded(outcome="undone" if outcome == "undone" else "done", summary=summary, seconds=seconds))
-    save_history(session, session.engine(journal).state)
-    file_away(session, journal)
 
 
 def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, str]:
@@ -179,7 +194,8 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     observation = observe(session, options.attest)
     standing = read_standing(session.host, session.controller, session.node)
     epoch = observation.claim.epoch + 1
-    text = [render_plan(build_acquire(session.controller, standing, observation.claim, "dry-run", epoch))]
+    text = [render_plan(build_acquire(session.controller, standing, observation.claim))]
+    text.append(render_plan(build_claim(session.controller, session.node, observation.claim, "dry-run", epoch)))
     text.append(dry_assume(session, options))
     return observation, "\n\n".join(text)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tanist.facts.storage import check_claim_in_place
 from tanist.host.host import Host
-from tanist.journal.claimfile import create_claim, load_claim, save_claim
+from tanist.journal.claimfile import create_claim, load_claim, save_claim, settle
 from tanist.model.claim import Claim
 from tanist.model.errors import Failed
 from tanist.model.steps import HoldClaim, InitAsset
@@ -58,6 +59,16 @@ def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
         )
     held = replace(claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run)
     save_claim(context.host, spec.tree, held)
+    settle_in_place(spec, context, held)
+
+
+def settle_in_place(spec: HoldClaim, context: Context, held: Claim) -> None:
+    """A standby must find this claim on the raw device, whatever the journal holds (facts/storage.py says when not)."""
+    asset = context.controller.asset
+    if check_claim_in_place(context.host, asset, held):
+        settle(context.host, spec.tree)
+    if problem := check_claim_in_place(context.host, asset, held):
+        raise Failed(f"the claim was written, but another node would not find it on the disk: {problem}")
 
 
 def undo_hold_claim(spec: HoldClaim, context: Context) -> None:

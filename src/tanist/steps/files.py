@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from tanist import __version__
 from tanist.capture.habackup import capture
 from tanist.capture.manifest import About
-from tanist.capture.restore import restore_path
+from tanist.capture.restore import compare_path, restore_path
 from tanist.capture.store import load_manifest, save_store
 from tanist.facts.node import read_node_facts
+from tanist.model.errors import BadCapture
 from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
 from tanist.plan import places
 from tanist.steps.context import Context
@@ -65,14 +66,24 @@ def undo_arm_cron(spec: ArmCron, context: Context) -> None:
             restore_path(context.host, spec.own, path)
 
 
-def park_cron(spec: ArmCron, context: Context) -> None:
-    """Where cron does not look. What is parked already is the controller's: it is not parked over."""
+def park_cron(spec: ArmCron, context: Context, *, armed: bool = True) -> None:
+    """Where cron does not look. What is parked already is the controller's: it is not parked over.
+
+    `armed` False: the step was cut off, and what is found may still be this node's own, which stays."""
     files = context.host.files
     files.make_directory(spec.parked, 0o700)
     for path in spec.paths:
         parked = places.parked_path(spec.parked, path)
-        if files.exists(path) and not files.exists(parked):
+        if files.exists(path) and not files.exists(parked) and (armed or not is_own(spec, path, context)):
             files.move(path, parked)
+
+
+def is_own(spec: ArmCron, path: str, context: Context) -> bool:
+    """Exactly as this node's own store has it."""
+    try:
+        return not compare_path(context.host, spec.own, path)
+    except (OSError, BadCapture):
+        return False
 
 
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:

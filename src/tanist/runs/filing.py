@@ -1,0 +1,57 @@
+"""Journals that have ended go into the history and are filed away; one that has not is the open run."""
+
+from __future__ import annotations
+
+from tanist.journal.journal import Journal, runs_directory
+from tanist.journal.state import read_run
+from tanist.model.errors import Refused
+from tanist.model.run import Outcome, RunEnded
+from tanist.runs.history import save_history
+from tanist.runs.session import Session
+
+
+def finish(
+    session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: Outcome = "done"
+) -> None:
+    """The last record, the history, the file: killed between them, the next look at the open runs does the rest."""
+    seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
+    journal.append(RunEnded(outcome=outcome, summary=summary, seconds=seconds))
+    file_away(session, journal)
+
+
+def find_open_run(session: Session) -> Journal | None:
+    """The run that was cut off, if there is one. Ended ones that were not filed away yet are filed."""
+    files = session.host.files
+    directory = runs_directory(session.name)
+    if not files.exists(directory):
+        return None
+    for name in sorted(files.list(directory), reverse=True):
+        if not name.endswith(".jsonl"):
+            continue
+        journal = Journal.load(session.host, f"{directory}/{name}")
+        if not journal.records:
+            files.remove(journal.path)  # killed before its first record: nothing was done
+        elif read_run(journal.records).ended is not None:
+            file_away(session, journal)
+        else:
+            return journal
+    return None
+
+
+def file_away(session: Session, journal: Journal) -> None:
+    files = session.host.files
+    save_history(session, read_run(journal.records))
+    done = f"{runs_directory(session.name)}/done"
+    files.make_directory(done, 0o700)
+    files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")
+
+
+def refuse_open_run(session: Session) -> None:
+    journal = find_open_run(session)
+    if journal is not None:
+        state = read_run(journal.records)
+        raise Refused(
+            f"a {state.started.kind} of {session.name} was cut off on this node ({state.started.run}); "
+            "it must be ended first",
+            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
+        )
