@@ -25,7 +25,6 @@ NO_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # file 
 NO_XATTRS = {errno.EOPNOTSUPP, errno.ENOSYS}
 
 ACL_ACCESS, ACL_DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
-CAPABILITY = "security.capability"
 LABEL = "security.selinux"  # the host's policy decides on it: set where captured, never removed
 
 
@@ -95,7 +94,7 @@ def apply_attributes(pin: int, wanted: Attributes) -> None:
     if not stat.S_ISLNK(info.st_mode):
         os.chmod(path, wanted.mode)
     found = dict(read_xattrs(pin))
-    for key, value in sorted(wanted.xattrs, key=_order):
+    for key, value in wanted.xattrs:
         if found.get(key) != value:
             os.setxattr(path, key, value)
     apply_mtime(pin, wanted.mtime_ns)
@@ -143,8 +142,3 @@ def _get_flags(fd: int) -> int:
             return 0
         raise
     return value[0]
-
-
-def _order(item: tuple[str, bytes]) -> tuple[int, str]:
-    key = item[0]
-    return ({ACL_ACCESS: 0, ACL_DEFAULT: 0, CAPABILITY: 2}.get(key, 1), key)

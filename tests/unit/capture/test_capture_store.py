@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,34 @@ def test_a_device_node_is_refused_by_name(rich: FakeHost) -> None:
     assert not rich.files.exists("/store") and not list(at(rich, "/").glob("*partial*"))
 
 
+def test_a_mount_inside_is_refused_by_name(rich: FakeHost) -> None:
+    program = (
+        "import sys\nfrom tanist.host.fake import FakeHost\nfrom tanist.capture.manifest import About\n"
+        "from tanist.capture.store import save_store\nfrom tanist.model.errors import Refused\n"
+        "host = FakeHost(sys.argv[1])\n"
+        "try:\n    save_store(host, '/store', ('/etc/pg',), About(controller='c', node='n', created=0.0))\n"
+        "except Refused as error:\n    print(error.message)\n"
+    )
+    at(rich, "/elsewhere").mkdir()
+    shell = f"mount --bind '{rich.root}/elsewhere' '{at(rich)}/conf.d' && exec \"$@\""
+    argv = ["unshare", "-m", "sh", "-c", shell, "sh", sys.executable, "-c", program, rich.root]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    assert "/etc/pg/conf.d has another file system mounted on it" in done.stdout
+
+
+def test_hard_links_between_two_paths_are_two_files(rich: FakeHost) -> None:
+    """Each path is restored at its own moment, perhaps alone."""
+    os.link(at(rich) / "tool", at(rich, "/etc/two"))
+    manifest = save_store(rich, "/store", (PG, "/etc/two"), ABOUT)
+    kinds = {item.path: item.kind for item in manifest.entries}
+    assert (kinds[f"{PG}/tool"], kinds["/etc/two"]) == ("file", "file")
+
+
+def test_what_a_killed_restore_left_is_not_captured(rich: FakeHost) -> None:
+    (at(rich) / ".tanist-restore-0123abcd").write_text("half")
+    assert not [e for e in save_store(rich, "/store", (PG,), ABOUT).entries if "tanist-restore" in e.path]
+
+
 def test_a_path_inside_another_is_refused(rich: FakeHost) -> None:
     with pytest.raises(Refused, match=r"/etc/pg/conf\.d lies inside /etc/pg"):
         save_store(rich, "/store", (PG, f"{PG}/conf.d"), ABOUT)
@@ -199,8 +228,6 @@ def test_what_cannot_be_read_fails_the_capture(rich: FakeHost, monkeypatch: pyte
 @pytest.mark.requirement("A38")
 def test_a_full_disk_leaves_nothing_behind(rich: FakeHost) -> None:
     """A real one: a tmpfs of 64 KiB, in a mount namespace of its own."""
-    import sys
-
     program = (
         "import sys\nfrom tanist.host.fake import FakeHost\nfrom tanist.capture.manifest import About\n"
         "from tanist.capture.store import save_store\nfrom tanist.model.errors import Failed\n"
