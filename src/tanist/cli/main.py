@@ -71,7 +71,15 @@ def run_command(program: str, argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=label, description=COMMANDS.get(name))
     module.configure(parser)
     args = parser.parse_args(argv[1:])
+    ignore_hangup()
     return call(lambda: int(module.run(args)))
+
+
+def ignore_hangup() -> None:
+    """The operator's line may drop, and a takeover in mode host may be what drops it: the run goes on."""
+    import signal
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def parse_status(argv: Sequence[str]) -> tuple[str, bool] | None:

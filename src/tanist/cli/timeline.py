@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TextIO
 
@@ -39,4 +40,6 @@ class Timeline:
         return time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"
 
     def _say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        """A line that dropped must not cut off the run that it was told about."""
+        with contextlib.suppress(OSError):
+            print(text, file=self._out, flush=True)

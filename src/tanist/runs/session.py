@@ -64,6 +64,7 @@ def exclusive(session: Session, what: str) -> Iterator[None]:
     if isinstance(lock, str):
         raise Busy(f"{describe_lock(lock)} is at work on {session.name} on this node; nothing was changed here")
     try:
+        session.host.files.remove(f"{places.runtime(session.name)}/intent.json")  # of a run that was killed
         yield
     finally:
         lock.close()

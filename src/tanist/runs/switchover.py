@@ -8,6 +8,7 @@ If the target is not ready, nothing is stopped.
 from __future__ import annotations
 
 import contextlib
+import select
 import sys
 from collections.abc import Callable, Iterator
 
@@ -121,8 +122,10 @@ class Line:
         sys.stdout.write(f"{word}\n")
         sys.stdout.flush()
 
-    def hear(self) -> str:
-        return sys.stdin.readline().strip()
+    def hear(self, timeout: float) -> str:
+        """ "" at its end, and after `timeout` seconds: a connection that hangs must not hold this node for ever."""
+        heard, _, _ = select.select([sys.stdin], [], [], timeout)
+        return sys.stdin.readline().strip() if heard else ""
 
 
 STANDARD = Line()
@@ -158,10 +161,21 @@ def pull_here(session: Session, owner: Node, reason: str) -> None:
             peers.append(stack.enter_context(session.open_peer(owner, argv, known_hosts=known_hosts)))
             until_released(session, peers[0], owner.name)
 
-        take_when_released(session, owner.name, reason, let_go)
+        try:
+            take_when_released(session, owner.name, reason, let_go)
+        except BaseException:
+            hear_out(session, peers, owner.name)
+            raise
         for peer in peers:
             until(session, peer, DONE, RELEASE_TIMEOUT, owner.name, started=True)
             peer.finish(30)
+
+
+def hear_out(session: Session, peers: list[Conversation], name: str) -> None:
+    """The owner must become itself again even when the asset was not taken here: its session is not cut off."""
+    with contextlib.suppress(Failed):
+        for peer in peers:
+            until(session, peer, DONE, RELEASE_TIMEOUT, name, started=True)
 
 
 def until_released(session: Session, peer: Conversation, name: str) -> None:
@@ -180,7 +194,7 @@ def take_planned(session: Session, reason: str, line: Line = STANDARD) -> None:
 
     def let_go() -> None:
         line.say(READY)
-        if line.hear() != LET_GO:
+        if line.hear(RELEASE_TIMEOUT) != LET_GO:
             raise Refused("the owner did not let go; nothing was changed here")
 
     take_when_released(session, find_owner(session), reason, let_go)

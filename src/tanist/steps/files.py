@@ -10,10 +10,12 @@ from tanist.capture.manifest import About
 from tanist.capture.restore import compare_path, restore_path
 from tanist.capture.store import load_manifest, save_store
 from tanist.facts.node import read_node_facts
-from tanist.model.errors import BadCapture
+from tanist.model.errors import BadCapture, Busy
 from tanist.model.steps import ArmCron, PutPath, SaveCapture, SaveOwn
 from tanist.plan import places
 from tanist.steps.context import Context
+
+CAPTURE_PATIENCE = 60.0  # seconds that an hourly capture, at work when the release began, is given to end
 
 
 def apply_save_own(spec: SaveOwn, context: Context) -> None:
@@ -89,9 +91,23 @@ def is_own(spec: ArmCron, path: str, context: Context) -> bool:
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:
     facts = read_node_facts(context.host, context.controller, context.node)
     parked = find_parked(spec.parked, context)
-    capture(
-        context.host, context.controller, context.node, epoch=spec.epoch, run=spec.run, facts=facts, elsewhere=parked
-    )
+    deadline = context.host.monotonic() + CAPTURE_PATIENCE
+    while True:
+        try:
+            capture(
+                context.host,
+                context.controller,
+                context.node,
+                epoch=spec.epoch,
+                run=spec.run,
+                facts=facts,
+                elsewhere=parked,
+            )
+            return
+        except Busy:
+            if context.host.monotonic() >= deadline:
+                raise
+        context.host.sleep(0.05)
 
 
 def find_parked(entries: Iterable[tuple[str, str]], context: Context) -> dict[str, str]:
