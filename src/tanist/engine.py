@@ -117,9 +117,10 @@ class Engine:
         if look is None:
             return True
         try:
-            return look(step.spec, self._context) == (step.direction == "apply")
+            seen = look(step.spec, self._context)
         except OSError:
             return False
+        return seen is None or seen == (step.direction == "apply")
 
 
 def handler_of(step: PlannedStep) -> Handler:

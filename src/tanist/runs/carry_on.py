@@ -87,7 +87,7 @@ def tree_is_here(session: Session, state: RunState) -> bool:
 
 def _stands(session: Session, step: PlannedStep) -> bool:
     look = HANDLERS[type(step.spec)].is_applied
-    return look is None or look(step.spec, session.context)
+    return look is None or look(step.spec, session.context) is not False
 
 
 def undo(session: Session, reason: str = "") -> None:

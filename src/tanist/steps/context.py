@@ -21,11 +21,12 @@ class Context:
 class Handler:
     """How one kind of step is applied, undone and looked at. Both acts may run twice.
 
-    `is_applied` None: nothing on the host shows it, or a service may have changed it since: the journal is trusted.
+    `is_applied`, or its answer, is None: nothing on the host shows it, or a service may have changed it since: the
+    journal is trusted.
     `hold`: when it fails, the run stops there and waits for a person, instead of being undone at once.
     """
 
     apply: Callable[[Any, Context], None]
     undo: Callable[[Any, Context], None]
-    is_applied: Callable[[Any, Context], bool] | None = None
+    is_applied: Callable[[Any, Context], bool | None] | None = None
     hold: bool = False

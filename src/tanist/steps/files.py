@@ -68,6 +68,12 @@ def undo_arm_cron(spec: ArmCron, context: Context) -> None:
             restore_path(context.host, spec.own, path)
 
 
+def is_arm_cron_applied(spec: ArmCron, context: Context) -> bool | None:
+    """A boot parks armed entries, whatever the journal says. With nothing parked, nothing shows."""
+    parked = (places.parked_path(spec.parked, path) for path in spec.paths)
+    return False if any(context.host.files.exists(path) for path in parked) else None
+
+
 def park_cron(spec: ArmCron, context: Context, *, armed: bool = True) -> None:
     """Where cron does not look. What is parked already is the controller's: it is not parked over.
 

@@ -26,7 +26,7 @@ HANDLERS: dict[type, Handler] = {
     s.MakeSshKeys: Handler(apply=sshkeys.apply_make_keys, undo=sshkeys.undo_make_keys),
     s.SaveOwn: Handler(apply=files.apply_save_own, undo=files.undo_save_own),
     s.PutPath: Handler(apply=files.apply_put_path, undo=files.undo_put_path),
-    s.ArmCron: Handler(apply=files.apply_arm_cron, undo=files.undo_arm_cron),
+    s.ArmCron: Handler(apply=files.apply_arm_cron, undo=files.undo_arm_cron, is_applied=files.is_arm_cron_applied),
     s.SaveCapture: Handler(apply=files.apply_save_capture, undo=files.undo_save_capture),
     s.WriteExports: Handler(apply=nfs.apply_exports, undo=nfs.undo_exports, is_applied=nfs.is_exports_applied),
     s.SetHostname: Handler(
