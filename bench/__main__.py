@@ -1,0 +1,43 @@
+"""python -m bench [--only NAME]: measure what is claimed. Exit status 1 when a claim falls short, 3 when the machine
+can't hold the lab."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from bench.claims import Result, render_result
+from bench.machine import describe_load, describe_machine
+from lab.machine import why_no_lab
+
+NAMES = ("takeover",)  # each a module of this package with measure(progress) -> Result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--only", choices=NAMES, help="one group of claims")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each pair is measured")
+    options = parser.parse_args(argv)
+    reason = why_no_lab()
+    if reason is not None:
+        print(f"bench: {reason}", file=sys.stderr)
+        return 3
+    short = False
+    for name in [options.only] if options.only else NAMES:
+        before = describe_load(os.getloadavg())
+        result: Result = importlib.import_module(f"bench.{name}").measure(options.rounds, progress)
+        print(render_result(result))
+        print(f"{describe_machine()}; {before} at the start, {describe_load(os.getloadavg())} at the end", flush=True)
+        short = short or any(not claim.ok for claim in result.claims)
+    return 1 if short else 0
+
+
+def progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
