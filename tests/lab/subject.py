@@ -1,0 +1,228 @@
+"""A controller on the lab's two nodes, as tests drive it and look at it: commands in, what is there out.
+
+The look is direct (mounts, addresses, units, the claim on the raw device) and taken beside what `tanist status` says,
+so that the one can be held against the other. Nothing here changes a node except through tanist itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.checks import Fingerprint, LedgerRun, diff, read_fingerprint
+from lab.checks.ledger import Kind
+from lab.controllers import opscenter, postgresql
+from lab.controllers.install import install_tanist
+from lab.lab import Lab
+from lab.layout import node_spec
+
+NODES = ("ec-a", "ec-b")
+LOOK = Path(__file__).with_name("on_node_look.py")
+# what may differ in a fingerprint, each with the reason
+MAY_DIFFER = re.compile(
+    r"unit (new|gone): (tanist(-gate)?|habackup)@"  # a boot starts them, a set-up does not
+    r"|unit (new|gone): .*\.mount "  # systemd notices late; the mounts themselves are compared
+    r"|/etc(/cron\.d|/ssl/private|/ssl/certs|/exports\.d)?: time "  # an entry came and went in it, which is true
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    name: Kind
+    hostname: str
+    address: str
+    device: str
+    mounts: tuple[str, ...]  # where the asset is to be seen on the active node
+    units: tuple[str, ...]
+    prepare: Callable[[Lab], None]
+
+
+POSTGRESQL = Subject(
+    name="postgresql",
+    hostname="db",
+    address=postgresql.ADDRESS,
+    device=postgresql.DEVICE,
+    mounts=(postgresql.TREE,),
+    units=("postgresql@15-main.service",),
+    prepare=postgresql.prepare,
+)
+OPSCENTER = Subject(
+    name="opscenter",
+    hostname="ec",
+    address=opscenter.ADDRESS,
+    device=opscenter.DEVICE,
+    mounts=(
+        opscenter.TREE,
+        *("/etc/opt/SUNWuce", "/var/opt/SUNWuce", "/opt/SUNWuce", "/run/tanist/opscenter/unmapped"),
+    ),
+    units=("sun-xvm-ec.service", "sun-xvm-jobs.service", "sun-xvm-proxy.service"),
+    prepare=opscenter.prepare,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One look at a node. `journal`: the lines of the run that is open, or () when none is."""
+
+    node: str
+    mounts: tuple[str, ...]
+    addresses: tuple[str, ...]
+    units: tuple[str, ...]
+    covers: tuple[str, ...]
+    hostname: str
+    active_file: bool
+    journal: tuple[str, ...]
+    claim: str  # "held ec-a 3"
+    status: int
+    state: str
+    why: str
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        """What of the controller the node has in use."""
+        return (*self.mounts, *self.addresses, *self.units)
+
+
+@dataclass(slots=True)
+class Pair:
+    """The two nodes. `turn` notes who may have the address from now on: the observer's log is held against it."""
+
+    lab: Lab
+    subject: Subject
+    ledger: LedgerRun
+    own: dict[str, Fingerprint] = field(default_factory=dict)  # each node when it is inert
+    turns: list[tuple[float, str]] = field(default_factory=list)
+    checks: int = 0
+
+    def turn(self, node: str) -> None:
+        self.turns.append((time.monotonic(), node))
+
+    def tanist(self, node: str, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
+        return self.lab.exec(node, ["tanist", words[0], self.subject.name, *words[1:]], timeout=timeout)
+
+    def must(self, node: str, *words: str) -> str:
+        done = self.tanist(node, *words)
+        assert done.returncode == 0, f"{node}: tanist {' '.join(words)}: status {done.returncode}\n{said(done)}"
+        return said(done)
+
+    def sh(self, node: str, script: str, *words: str) -> str:
+        return self.lab.exec(node, ["sh", "-c", script, "sh", *words], check=True).stdout.decode().strip()
+
+    def look(self, node: str) -> Seen:
+        one = self.subject
+        wanted = {
+            "name": one.name,
+            "device": one.device,
+            "address": one.address,
+            "mounts": one.mounts,
+            "units": one.units,
+        }
+        done = self.lab.exec(
+            node, ["python3", "-I", "-B", "-", json.dumps(wanted)], input=LOOK.read_bytes(), check=True
+        )
+        return parse_seen(node, done.stdout)
+
+    # ---- what must hold
+
+    def check_active(self, node: str) -> None:
+        """`node` runs all of it, the other one nothing; clients write, and every acknowledged write is there."""
+        self.checks += 1
+        seen, other = self.look(node), self.look(other_node(node))
+        one = self.subject
+        assert (seen.mounts, seen.addresses, seen.units) == (one.mounts, (one.address,), one.units), seen
+        assert (seen.state, seen.status, seen.hostname) == ("active", 0, one.hostname), seen
+        assert seen.claim.startswith(f"held {node} "), seen
+        assert seen.active_file, seen
+        assert not seen.journal, seen
+        assert not other.up, other
+        assert other.hostname == other.node, other
+        self.check_writes()
+
+    def check_writes(self) -> None:
+        self.ledger.wait_ack(time.monotonic())
+        verdict = self.ledger.verify()
+        for _ in range(20):
+            if verdict.status != 3:  # 3: the ledger's last line was being written
+                break
+            verdict = self.ledger.verify()
+        assert verdict.status == 0, f"acknowledged writes: {verdict}"
+
+    def check_inert(self, node: str, *, files: bool = True) -> Seen:
+        """Nothing of the controller, own name, no unfinished run; with `files` own files as before, byte for byte."""
+        self.checks += 1
+        seen = self.look(node)
+        assert not seen.up, seen
+        assert not seen.covers, seen
+        assert (seen.state, seen.status) == ("standby", 10), seen
+        assert seen.hostname == node, seen
+        assert not seen.active_file, seen
+        assert not seen.journal, seen
+        if files:
+            changed = diff(self.own[node], read_fingerprint(self.lab, node))
+            changed = [one for one in changed if not MAY_DIFFER.match(one)]
+            assert not changed, f"{node} is not what it was: {changed}"
+        return seen
+
+    def check_released(self, node: str) -> None:
+        """Both inert, `node` to the byte (the other's turn comes); the claim free to take."""
+        seen = self.check_inert(node)
+        assert seen.claim.startswith("released "), seen
+        self.check_inert(other_node(node), files=False)
+        self.turn("")
+
+    def check_address_had_one_owner(self) -> int:
+        """No frame claimed the service address from a node whose turn it was not; answers how many were looked at."""
+        frames = self.lab.observer.macs(self.subject.address)
+        begun = self.turns[0][0]
+        wrong = []
+        for at, mac in frames:
+            node = next((who for when, who in reversed(self.turns) if when <= at), None)
+            if at >= begun and (not node or mac != node_spec(node).mac("svc")):
+                wrong.append(f"{mac} at {at:.3f}, when it was {node or 'nobody'}'s turn")
+        assert not wrong, wrong
+        return len(frames)
+
+
+def other_node(node: str) -> str:
+    return NODES[1 - NODES.index(node)]
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def parse_seen(node: str, text: bytes) -> Seen:
+    body: dict[str, Any] = {}
+    for key, value in json.loads(text).items():
+        body[key] = tuple(value) if isinstance(value, list) else value
+    return Seen(node=node, **body)
+
+
+def set_up(lab: Lab, subject: Subject) -> Pair:
+    """Fresh nodes, tanist on them, the controller released, each node's fingerprint taken, writers at work."""
+    lab.up()
+    install_tanist(lab)
+    subject.prepare(lab)
+    ledger = LedgerRun(lab, subject.name, subject.address, rate=40, threads=1)
+    pair = Pair(lab, subject, ledger)
+    pair.turn("ec-a")
+    ledger.start()
+    pair.must("ec-a", "release")
+    for node in NODES:
+        pair.own[node] = read_fingerprint(lab, node)
+    pair.check_released("ec-a")
+    return pair
+
+
+def expect(done: subprocess.CompletedProcess[bytes], status: int, texts: Sequence[str]) -> str:
+    """The message, if it has this exit status and all of these texts."""
+    message = said(done)
+    missing = [text for text in texts if text not in message]
+    assert done.returncode == status and not missing, f"status {done.returncode}, without {missing}:\n{message}"
+    return message
