@@ -11,7 +11,7 @@ import os
 import shlex
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING
 
 from tanist.definition.load import load_controller
 from tanist.engine import Event
+from tanist.host.conversation import Conversation
 from tanist.host.fake import Crash, FakeClock, FakeDisk, FakeHost, FakeUnit, FakeWire
 from tanist.host.fake_network import FakePort
 from tanist.model.definition import Controller
+from tanist.model.definition import Node as PeerNode
 from tanist.model.errors import TanistError
 from tanist.model.host import Address, Ran
 from tanist.runs.backup import backup
 from tanist.runs.mirroring import mirrored_names, receive_mirror
 from tanist.runs.peers import read_word, render_word, write_known_hosts
 from tanist.runs.session import Session
+from tests.unit.runs.talk import Talk
 
 if TYPE_CHECKING:
     from typing_extensions import override
@@ -59,6 +62,7 @@ class Node(FakeHost):
 
     def __init__(self, world: World, name: str) -> None:
         self.gone = False
+        self.then: list[tuple[str, Callable[[], None]]] = []  # once, right after the change that begins so
         self.exported: tuple[str, ...] = ()
         self.shown: bytes = b""
         accounts = {"root": 0, "nobody": 65534, **NUMBERS[name]}
@@ -81,7 +85,9 @@ class Node(FakeHost):
         )
         port, service, management = PORTS[name]
         self.network.ports = {
-            port: FakePort(mac=f"02:00:00:00:00:{name[-1]}0", own=(Address(interface=port, address=service, prefix=24),)),
+            port: FakePort(
+                mac=f"02:00:00:00:00:{name[-1]}0", own=(Address(interface=port, address=service, prefix=24),)
+            ),
             "eth0": FakePort(
                 mac=f"02:00:00:00:00:{name[-1]}1", own=(Address(interface="eth0", address=management, prefix=24),)
             ),
@@ -101,6 +107,10 @@ class Node(FakeHost):
         except Crash:
             self.gone = True
             raise
+        self.world.note_running(what)
+        for item in [one for one in self.then if what.startswith(one[0])]:
+            self.then.remove(item)
+            item[1]()
 
     def revive(self) -> None:
         self.gone = False
@@ -184,6 +194,8 @@ class World:
         self.dirty = False  # the file system was not unmounted
         self.disk = FakeDisk(path=str(top / "disk"))
         self.events: dict[str, list[Event]] = {"ec-a": [], "ec-b": []}
+        self.ssh_works = True
+        self.both_ran: list[str] = []
         make_disk(top / "disk")
         self.nodes: dict[str, Node] = {}
         for name in ("ec-a", "ec-b"):
@@ -201,7 +213,11 @@ class World:
             node=name,
             who=who or f"operator of {name}",
             report=self.events[name].append,
+            open_peer=self.open_peer,
         )
+
+    def open_peer(self, node: PeerNode, argv: Sequence[str], **_: object) -> Conversation:
+        return Talk(self.session(node.name), argv)
 
     def warm(self, name: str) -> None:
         """What the first look at a peer leaves in /run: made in a thread, where a Crash would go unseen."""
@@ -212,7 +228,14 @@ class World:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        return (*self.wire.violations, *self.disk.violations)
+        return (*self.wire.violations, *self.disk.violations, *self.both_ran)
+
+    def note_running(self, what: str) -> None:
+        running = [
+            name for name, node in self.nodes.items() if any(node.units[unit].state == "active" for unit in UNITS)
+        ]
+        if len(running) > 1:
+            self.both_ran.append(f"services run on both nodes after: {what}")
 
     def copy_tree(self, source: str, target: str) -> None:
         """A plain directory moves by other means than tanist: rsync, DRBD, NFS."""
@@ -224,7 +247,7 @@ class World:
     def ssh(self, source: Node, argv: Sequence[str], stdin: bytes) -> Ran:
         target = next(node for node in self.controller.nodes if node.ssh == argv[-2])
         other = self.nodes[target.name]
-        if not (source.answering and other.answering):
+        if not (self.ssh_works and source.answering and other.answering):
             return said(argv, status=255, stderr=b"ssh: connect to host: No route to host\n")
         session, words = self.session(target.name), shlex.split(argv[-1])
         try:
