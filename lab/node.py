@@ -21,7 +21,7 @@ from lab.run import wait_until
 State = Literal["running", "frozen", "off"]
 # our own helpers: standard library alone (-S), compiled files in the cache and never in the project
 PYTHON = (sys.executable, "-S", "-X", f"pycache_prefix={CACHE}/pyc")
-# is-system-running may be asked before PID 1 listens; $1: an own address where sshd listens, whatever it leaves to others
+# is-system-running may be asked before PID 1 listens; $1: an own address where sshd listens in any case
 READY = """
 while :; do
     state=$(systemctl is-system-running --wait 2>/dev/null)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from lab.errors import LabError
 from lab.lab import Lab
 from lab.layout import node_spec
 
 
 def read_owners(lab: Lab, node: str, paths: Iterable[str]) -> dict[str, str]:
     """Each file below the paths -> owner, group, set-id bits, permissions and ACL, all by name (getfacl(1))."""
-    done = lab.exec(node, ["getfacl", "-R", "-P", "-p", *paths], check=True, timeout=120)
+    done = lab.exec(node, ["getfacl", "-R", "-P", "-p", *paths], timeout=120)
+    complaints = [line for line in done.stderr.decode().splitlines() if "No such file" not in line]  # it is in use
+    if complaints:
+        raise LabError(f"{node}: getfacl: {'; '.join(complaints[:3])}")
     return parse_owners(done.stdout.decode())
 
 

@@ -104,8 +104,8 @@ class Looks:
         was, now = self.memory.owners[subject.name], self._owners(NEW, subject)
         found = compare_owners(was, now)
         both = len(was.keys() & now.keys())
-        ids = ", ".join(f"{user} {self.memory.ids[user]} there, {self._ids(NEW, user)} here" for user in subject.users)
-        text = f"{both:,} files: {describe(found)} ({ids})"
+        ids = ", ".join(f"{user} {self.memory.ids[user]} -> {self._ids(NEW, user)}" for user in subject.users)
+        text = f"{both:,} files: {describe(found)}; numbers {ids}"
         return Finding(Promise.OWNERS, subject.name, text, bool(both) and not found, found)
 
     # ---- the clients
@@ -121,8 +121,9 @@ class Looks:
         """Raises LabError when no client got through again."""
         subject.ledger.wait_ack(command)
         outage = subject.ledger.outage(since)
-        total = render_seconds(outage.seconds)
-        text = f"{what}: writes back {render_seconds(outage.first - command)} after the command ({total} without)"
+        text = f"{what}: {render_seconds(outage.seconds)} without writes"
+        if outage.last < command:
+            text += f", {render_seconds(outage.first - command)} of it after the command"
         return Finding(Promise.CLIENTS, subject.name, text, True)
 
     def writes(self, subject: Subject) -> Finding:

@@ -24,6 +24,7 @@ class Promise(Enum):
     CLEAN = "nothing is left on this machine"
 
 
+EACH_TIME = frozenset({Promise.CLIENTS})  # every look is told, not only the last one
 # seen once for the pair, not once for each controller
 OF_THE_PAIR = frozenset({Promise.UNCHANGED, Promise.FOREIGN, Promise.INERT, Promise.RESTORED, Promise.CLEAN})
 
@@ -51,14 +52,16 @@ class Verdict:
 
     def _row(self, promise: Promise) -> tuple[str, list[str], bool]:
         subjects = [""] if promise in OF_THE_PAIR else list(self.controllers)
-        lines, good = [], True
-        for subject in subjects:
-            found = [one for one in self.seen if one.promise is promise and one.subject == subject]
-            # a look that went wrong is shown, whatever was seen later
-            shown = next((one for one in found if not one.good), found[-1] if found else None)
-            lines.append(self._label(subject) + (shown.text if shown else "never came to it"))
-            good = good and shown is not None and shown.good
-        return promise.value, lines, good
+        shown = {subject: self._choose(promise, subject) for subject in subjects}
+        lines = [self._label(subject) + one.text for subject, found in shown.items() for one in found]
+        lines += [self._label(subject) + "never came to it" for subject, found in shown.items() if not found]
+        return promise.value, lines, all(found and all(one.good for one in found) for found in shown.values())
+
+    def _choose(self, promise: Promise, subject: str) -> list[Finding]:
+        """What went wrong, whatever was seen later; else the last look."""
+        found = [one for one in self.seen if one.promise is promise and one.subject == subject]
+        bad = [one for one in found if not one.good]
+        return bad or (found if promise in EACH_TIME else found[-1:])
 
     def _label(self, subject: str) -> str:
         return f"{subject}: " if subject and len(self.controllers) > 1 else ""

@@ -71,6 +71,8 @@ def find_not_enabled(session: Session) -> tuple[str, ...]:
 
 def enable(session: Session) -> None:
     """The boot brings the controller up again if this node holds the claim; captures run every hour."""
+    if session.controller.exports:
+        session.host.files.make_directory("/etc/exports.d")  # now, so that a release leaves the node as it was
     units = boot_units(session.name)
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
     for unit in units:

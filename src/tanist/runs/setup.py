@@ -18,7 +18,8 @@ def setup(host: Host, node: str) -> tuple[str, ...]:
     files = host.files
     if not node and not files.exists(NODE_FILE):
         raise Refused("this node has no name yet", next_step="tanist setup --node NAME   (as definitions call it)")
-    files.make_directory("/etc/tanist/controllers", 0o755)
+    for directory in ("controllers", "identity"):
+        files.make_directory(f"/etc/tanist/{directory}", 0o755)
     if node:
         files.write(NODE_FILE, f"{node}\n".encode(), 0o644)
     done = [f"node       {files.read(NODE_FILE).decode().strip()}"]
