@@ -1,0 +1,110 @@
+"""Switchover and failback from either node, over a pipe instead of ssh; and two operators at one moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tanist.model.errors import Busy, Failed, NotProved, Refused, TanistError
+from tanist.runs.release import release
+from tanist.runs.switchover import switchover
+from tanist.runs.takeover import TakeoverOptions, takeover
+from tests.unit.runs.picture import differences, take
+from tests.unit.runs.test_runs_takeover import claim_of, is_active
+from tests.unit.runs.world import World
+
+
+@pytest.mark.requirement("A05", "A59", "A64", "A65", "A66", "A67")
+@pytest.mark.parametrize("typed_on", ["owner", "target"])
+def test_there_and_back_three_times_without_drift(world: World, typed_on: str) -> None:
+    first = {name: take(world, name) for name in world.nodes}
+    for epoch in range(2, 8):
+        owner, target = ("ec-a", "ec-b") if epoch % 2 == 0 else ("ec-b", "ec-a")
+        switchover(world.session(owner if typed_on == "owner" else target), target, "maintenance")
+        assert is_active(world, target) and not is_active(world, owner)
+        assert claim_of(world, target) == (target, epoch, "held")
+    for name, before in first.items():
+        assert set(differences(before, take(world, name))) <= {"claim"}, name
+    assert world.violations == ()
+
+
+def test_a_target_that_is_not_fit_stops_nothing(world: World) -> None:
+    before = take(world, "ec-a")
+    world.b.files.remove("/opt/oc/bin/check")
+    with pytest.raises(Refused, match=r"ec-b is not ready: refused: .*not installed"):
+        switchover(world.session("ec-a"), "", "")
+    assert differences(before, take(world, "ec-a")) == {}
+    with pytest.raises(Refused, match="not installed"):
+        switchover(world.session("ec-b"), "", "")
+    assert differences(before, take(world, "ec-a")) == {}
+
+
+def test_a_target_that_fails_after_the_release_says_what_to_type(world: World) -> None:
+    world.b.units["oc-ec.service"].fails = True
+    with pytest.raises(Failed, match="ec-b did not take it") as caught:
+        switchover(world.session("ec-a"), "ec-b", "")
+    assert "tanist takeover oc" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("node", "to", "says"),
+    [
+        ("ec-a", "ec-a", "is the active node of oc already"),
+        ("ec-a", "ec-z", "there is no node 'ec-z'"),
+    ],
+)
+def test_a_switchover_to_nowhere_is_refused(world: World, node: str, to: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        switchover(world.session(node), to, "")
+
+
+def test_a_switchover_needs_a_living_owner(orphan: World) -> None:
+    with pytest.raises(Refused, match="a switchover needs a living owner") as caught:
+        switchover(orphan.session("ec-b"), "", "")
+    assert "--dry-run" in caught.value.next_step
+
+
+# -- two operators
+def try_takeover(world: World, name: str, errors: dict[str, TanistError]) -> None:
+    try:
+        takeover(world.session(name), TakeoverOptions(reason=f"from {name}"))
+    except (Busy, NotProved, Refused, Failed) as error:
+        errors[name] = error
+
+
+def one_active(world: World, errors: dict[str, TanistError]) -> None:
+    active = [name for name in world.nodes if is_active(world, name)]
+    assert len(active) + len(errors) == 2 and len(active) <= 1, (active, errors)
+    assert world.violations == ()
+
+
+@pytest.mark.requirement("A05")
+@pytest.mark.parametrize("first", ["ec-a", "ec-b"])
+def test_a_second_operator_at_any_moment_of_a_takeover_changes_nothing(
+    new_world: Callable[..., World], first: str
+) -> None:
+    """The other takeover is tried right after each kind of change of the first one."""
+    moments = ("files.write /run/tanist/oc/intent", "files.append", "mount_device", "files.overwrite", "add_address")
+    other = "ec-b" if first == "ec-a" else "ec-a"
+    for moment in moments:
+        world, errors = new_world(), dict[str, TanistError]()
+        release(world.session("ec-a"))
+        world.nodes[first].then.append((moment, lambda w=world, e=errors: try_takeover(w, other, e)))  # type: ignore[misc]
+        try_takeover(world, first, errors)
+        one_active(world, errors)
+        assert is_active(world, first) or is_active(world, other), (moment, errors)
+
+
+@pytest.mark.requirement("A05")
+def test_two_operators_at_once_make_at_most_one_node_active(new_world: Callable[..., World]) -> None:
+    for _ in range(4):
+        world, errors = new_world(), dict[str, TanistError]()
+        release(world.session("ec-a"))
+        threads = [threading.Thread(target=try_takeover, args=(world, name, errors)) for name in world.nodes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        one_active(world, errors)
