@@ -1,0 +1,74 @@
+"""One instance of every kind of step and of every record body, with each field off its default."""
+
+from __future__ import annotations
+
+from tanist.model import run as r
+from tanist.model import steps as s
+from tanist.model.definition import Health
+from tanist.model.evidence import Evidence, Outcome, Says, Verdict
+from tanist.model.host import Address, IdMap
+
+MAP = IdMap(users=((0, 0, 101), (101, 102, 1), (102, 101, 1)), groups=((0, 0, 4294967295),))
+ADDRESS = Address(interface="svc0", address="10.88.0.60", prefix=24)
+CHECK = Health(
+    kind="command", address="10.88.0.60", port=1, url="http://x/", argv=("/bin/check", "-v"), user="oc", timeout=2.5
+)
+STEPS: tuple[s.StepSpec, ...] = (
+    s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=("noatime",), idmap=MAP),
+    s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=(), idmap=None),
+    s.MapTree(target="/tree", idmap=MAP),
+    s.HoldClaim(tree="/tree", controller="oc", node="ec-a", epoch=2, run="r1", over=1),
+    s.InitAsset(tree="/tree", controller="oc", node="ec-a", run="r1", users=(("oc", 101),), groups=(("oc", 101),)),
+    s.MakeSshKeys(directory="/etc/keys", types=("ed25519", "rsa"), comment="ec"),
+    s.SaveOwn(paths=("/etc/oc",), into="/var/lib/own"),
+    s.PutPath(path="/etc/oc", store="/tree/capture", own="/var/lib/own"),
+    s.BindMount(source="/tree/a", target="/etc/opt/a"),
+    s.MountUnmapped(device="/dev/asset", target="/run/unmapped", fstype="ext4", options=("noatime",)),
+    s.WriteExports(path="/etc/exports.d/x.exports", lines=("/a *(ro)", "/b *(rw)")),
+    s.SetHostname(name="ec", own="ec-a", cover="/run/hostname"),
+    s.AddAddress(address=ADDRESS, probe_seconds=0.2),
+    s.StartService(unit="oc.service", start_timeout=1.5, stop_timeout=2.5),
+    s.CheckHealth(check=CHECK),
+    s.CoverSshKeys(unit="ssh.service", covers=(("/etc/keys/a", "/etc/ssh/a"),)),
+    s.ServeAlias(controller="oc", config="/run/sshd_config", text="ListenAddress ::1\n"),
+    s.ArmCron(paths=("/etc/cron.d/oc",), store="/tree/capture", own="/var/lib/own", parked="/etc/parked"),
+    s.SaveCapture(epoch=2, run="r1", parked=(("/etc/cron.d/oc", "/etc/parked/oc"),)),
+    s.Announce(addresses=(ADDRESS, ADDRESS)),
+    s.Reboot(boot_id="b1"),
+)
+VERDICT = Verdict(outcome=Outcome.NOT_PROVED, reasons=("silence",), would_suffice=("a word",))
+EVIDENCE = tuple(
+    Evidence(source="peer", about="ec-a", says=says, detail="“umlauts: äöü” and\nlines", seconds=0.25) for says in Says
+)
+PLAN = s.Plan(
+    title="acquire",
+    steps=tuple(
+        s.PlannedStep(id=f"acquire.{n}", says=type(spec).__name__, direction="undo" if n % 2 else "apply", spec=spec)
+        for n, spec in enumerate(STEPS)
+    ),
+)
+STARTED = r.RunStarted(
+    run="20260101T000000000-takeover-ec-b",
+    kind="takeover",
+    controller="oc",
+    node="ec-b",
+    who="jan",
+    reason="power failed",
+    attested="lamps out",
+    evidence=EVIDENCE,
+    verdict=VERDICT,
+    epoch=2,
+    tool="tanist 0",
+    in_force="20250101T000000000-init-ec-b",
+)
+BODIES: tuple[r.Body, ...] = (
+    STARTED,
+    r.PlanMade(part="acquire", plan=PLAN, capture="/tree/capture"),
+    r.StepBegun(step="acquire.1"),
+    r.StepDone(step="acquire.1", seconds=0.5),
+    r.StepFailed(step="acquire.1", error="no such device"),
+    r.StepUndoing(step="acquire.1"),
+    r.StepUndone(step="acquire.1", seconds=0.5),
+    r.Continued(direction="undo", who="jan", reason="enough", evidence=EVIDENCE, verdict=VERDICT),
+    r.RunEnded(outcome="undone", summary="as before", seconds=3.0),
+)
