@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tanist.model.host import Ran
 
 SSH_FAILED = 255
+# OpenSSH 9 prefers a key exchange that no quantum computer will break; it takes 0.08 s of processor time at each end,
+# 0.3 s more on a busy machine. What is said in a takeover is no secret by then. Servers without it agree on another.
+QUICK_KEYS = "KexAlgorithms=^curve25519-sha256"
 
 
 def host_key_alias(node: Node) -> str:
@@ -25,8 +28,12 @@ def host_key_alias(node: Node) -> str:
     return f"tanist-{node.name}"
 
 
-def ssh_command(node: Node, argv: Sequence[str], *, known_hosts: str, connect_timeout: int = 3) -> tuple[str, ...]:
-    """ssh joins its arguments and hands them to the remote shell: quoted here, so that it finds `argv` again."""
+def ssh_command(
+    node: Node, argv: Sequence[str], *, known_hosts: str, connect_timeout: int = 3, secret: bool = True
+) -> tuple[str, ...]:
+    """ssh joins its arguments and hands them to the remote shell: quoted here, so that it finds `argv` again.
+
+    `secret`: keys or passwords travel. Without, the connection is made with quicker keys."""
     options = (
         "BatchMode=yes",
         f"ConnectTimeout={connect_timeout}",
@@ -40,6 +47,7 @@ def ssh_command(node: Node, argv: Sequence[str], *, known_hosts: str, connect_ti
         "ServerAliveInterval=2",
         "ServerAliveCountMax=2",
         "LogLevel=ERROR",
+        *(() if secret else (QUICK_KEYS,)),
     )
     return ("ssh", *(f"-o{option}" for option in options), "-T", "--", node.ssh, shlex.join(argv))
 
@@ -53,14 +61,16 @@ def run_on_peer(
     timeout: float,
     known_hosts: str,
     connect_timeout: int = 3,
+    secret: bool = True,
 ) -> Ran:
     """Every status is an answer; OSError(ETIMEDOUT) at `timeout` seconds."""
-    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout)
+    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout, secret=secret)
     return host.run(command, stdin=stdin, timeout=timeout, ok=None)
 
 
 def open_peer(node: Node, argv: Sequence[str], *, known_hosts: str, connect_timeout: int = 3) -> Conversation:
-    """A long conversation with a command on the peer, as a context manager."""
+    """A long conversation with a command on the peer, as a context manager. No secrets travel."""
     from tanist.host.conversation import Conversation
 
-    return Conversation(ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout))
+    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout, secret=False)
+    return Conversation(command)

@@ -93,6 +93,7 @@ def ask_peer(session: Session, name: str) -> PeerWord | Unread:
         timeout=WORD_TIMEOUT,
         known_hosts=write_known_hosts(session),
         connect_timeout=CONNECT_TIMEOUT,
+        secret=False,
     )
     if ran.status != 0:
         return Unread(ran.complaint)

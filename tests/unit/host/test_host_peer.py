@@ -74,6 +74,13 @@ def test_ssh_understands_every_option_that_it_is_given() -> None:
     assert shown["userknownhostsfile"] == "/nowhere" and shown["requesttty"] == "false"
 
 
+def test_where_secrets_travel_openssh_chooses_the_key_exchange() -> None:
+    secret = ssh_command(node("root@ec2"), ["true"], known_hosts="/nowhere")
+    plain = ssh_command(node("root@ec2"), ["true"], known_hosts="/nowhere", secret=False)
+    assert not any("KexAlgorithms" in word for word in secret)
+    assert set(plain) - set(secret) == {"-oKexAlgorithms=^curve25519-sha256"}
+
+
 def test_a_peer_that_refuses_is_told_from_a_command_that_fails() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
