@@ -105,6 +105,7 @@ def tell(lab: Lab, screen: Screen, names: list[Kind], verdict: Verdict) -> None:
 
 
 def stopped(screen: Screen, why: str, status: int) -> int:
+    """Says what was being done; of a long error its begin and its end."""
     doing = f" while: {screen.doing_now}" if screen.doing_now else ""
     first, *more = why.splitlines() or ["?"]
     screen.line(f"\nstopped{doing}", "red")

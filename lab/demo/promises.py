@@ -54,6 +54,7 @@ class Verdict:
         subjects = [""] if promise in OF_THE_PAIR else list(self.controllers)
         shown = {subject: self._choose(promise, subject) for subject in subjects}
         lines = [self._label(subject) + one.text for subject, found in shown.items() for one in found]
+        lines += [one.evidence[0] for found in shown.values() for one in found if not one.good and one.evidence]
         lines += [self._label(subject) + "never came to it" for subject, found in shown.items() if not found]
         return promise.value, lines, all(found and all(one.good for one in found) for found in shown.values())
 
