@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
+GLANCE = 0.2  # seconds of listening where no proof will rest on silence: an address in use answers in a millisecond
 
 
 def gather(
@@ -43,9 +44,13 @@ def gather(
     known_macs: Mapping[str, str] | None = None,
     budget_seconds: float = 0.8,
     word_seconds: float = 10.0,
+    glance: bool = False,
 ) -> tuple[Evidence, ...]:
-    """`attestation`: what a person says, "" for none, and `who` says it. `known_macs`: MAC address to "ec-a svc0"."""
-    looks, window = Looks(host), budget_seconds * WATCHED
+    """`attestation`: what a person says, "" for none, and `who` says it. `known_macs`: MAC address to "ec-a svc0".
+
+    `glance`: the wire is listened to for a moment only, and each peer's word is waited for over the whole budget,
+    whether its addresses answered or not. No proof may rest on the silence in it."""
+    looks, window = Looks(host), GLANCE if glance else budget_seconds * WATCHED
     targets = choose_targets(host, controller, me)
     for interface in sorted({target.interface for target in targets if target.probed}):
         asked = tuple(target for target in targets if target.probed and target.interface == interface)
@@ -56,7 +61,7 @@ def gather(
     peers = [node.name for node in controller.peers(me)]
     for name in peers:
         looks.begin(f"peer {name}", partial(ask_peer, name))
-    looks.wait([key for key in looks.begun if not key.startswith("peer ")], budget_seconds)
+    looks.wait([key for key in looks.begun if glance or not key.startswith("peer ")], budget_seconds)
     wire = Wire.of(targets, looks, known_macs or {})
     looks.wait([f"peer {name}" for name in peers if not wire.is_silent(name)], word_seconds)
 

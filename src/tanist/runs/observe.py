@@ -35,6 +35,14 @@ def observe(session: Session, attestation: str) -> Observation:
         )
     if claim.controller != session.name:
         raise Refused(f"the asset belongs to the controller {claim.controller!r}, not to {session.name!r}")
+    if claim.state == "released":
+        glance = look(session, claim, attestation, glance=True)
+        if proved_by_facts(session, glance.evidence):
+            return glance
+    return look(session, claim, attestation, glance=False)
+
+
+def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> Observation:
     words: list[PeerWord] = []
 
     def ask(name: str) -> PeerWord | Unread:
@@ -50,9 +58,16 @@ def observe(session: Session, attestation: str) -> Observation:
         ask_peer=ask,
         attestation=attestation,
         who=session.who,
+        glance=glance,
     )
     verdict = decide(evidence, session.node)
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
+
+
+def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:
+    """A release or the owner's own word proves it. Only a person's word would need the silence that a glance lacks."""
+    facts = tuple(item for item in evidence if item.source != "attestation")
+    return decide(facts, session.node).outcome is Outcome.PROVED
 
 
 def demand_proof(session: Session, observation: Observation) -> None:

@@ -166,6 +166,25 @@ def test_a_word_that_comes_although_the_address_is_silent_counts(pair: Pair) -> 
     assert one(pair.gather(says("inactive")), "peer").says is Says.INACTIVE
 
 
+def test_a_glance_ends_as_soon_as_the_word_is_there_and_listens_for_a_moment(pair: Pair) -> None:
+    pair.owner.reboot()
+    began = time.monotonic()
+    evidence = gather(pair.host, CONTROLLER, "ec-b", ask_peer=says("inactive"), budget_seconds=30, glance=True)
+    assert time.monotonic() - began < 10
+    assert "did not answer on svc0 for 0.2 s" in one(evidence, "service-address").detail
+
+
+def test_in_a_glance_the_word_of_a_silent_node_is_waited_for(pair: Pair) -> None:
+    pair.owner.power_off()
+
+    def slow(node: str) -> PeerWord:
+        time.sleep(0.5)
+        return PeerWord(node=node, state="active", detail="slow")
+
+    evidence = gather(pair.host, CONTROLLER, "ec-b", ask_peer=slow, budget_seconds=10, glance=True)
+    assert one(evidence, "peer").says is Says.ACTIVE
+
+
 def test_a_moving_mmp_block_is_somebody_at_work(pair: Pair) -> None:
     pair.owner.power_off()
     sleep, beats = pair.host.sleep, itertools.count(100)
