@@ -95,11 +95,8 @@ def decorate(path: Path, what: str, number: int) -> None:
 
 
 @pytest.fixture
-def world(new_host: Callable[..., FakeHost], monkeypatch: pytest.MonkeyPatch) -> FakeHost:
-    host = new_host("random", 2001, web=2002)
-    monkeypatch.setattr(type(host.files), "sync", lambda self, path: None)  # slow, and no power fails here
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
-    return host
+def world(new_host: Callable[..., FakeHost]) -> FakeHost:
+    return new_host("random", 2001, web=2002)
 
 
 @pytest.mark.requirement("A34", "A54", "A66")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tanist.capture.ownership import missing_accounts
+from tanist.capture.put import temporary_name
 from tanist.capture.restore import compare_path, restore_path
 from tanist.capture.store import load_manifest, save_store
 from tanist.host.fake import FakeHost
@@ -129,6 +130,11 @@ def _same_size(top: Path) -> None:
     os.utime(top / "tool", ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def _immutable_and_altered(top: Path) -> None:
+    (top / "tool").write_text("altered")
+    set_flags(top / "tool", ("immutable",))
+
+
 def _file_to_directory(top: Path) -> None:
     (top / "main.conf").unlink()
     (top / "main.conf" / "x").mkdir(parents=True)
@@ -181,6 +187,7 @@ ALTERED: dict[str, Callable[[Path], object]] = {
     "more files": _grow,
     "less": lambda top: (top / "conf.d" / "big").unlink(),
     "content": _same_size,
+    "content that nobody may change": _immutable_and_altered,
     "mode": lambda top: os.chmod(top / "main.conf", 0o777),
     "owner": lambda top: os.chown(top / "tool", 5, 6),
     "xattr": lambda top: os.removexattr(top / "main.conf", "user.note"),
@@ -340,3 +347,55 @@ def test_a_mount_inside_an_owned_directory_is_never_emptied(rich: FakeHost) -> N
     done = subprocess.run(argv, check=True, capture_output=True, text=True)
     assert "mounted" in done.stdout
     assert at(rich, "/kept/f").read_text() == "precious"
+
+
+def test_hard_links_of_an_immutable_file_come_back(host: FakeHost) -> None:
+    at(host).mkdir()
+    (at(host) / "a").write_text("x")
+    os.link(at(host) / "a", at(host) / "b")
+    set_flags(at(host) / "a", ("immutable",))
+    before = snapshot(at(host))
+    save(host)
+    host.files.remove_tree(PG)
+    restore_path(host, "/store", PG)
+    assert snapshot(at(host)) == before
+
+
+def test_what_a_killed_restore_left_goes_even_when_nothing_differs(host: FakeHost) -> None:
+    """As after an undo: the node's own file was still in place."""
+    host.files.write("/etc/one", b"1")
+    save(host, "/etc/one")
+    host.files.write(f"/etc/{temporary_name('/etc/one')}", b"half of it")
+    restore_path(host, "/store", "/etc/one")
+    assert host.files.list("/etc") == ("one",)
+
+
+def test_an_account_that_only_a_missing_parent_needs_is_named_too(host: FakeHost) -> None:
+    host.files.make_directory("/etc/deep")
+    host.files.write("/etc/deep/one", b"1")
+    os.chown(at(host, "/etc/deep"), 2001, 2001)
+    save(host, "/etc/deep/one")
+    host.files.remove_tree("/etc/deep")
+    del host.users["postgres"]
+    with pytest.raises(Refused, match="lacks user postgres:"):
+        restore_path(host, "/store", "/etc/deep/one")
+    assert host.files.list("/etc") == ()
+
+
+def test_a_restore_is_on_disk_when_it_returns(rich: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(type(rich.files), "sync", lambda self, path: synced.append(path))
+    save(rich)
+    restore_path(rich, "/store", PG)
+    assert synced == []
+    (at(rich) / "tool").unlink()
+    restore_path(rich, "/store", PG)
+    assert synced == ["/etc"]
+
+
+def test_success_is_what_was_looked_at(rich: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(rich)
+    os.chmod(at(rich) / "tool", 0o700)
+    monkeypatch.setattr(os, "chmod", lambda *_, **__: None)
+    with pytest.raises(Failed, match=r"/etc/pg/tool still has mode 0700, not 4750"):
+        restore_path(rich, "/store", PG)
