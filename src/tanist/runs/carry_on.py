@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from tanist.engine import Engine
+from tanist.engine import Engine, handler_of
 from tanist.facts.storage import read_claim_offline
-from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
-from tanist.journal.state import RunState
-from tanist.model.claim import Claim
+from tanist.journal.state import RunState, read_run
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import HoldClaim, MapTree, MountTree, PlannedStep
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back
-from tanist.runs.boot import drive_start
+from tanist.runs.boot import drive_start, start
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.observe import Observation, demand_proof, observe
-from tanist.runs.release import drive_release, has_let_go
+from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
-from tanist.runs.session import Session, clear_active, exclusive, forget_active, load_run
+from tanist.runs.session import Session, clear_active, exclusive, forget_active, load_run, read_active
 from tanist.runs.takeover import TakeoverOptions, drive_takeover
 from tanist.steps.registry import HANDLERS
-from tanist.steps.storage import mounted_at
 
 
 def resume(session: Session) -> None:
@@ -37,7 +34,7 @@ def continue_run(session: Session, journal: Journal) -> None:
     state = session.engine(journal).state
     if state.undoing:
         raise Refused(f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}")
-    observation = look_again(session, state)
+    observation = look_again(session, journal, state)
     journal.append(
         Continued(
             direction="resume",
@@ -55,7 +52,7 @@ def continue_run(session: Session, journal: Journal) -> None:
         case "start":
             drive_start(session, journal)
         case "release":
-            drive_release(session, journal)
+            resume_release(session, journal)
         case "restore":
             drive_restore(session, journal)
 
@@ -70,9 +67,12 @@ def demand_open_run(session: Session) -> Journal:
     return journal
 
 
-def look_again(session: Session, state: RunState) -> Observation | None:
+def look_again(session: Session, journal: Journal, state: RunState) -> Observation | None:
     """A run that still has to take the asset (or to take it again, after a boot) needs a verdict of today."""
-    if state.started.kind not in ("takeover", "start") or tree_is_here(session, state):
+    if state.started.kind == "release":
+        if read_hold(session, journal) != "away":
+            return None
+    elif state.started.kind not in ("takeover", "start") or tree_is_here(session, state):
         return None
     observation = observe(session, state.started.attested)
     demand_proof(session, observation)
@@ -96,10 +96,8 @@ def undo(session: Session, reason: str = "") -> None:
         journal = demand_open_run(session)
         engine = session.engine(journal)
         state = engine.state
-        if state.started.kind == "release" and not still_owns(session, state):
-            session.note("the asset is not this node's any more: the release is finished instead")
-            journal.append(Continued(direction="resume", who=session.who, reason=reason))
-            drive_release(session, journal)
+        if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
+            undo_release(session, journal, hold, reason)
             return
         journal.append(Continued(direction="undo", who=session.who, reason=reason))
         begun = session.host.monotonic()
@@ -112,15 +110,37 @@ def undo(session: Session, reason: str = "") -> None:
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
 
 
-def still_owns(session: Session, state: RunState) -> bool:
-    """A release can be taken back only while the tree is here and nobody else has held its claim since."""
-    controller = session.controller
-    if has_let_go(session, state):
-        return False
-    if controller.asset.kind == "filesystem" and mounted_at(session.host, controller.tree) is None:
-        return False
-    claim = load_claim(session.host, controller.tree)
-    return isinstance(claim, Claim) and (claim.node, claim.epoch) == (session.node, state.started.epoch)
+def resume_release(session: Session, journal: Journal) -> None:
+    """After a boot the tree is mounted once more, for a last capture and for the claim. Where another node has taken
+    it since, only this node's own files are given back."""
+    hold = read_hold(session, journal)
+    in_force = load_run(session, read_run(journal.records).started.in_force).steps
+    if hold == "away":
+        for step in in_force:
+            if isinstance(step.spec, (MountTree, MapTree)):
+                handler_of(step).apply(step.spec, session.context)
+                session.note(f"to be released: {step.says}")
+    if hold != "lost":
+        drive_release(session, journal)
+        return
+    plan = build_give_back(in_force)
+    session.engine(journal).execute("give-back", lambda: PlanMade(part="give-back", plan=plan))
+    clear_active(session)
+    finish(session, journal, f"{session.name} was taken over by another node; {session.node} is itself again")
+
+
+def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) -> None:
+    """Nothing that is still running could be kept: begun again from the claim, or finished."""
+    if hold != "away":
+        session.note("the asset is not this node's any more: the release is finished instead")
+        journal.append(Continued(direction="resume", who=session.who, reason=reason))
+        resume_release(session, journal)
+        return
+    observation = observe(session, "")
+    demand_proof(session, observation)
+    journal.append(Continued(direction="undo", who=session.who, reason=reason))
+    finish(session, journal, f"a boot ended it; {session.node} still holds the claim and starts again", None, "undone")
+    start(session, read_active(session), observation)
 
 
 def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:

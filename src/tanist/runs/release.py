@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from tanist.capture.habackup import capture
 from tanist.engine import Event, StepFailure
 from tanist.facts.node import read_node_facts
+from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.steps import MapTree, MountTree
+from tanist.model.unread import Unread
 from tanist.plan.release import build_release, letting_go
 from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
@@ -28,6 +31,8 @@ from tanist.runs.session import (
 )
 from tanist.runs.takeover import verify
 from tanist.steps.storage import mounted_at
+
+Hold = Literal["here", "away", "let-go", "lost"]
 
 
 def release(session: Session, reason: str = "", on_let_go: Callable[[], None] = lambda: None) -> None:
@@ -89,7 +94,7 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
         )
         verify(session, engine)
     except StepFailure as failure:
-        if has_let_go(session, engine.state):
+        if read_hold(session, journal) != "here":
             raise
         session.note("the asset was not let go: bringing the controller up again")
         engine.undo()
@@ -113,6 +118,30 @@ def has_let_go(session: Session, state: RunState) -> bool:
             return state.status[last.id] == "done"
         return mounted_at(session.host, last.spec.target) is None
     return False
+
+
+def read_hold(session: Session, journal: Journal) -> Hold:
+    """What this node still has of the asset, asked of the host and of the disk, not of the journal alone.
+
+    here: all of it, so that the release can go on or be taken back. away: the claim, but a boot took down the rest.
+    let-go: nothing, or nothing that may be brought up again: there is only forward. lost: nothing, another node has
+    taken it since, and only this node's own files are left to be given back.
+    """
+    state, controller = read_run(journal.records), session.controller
+    if has_let_go(session, state):
+        return "let-go"
+    claim = read_claim_offline(session.host, controller.asset, controller.tree)
+    mounted = controller.asset.kind == "directory" or mounted_at(session.host, controller.tree) is not None
+    here = mounted and journal.records[0].boot == session.host.boot_id()
+    if isinstance(claim, Unread):
+        if here:
+            return "here"
+        raise Refused(f"the tree is not here, and the claim on the asset can't be read: {claim.why}")
+    if (claim.node, claim.epoch) != (session.node, state.started.epoch):
+        return "let-go" if here else "lost"
+    if claim.state == "released" and not here:
+        return "let-go"
+    return "here" if here else "away"
 
 
 def _watch(session: Session, journal: Journal, on_let_go: Callable[[], None]) -> Callable[[Event], None]:
