@@ -256,6 +256,9 @@ class FakeHost:
             self.sleep(seconds)
         return found
 
+    def begin_probe(self, addresses: Sequence[Address], seconds: float) -> None:  # noqa: ARG002 - probes are instant
+        self.network.check_usable(addresses)
+
     def announce_addresses(self, addresses: Sequence[Address]) -> None:
         self.network.check_usable(addresses)
         with self._changing(f"announce {' '.join(address.address for address in addresses)}"):

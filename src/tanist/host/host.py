@@ -99,6 +99,11 @@ class Host(Protocol):
         """
         ...
 
+    def begin_probe(self, addresses: Sequence[Address], seconds: float) -> None:
+        """A head start: ask from now on, without waiting. The next `probe_addresses` of the same addresses has listened
+        since now, for at least its `seconds` and until it is called. OSError as there."""
+        ...
+
     def announce_addresses(self, addresses: Sequence[Address]) -> None:
         """One round of gratuitous ARP request and reply (or unsolicited NA) for each address."""
         ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import os
 import selectors
 import socket
 import struct
@@ -26,6 +27,7 @@ from tanist.model.host import Address, Answer
 
 PROBES = 3
 SHARES = 4  # probes at 0, 1/4 and 2/4 of the window: the last one has half of it to be answered
+FRESH = 5.0  # seconds that a head start may last: whoever comes later asks anew
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST = 263, 1, 0
 PACKET_OUTGOING = 4
 SO_ATTACH_FILTER = 26
@@ -70,7 +72,52 @@ class _Ear:
 
 def probe_addresses(addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
     """Who answers, or asks for the same: each (address, MAC) once. Returns early once every address has an answer."""
-    wanted = {address.address for address in addresses}
+    ears = _open_ears(addresses)
+    try:
+        found = _listen(ears, {address.address for address in addresses}, seconds)
+    finally:
+        threading.Thread(target=_close, args=(ears,), daemon=True).start()
+    _check_silence(addresses, found)
+    return found
+
+
+class HeadStart:
+    """A probe that was begun before its answer is wanted: it goes on asking and listening until `finish`.
+
+    OSError at once when the wire can't be asked."""
+
+    def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
+        self._addresses, self._seconds = tuple(addresses), seconds
+        self._found: tuple[Answer, ...] | OSError = ()
+        ears = _open_ears(addresses)
+        self._wanted = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._thread = threading.Thread(target=self._ask, args=(ears,), daemon=True)
+        self._began = time.monotonic()
+        self._thread.start()
+
+    def _ask(self, ears: list[_Ear]) -> None:
+        wanted = {address.address for address in self._addresses}
+        try:
+            self._found = _listen(ears, wanted, self._seconds, self._wanted)
+        except OSError as error:
+            self._found = error
+        finally:
+            _close(ears)
+
+    def finish(self, seconds: float) -> tuple[Answer, ...] | None:
+        """What a probe of that length which ends now has heard. None when this one is no such probe."""
+        os.eventfd_write(self._wanted, 1)
+        self._thread.join()
+        os.close(self._wanted)
+        if seconds > self._seconds or time.monotonic() > self._began + FRESH:
+            return None
+        if isinstance(self._found, OSError):
+            raise self._found
+        _check_silence(self._addresses, self._found)
+        return self._found
+
+
+def _open_ears(addresses: Sequence[Address]) -> list[_Ear]:
     ears: list[_Ear] = []
     try:
         for interface, mac in _usable_macs(addresses).items():
@@ -79,12 +126,16 @@ def probe_addresses(addresses: Sequence[Address], seconds: float) -> tuple[Answe
                 packed = {socket.inet_pton(family, item): item for item in own if _family(item) == family}
                 if packed:
                     ears.append(_open_ear(interface, mac, packed))
-        found = _listen(ears, wanted, seconds)
-    finally:
-        threading.Thread(target=_close, args=(ears,), daemon=True).start()
-    if wanted - {answer.address for answer in found}:
-        _usable_macs(addresses)  # the line may have dropped meanwhile: then silence says nothing
-    return found
+    except OSError:
+        _close(ears)
+        raise
+    return ears
+
+
+def _check_silence(addresses: Sequence[Address], found: Iterable[Answer]) -> None:
+    """The line may have dropped meanwhile: then silence says nothing."""
+    if {address.address for address in addresses} - {answer.address for answer in found}:
+        _usable_macs(addresses)
 
 
 def announce_addresses(addresses: Sequence[Address]) -> None:
@@ -151,23 +202,31 @@ def _attach_filter(sock: socket.socket) -> None:
     )
 
 
-def _listen(ears: Sequence[_Ear], wanted: set[str], seconds: float) -> tuple[Answer, ...]:
+def _listen(ears: Sequence[_Ear], wanted: set[str], seconds: float, until: int | None = None) -> tuple[Answer, ...]:
+    """`until`: an eventfd. The window is at least `seconds` long then, asks all along, and ends when it is written."""
     start = time.monotonic()
-    rounds = [start + seconds * number / SHARES for number in range(PROBES)]
+    asked, end = 0, start + (seconds if until is None else FRESH)
     found: dict[Answer, None] = {}
     with selectors.DefaultSelector() as selector:
         for ear in ears:
             selector.register(ear.socket, selectors.EVENT_READ, ear)
+        if until is not None:
+            selector.register(until, selectors.EVENT_READ)
         while wanted - {answer.address for answer in found}:
             now = time.monotonic()
-            if rounds and now >= rounds[0]:
-                rounds.pop(0)
+            due = start + seconds * asked / SHARES if asked < PROBES or until is not None else end
+            if now >= end:
+                break
+            if now >= due:
+                asked += 1
                 _ask_all(ears)
                 continue
-            if now >= start + seconds:
-                break
-            for key, _ in selector.select((rounds[0] if rounds else start + seconds) - now):
-                found.update(dict.fromkeys(key.data.hear()))
+            for key, _ in selector.select(min(due, end) - now):
+                if key.data is None:
+                    selector.unregister(key.fileobj)
+                    until, end = None, max(start + seconds, now)
+                else:
+                    found.update(dict.fromkeys(key.data.hear()))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from tanist.model.run import PlanMade, RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
-from tanist.plan.assume import build_assume
+from tanist.plan.assume import PROBE_SECONDS, build_assume, service_addresses
 from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
@@ -33,6 +34,7 @@ from tanist.runs.session import (
     read_active,
     save_active,
 )
+from tanist.steps.network import has_address
 
 Look = Callable[[Session, str], Observation]
 
@@ -101,6 +103,7 @@ def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions)
     """All parts of a takeover, from wherever its journal stands. A failure that must not stay is undone here."""
     engine = session.engine(journal)
     begun = session.host.monotonic()
+    ask_for_addresses(session)
     try:
         engine.execute("acquire", lambda: plan_acquire(session, engine))
         if "claim" not in engine.state.parts:
@@ -122,6 +125,14 @@ def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions)
     save_active(session, state.started.run, state.started.epoch)
     finish(session, journal, f"{session.node} is the active node, epoch {state.started.epoch}", begun)
     after_becoming_active(session, state)
+
+
+def ask_for_addresses(session: Session) -> None:
+    """The last look before they are used goes on beside the mount and the files; the step that adds one collects it."""
+    for address in service_addresses(session.controller, session.node):
+        with contextlib.suppress(OSError):  # then the step asks for itself, and tells what is wrong
+            if not has_address(session.host, address):
+                session.host.begin_probe([address], PROBE_SECONDS)
 
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:

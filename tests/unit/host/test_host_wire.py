@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tanist.host import netlink, wire
+from tanist.host.local import LocalHost
 from tanist.model.host import Address, Answer
 from tests.unit.host.machines import PORT, Neighbour, in_namespaces, shell
 
@@ -140,5 +141,74 @@ def test_peer_prefix_and_local_addresses_are_listed_as_the_kernel_has_them() -> 
             netlink.add_address(item)
         (port,) = (item for item in netlink.read_interfaces() if item.name == PORT)
         assert set(many) <= set(port.addresses), "a list longer than one packet is whole"
+
+    in_namespaces(body)
+
+
+def test_a_probe_that_was_begun_before_has_listened_all_the_while() -> None:
+    def body() -> None:
+        neighbour = Neighbour()
+        host = LocalHost()
+        host.begin_probe([V4], 0.2)
+        time.sleep(0.3)
+        neighbour.add("10.88.0.50/24")  # after the window of a probe that was made once: it goes on asking
+        time.sleep(0.1)
+        assert host.probe_addresses([V4], 0.2) == (Answer(address=V4.address, mac=neighbour.mac),)
+
+    in_namespaces(body)
+
+
+def test_a_head_start_shortens_the_wait_and_not_the_window() -> None:
+    def body() -> None:
+        Neighbour()
+        for ahead, least, most in ((0.0, 0.39, 2.0), (0.8, 0.0, 0.38)):
+            host = LocalHost()
+            host.begin_probe([V4], 0.4)
+            time.sleep(ahead)
+            before = time.monotonic()
+            assert host.probe_addresses([V4], 0.4) == ()
+            assert least < time.monotonic() - before < most
+
+    in_namespaces(body)
+
+
+def test_a_head_start_is_used_once_and_not_for_a_longer_window() -> None:
+    def body() -> None:
+        Neighbour()
+        host = LocalHost()
+        host.begin_probe([V4], 0.1)
+        time.sleep(0.2)
+        for _ in range(2):
+            before = time.monotonic()
+            assert host.probe_addresses([V4], 0.3) == ()
+            assert time.monotonic() - before > 0.29
+
+    in_namespaces(body)
+
+
+def test_a_head_start_on_a_line_that_drops_is_no_silence() -> None:
+    def body() -> None:
+        neighbour = Neighbour()
+        host = LocalHost()
+        host.begin_probe([V4], 0.1)
+        time.sleep(0.2)
+        neighbour.do(f"ip link set {neighbour.far} down")
+        with pytest.raises(OSError, match="the wire cannot be asked"):
+            host.probe_addresses([V4], 0.1)
+        with pytest.raises(OSError, match="no carrier"):
+            host.begin_probe([V4], 0.1)
+
+    in_namespaces(body)
+
+
+def test_a_head_start_that_is_old_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body() -> None:
+        monkeypatch.setattr(wire, "FRESH", 0.2)
+        neighbour = Neighbour()
+        host = LocalHost()
+        host.begin_probe([V4], 0.1)
+        time.sleep(0.4)
+        neighbour.add("10.88.0.50/24")
+        assert host.probe_addresses([V4], 0.1) == (Answer(address=V4.address, mac=neighbour.mac),)
 
     in_namespaces(body)
