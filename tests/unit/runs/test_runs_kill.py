@@ -183,6 +183,33 @@ def test_after_a_power_cut_the_node_stays_inert_until_a_person_ends_the_run(roun
     assert after > 50
 
 
+@MODES
+@pytest.mark.requirement("A40", "A42")
+def test_after_a_power_cut_in_a_release_resume_lets_go_and_undo_starts_from_the_claim(
+    rounds: Rounds, first: int
+) -> None:
+    for after in points(first):
+        if not rounds.is_active():
+            rounds.takeover()
+        killed = rounds.kill(after, rounds.release)
+        rounds.node.reboot()
+        session = rounds.world.session(ME)
+        gate(session)
+        held = bool(rounds.look()["claim"])
+        if rounds.is_open():
+            with pytest.raises(Refused, match="stays inert"):
+                boot(session)
+            expect_silence(rounds)
+            (rounds.resume if after // 6 % 2 else rounds.undo)()
+            assert rounds.is_active() == (held and not after // 6 % 2), f"power cut after change {after}"
+        else:
+            assert boot(session) == ("active" if held else "inert")
+        rounds.expect(rounds.active if rounds.is_active() else rounds.inert, f"power cut after change {after}")
+        if not killed:
+            break
+    assert after > 50
+
+
 def expect_silence(rounds: Rounds) -> None:
     node = rounds.node
     assert not {one.address for port in node.interfaces() for one in port.addresses} & set(ADDRESSES)
