@@ -55,7 +55,8 @@ def pair_up(on_disk: dict[str, int], here: dict[str, int], kind: str) -> tuple[M
     if missing:
         raise Refused(f"this node lacks the {kind} {', '.join(missing)}, which owns files on the disk")
     moved = tuple(Moved(name=name, on_disk=on_disk[name], here=here[name]) for name in sorted(on_disk))
-    if len({one.here for one in moved}) != len({one.on_disk for one in moved}):
+    pairs = {(one.on_disk, one.here) for one in moved}
+    if not len({one.here for one in moved}) == len({one.on_disk for one in moved}) == len(pairs):
         raise Refused(f"two {kind}s of the controller share one number on one side and not on the other")
     return moved
 
@@ -77,7 +78,8 @@ def build_extents(moved: tuple[Moved, ...]) -> tuple[Extent, ...]:
     """Extents over all ids: neighbours with one offset share an extent, everything else maps to itself."""
     extents: list[Extent] = []
     position = 0
-    for one in sorted(moved, key=lambda item: item.on_disk):
+    by_number = {one.on_disk: one for one in moved}  # two names may share a number
+    for one in sorted(by_number.values(), key=lambda item: item.on_disk):
         if one.on_disk > position:
             extents.append((position, position, one.on_disk - position))
         last = extents[-1] if extents else None
