@@ -133,7 +133,8 @@ def show_verdict(screen: Screen, verdict: Verdict) -> None:
     screen.table(("promised", "seen"), verdict.rows())
     screen.line()
     bad = sum(not good for _, _, good in verdict.rows())
-    total = render_seconds(screen.elapsed)
+    # times mean little without it
+    total = f"{render_seconds(screen.elapsed)}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
     if verdict.good:
         screen.line(f"  {len(verdict.rows())} promises, all kept; {total}", "green")
     else:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 INDENT = " " * 10
 COLOURS = {"bold": "1", "green": "32", "red": "1;31", "dim": "2", "cyan": "36"}
-LONG = 0.010  # seconds: steps below are added up in one line
+LONG = 0.020  # seconds: steps below are added up in one line
 BAR = 10
 
 

@@ -88,7 +88,7 @@ class Story:
         begun = time.monotonic()
         argv = ["tanist", "takeover", subject.name, "--attest", ATTEST]
         done = self.command(NEW, argv)
-        self.show_steps(NEW, subject)
+        self.screen.steps(self.read_steps(NEW, subject))
         state = self.lab.exec(NEW, ["tanist", "status", subject.name])
         good = done.returncode == 0 and state.returncode == 0
         text = f"exit status {done.returncode} in {render_seconds(time.monotonic() - begun)}"
@@ -122,7 +122,8 @@ class Story:
     def switchover(self, subject: Subject) -> None:
         begun = time.monotonic()
         done = self.command(NEW, ["tanist", "switchover", subject.name, "--to", OLD])
-        self.show_steps(OLD, subject)
+        steps = [(f"{node}: {says}", took) for node in (NEW, OLD) for says, took in self.read_steps(node, subject)]
+        self.screen.steps(steps)
         states = [self.lab.exec(node, ["tanist", "status", subject.name]) for node in (OLD, NEW)]
         codes = [one.returncode for one in states]
         good = done.returncode == 0 and codes == [0, 10]
@@ -147,12 +148,12 @@ class Story:
             self.screen.evidence([f"exit status {done.returncode}", *tail(done)])
         return done
 
-    def show_steps(self, node: str, subject: Subject) -> None:
+    def read_steps(self, node: str, subject: Subject) -> list[tuple[str, float]]:
         """The newest run's own account of its time, from tanist history."""
         done = self.lab.exec(node, ["tanist", "history", subject.name, "--json"])
-        lines = done.stdout.decode().splitlines()
-        if done.returncode == 0 and lines:
-            self.screen.steps([(says, seconds) for says, seconds in json.loads(lines[-1])["steps"]])
+        runs = [json.loads(line) for line in done.stdout.decode().splitlines()] if done.returncode == 0 else []
+        mine = [run for run in runs if run.get("node") == node]
+        return [(str(says), float(seconds)) for says, seconds in mine[-1]["steps"]] if mine else []
 
 
 def read_evidence(lines: Sequence[str]) -> list[str]:

@@ -75,7 +75,7 @@ def test_seconds_are_told_as_people_read_them(seconds: float, text: str) -> None
 
 def test_short_steps_are_one_line_and_no_time_is_lost() -> None:
     steps = [("start", 3.0), ("bind", 0.001), ("probe", 0.2), ("arm", 0.002)]
-    assert fold_steps(steps) == [("start", 3.0), ("probe", 0.2), ("2 more steps, each under 10 ms", 0.003)]
+    assert fold_steps(steps) == [("start", 3.0), ("probe", 0.2), ("2 more steps, each under 20 ms", 0.003)]
     assert shorten("abcdefgh", 6) == "abc..."
 
 
