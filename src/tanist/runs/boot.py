@@ -28,6 +28,7 @@ from tanist.runs.session import (
 from tanist.runs.takeover import verify
 from tanist.steps.files import park_cron
 from tanist.steps.services import is_running
+from tanist.steps.storage import mounted_at
 
 
 def gate(session: Session) -> None:
@@ -69,7 +70,10 @@ def boot(session: Session) -> str:
 
 
 def is_up(session: Session) -> bool:
-    services = session.controller.services
+    """Services that run without the tree are none of the controller's: something else started them."""
+    services, tree = session.controller.services, session.controller.tree
+    if session.controller.asset.kind == "filesystem" and mounted_at(session.host, tree) is None:
+        return False
     return bool(services) and all(is_running(session.host, one.unit) for one in services)
 
 

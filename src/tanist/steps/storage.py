@@ -9,6 +9,7 @@ from tanist.model.errors import Failed
 from tanist.model.host import Mount
 from tanist.model.steps import BindMount, MapTree, MountTree, MountUnmapped
 from tanist.steps.context import Context
+from tanist.steps.services import read_unit
 
 UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
@@ -20,8 +21,26 @@ def mounted_at(host: Host, target: str) -> Mount | None:
 
 
 def apply_mount_tree(spec: MountTree, context: Context) -> None:
+    if mounted_at(context.host, spec.target) is None:
+        refuse_hidden_services(spec, context)
     context.host.files.make_directory(spec.target)
     context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
+
+
+def refuse_hidden_services(spec: MountTree, context: Context) -> None:
+    """A service that was started by something else (a boot, a person) works on what lies below the mount point, and
+    goes on to write by path: seen, a PostgreSQL that stopped later wrote its own control file over the asset's."""
+    units = [one.unit for one in context.controller.services if not is_stopped(context.host, one.unit)]
+    if units:
+        raise Failed(
+            f"{', '.join(units)} runs already, on what lies below {spec.target}, and would write into the asset; "
+            f"stop it, and see what started it: systemctl list-dependencies --reverse {units[0]}"
+        )
+
+
+def is_stopped(host: Host, unit: str) -> bool:
+    """Starting and stopping count as running: both write."""
+    return read_unit(host, unit).get("ActiveState", "inactive") in ("inactive", "failed")
 
 
 def undo_mount_tree(spec: MountTree, context: Context) -> None:

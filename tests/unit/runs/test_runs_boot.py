@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tanist.model.errors import NotProved, Refused
+from tanist.model.errors import Failed, NotProved, Refused
 from tanist.model.host import Address
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import resume, undo
@@ -13,7 +13,7 @@ from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.steps.reboot import Rebooting
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import ATTEST, claim_of, is_active
-from tests.unit.runs.world import UNITS, World
+from tests.unit.runs.world import TREE, UNITS, World
 
 
 @pytest.mark.requirement("A62", "A64")
@@ -43,6 +43,23 @@ def test_the_owner_comes_up_again_with_the_same_epoch(world: World) -> None:
     assert differences(before, take(world, "ec-a")) == {}
     assert boot(world.session("ec-a")) == "active"
     assert "is up on ec-a already" in world.said("ec-a")
+
+
+@pytest.mark.parametrize("state", ["active", "activating"])
+def test_the_asset_is_not_mounted_under_services_that_a_boot_started_by_itself(world: World, state: str) -> None:
+    """They work on what lies below the mount point and write by path: into the asset, once it is there."""
+    world.a.power_off()
+    world.a.boot()
+    gate(world.session("ec-a"))
+    for unit in UNITS:
+        world.a.units[unit].state = state
+    with pytest.raises(Failed, match=f"{UNITS[0]}, {UNITS[1]} runs already, on what lies below {TREE}"):
+        boot(world.session("ec-a"))
+    assert not any(mount.target == TREE for mount in world.a.mounts())
+    for unit in UNITS:
+        world.a.units[unit].state = "inactive"
+    resume(world.session("ec-a"))
+    assert is_active(world, "ec-a")
 
 
 def test_a_standby_boots_inert(world: World) -> None:
