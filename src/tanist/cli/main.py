@@ -9,7 +9,7 @@ import os
 import sys
 
 from tanist import __version__
-from tanist.model.errors import Refused, TanistError
+from tanist.model.errors import Rebooting, Refused, TanistError
 
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def call(run: Callable[[], int]) -> int:
     except TanistError as error:
         report_error(error)
         return error.exit_status
+    except Rebooting as rebooting:
+        print("this machine restarts now, and the run goes on after the boot; then: tanist status", file=sys.stderr)
+        return rebooting.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -9,7 +9,7 @@
     └── Failed                       8   something may have been changed: node, step and the next command
 
 Exit status 0 is a verified end state, 1 is an error in tanist itself or a negative answer of a checking command,
-2 is a wrong command line; `tanist status` has its own (see docs/manual.md).
+2 is a wrong command line, 9 is Rebooting; `tanist status` has its own (see docs/manual.md).
 """
 
 from __future__ import annotations
@@ -67,3 +67,9 @@ class Failed(TanistError):
         super().__init__(message, next_step=next_step)
         self.node = node
         self.step = step
+
+
+class Rebooting(BaseException):
+    """The machine goes down now, and the run goes on after the boot. Not an Exception: nobody may swallow it."""
+
+    exit_status = 9

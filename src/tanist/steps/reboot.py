@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from tanist.model.errors import Rebooting as Rebooting
 from tanist.model.steps import Reboot
 from tanist.steps.context import Context
-
-
-class Rebooting(BaseException):
-    """The machine goes down now: nothing more is done in this boot. Not an Exception: nobody may swallow it."""
 
 
 def apply_reboot(spec: Reboot, context: Context) -> None:
