@@ -21,10 +21,13 @@ from tanist.runs.session import Session
 TRANSFER_TIMEOUT = 120.0  # seconds
 
 
-def mirror_to_peers(session: Session, names: Container[str] | None = None) -> None:
-    """To all other nodes, or to these. One that is not reachable is noted: the next capture brings what it lacks."""
+def mirror_to_peers(session: Session, names: Container[str] | None = None, *, ask_again: bool = True) -> None:
+    """To all other nodes, or to these. One that is not reachable is noted: the next capture brings what it lacks.
+    Without `ask_again`, a node that took the newest one in this boot is believed to have it still."""
     for node in session.controller.peers(session.node):
         if names is not None and node.name not in names:
+            continue
+        if not ask_again and took_newest(session, node):
             continue
         try:
             sent = mirror_to(session, node)
@@ -41,7 +44,22 @@ def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
     lacking = missing(names[:1], tuple(json.loads(ask(session, node, "list", b"").decode())))
     for name in lacking:
         ask(session, node, name, b"".join(send(session.host, f"{here}/{name}")))
+    if names:
+        session.host.files.write(noted(session, node), names[0].encode())
     return lacking
+
+
+def took_newest(session: Session, node: Node) -> bool:
+    newest = [one.name for one in list_generations(session.host, places.captures(session.controller.tree))[:1]]
+    try:
+        return [session.host.files.read(noted(session, node)).decode()] == newest
+    except FileNotFoundError:
+        return False
+
+
+def noted(session: Session, node: Node) -> str:
+    """Where the newest generation stands that a node took. A boot forgets it."""
+    return f"{places.runtime(session.name)}/mirrored-{node.name}"
 
 
 def ask(session: Session, node: Node, what: str, stdin: bytes) -> bytes:
