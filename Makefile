@@ -21,7 +21,7 @@ $(STAMP): tools/setup.sh requirements-dev.txt lab/packages.txt
 	@touch $@
 
 wheel: $(STAMP)
-	@$(PY) tools/wheel.py
+	@$(PY) tools/build_wheel.py
 
 check: $(STAMP)
 	@$(PY) -m ruff format --check -q . && $(PY) -m ruff check -q . && $(PY) -m mypy --no-error-summary

@@ -49,7 +49,8 @@ def main() -> int:
             print("       -- no test yet")
     unknown = sorted(set(collected.tests) - set(requirements))
     missing = [name for name in requirements if name not in collected.tests]
-    print(f"\n{len(requirements) - len(missing)} of {len(requirements)} are shown by a test; without: {' '.join(missing)}")
+    shown = len(requirements) - len(missing)
+    print(f"\n{shown} of {len(requirements)} are shown by a test; without: {' '.join(missing) or 'none'}")
     if unknown:
         print(f"markers that name no requirement: {' '.join(unknown)}")
     return 1 if unknown else 0

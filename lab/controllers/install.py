@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.lab import Lab
+from tools.build_wheel import wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = ("ec-a", "ec-b")
 INSTALL = """
 set -e
 [ -x /opt/tanist/bin/python ] || python3 -m venv /opt/tanist
-/opt/tanist/bin/pip install -q --no-index --no-deps --force-reinstall --disable-pip-version-check /root/dist/tanist-*.whl
+/opt/tanist/bin/pip install -q --no-index --no-deps --force-reinstall \\
+    --disable-pip-version-check /root/dist/tanist-*.whl
 /opt/tanist/bin/tanist setup --node "$1"
 """
 
 
-def built_wheel() -> Path:
-    sys.path.insert(0, str(ROOT / "tools"))
-    from wheel import wheel  # type: ignore[import-not-found]
-
-    found: Path = wheel()
-    return found
-
-
 def install_tanist(lab: Lab) -> None:
-    wheel = built_wheel()
+    built = wheel()
     with ThreadPoolExecutor(len(NODES)) as pool:
-        list(pool.map(lambda node: install_on(lab, node, wheel), NODES))
+        list(pool.map(lambda node: install_on(lab, node, built), NODES))
 
 
-def install_on(lab: Lab, node: str, wheel: Path) -> None:
+def install_on(lab: Lab, node: str, built: Path) -> None:
     lab.exec(node, ["mkdir", "-p", "/root/dist"], check=True)
-    lab.push(node, wheel, f"/root/dist/{wheel.name}")
+    lab.push(node, built, f"/root/dist/{built.name}")
     lab.exec(node, ["bash", "-c", INSTALL, "install", node], check=True, timeout=180)
 
 
