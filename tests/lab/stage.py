@@ -14,11 +14,12 @@ from lab.layout import node_spec
 
 Kind = Literal["postgresql", "opscenter"]
 MODULES = {"postgresql": postgresql, "opscenter": opscenter}
-# a directory's own time says that an entry came and went in it, which is true; what is in it is compared byte for byte
-PARENTS = {
-    "postgresql": ("/etc", "/etc/tanist/identity", "/etc/cron.d", "/etc/ssl/private", "/etc/ssl/certs"),
-    "opscenter": ("/etc", "/etc/tanist/identity", "/etc/cron.d", "/etc/exports.d"),
-}
+# A directory's own time says that an entry came and went in it, which is true; what is in it is compared byte for byte.
+# The exports are written afresh by each takeover.
+OWN_TIMES = (
+    *("/etc", "/etc/tanist/identity", "/etc/cron.d", "/etc/ssl/private", "/etc/ssl/certs", "/etc/exports.d"),
+    "/etc/exports.d/tanist-opscenter.exports",
+)
 ASK = """
 import http.client, json, sys
 method, path, token, body = sys.argv[1:]
@@ -140,7 +141,7 @@ class Stage:
 
     def changed(self, before: Fingerprint, after: Fingerprint) -> list[str]:
         """Every difference, but for the times of directories that a captured path came into and left."""
-        times = tuple(f"{path}: time " for path in PARENTS[self.kind])
+        times = tuple(f"{path}: time " for path in OWN_TIMES)
         return [line for line in diff(before, after) if not line.startswith(times)]
 
     def activity(self, node: str) -> list[str]:
@@ -149,7 +150,7 @@ class Stage:
         script += [f"systemctl is-active -q {unit} && echo {unit} runs" for unit in self.units]
         script += [f"ip -4 -o addr show dev svc0 | grep -qwF {self.address}/24 && echo has {self.address}"]
         script += [f"test -e {self.cron} && echo {self.cron} is there"]
-        script += [f"cat /etc/exports.d/* 2>/dev/null | grep -q . && echo exports {self.tree}"]
+        script += [f"test -s /etc/exports.d/tanist-{self.kind}.exports && echo exports {self.tree}"]
         script += ['set -- $(hostname; cat /etc/hostname); [ "$*" = "$0 $0" ] || echo is called $*', "true"]
         done = self.lab.exec(node, ["sh", "-c", "\n".join(script), node], check=True)
         return done.stdout.decode().splitlines()
