@@ -245,3 +245,13 @@ def test_a_manifest_goes_to_text_and_back(rich: FakeHost) -> None:
     manifest = load_manifest(rich, "/store")
     assert parse_manifest(render_manifest(manifest)) == manifest
     assert manifest.same_state(manifest)
+
+
+def test_a_size_in_files_tar_that_is_not_the_manifests_is_noticed(rich: FakeHost) -> None:
+    """Or tar, used by hand, would restore something else than tanist."""
+    manifest = json.loads(rich.files.read("/store/manifest.json"))
+    rich.files.overwrite("/store/files.tar", b"00000000001\0", entry(manifest, "tool")["offset"] - 512 + 124)
+    altered = hashlib.sha256(rich.files.read("/store/files.tar")).hexdigest()
+    forge(rich, lambda m: m["parts"]["files.tar"].update(sha256=altered))
+    with pytest.raises(BadCapture, match=r"tool: files\.tar has another size"):
+        verify_store(rich, "/store")
