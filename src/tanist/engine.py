@@ -7,29 +7,17 @@ up where a crash left it; `undo` takes back everything that was begun, last firs
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.errors import Failed, TanistError
+from tanist.model.event import Event as Event  # part of what the engine is called with
+from tanist.model.event import Report as Report
 from tanist.model.run import PlanMade, StepBegun, StepDone, StepFailed, StepUndoing, StepUndone
 from tanist.model.steps import PlannedStep
 from tanist.steps.context import Context, Handler
 from tanist.steps.registry import HANDLERS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """For whoever watches: one line of the timeline."""
-
-    kind: Literal["part", "begun", "done", "failed", "undone", "kept", "note"]
-    says: str
-    seconds: float = 0.0
-    step: PlannedStep | None = None
-
-
-Report = Callable[[Event], None]
 
 
 class StepFailure(Failed):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from tanist.engine import Event
+if TYPE_CHECKING:
+    from tanist.model.event import Event
+
 
 MARKS = {"done": "ok", "failed": "FAILED", "undone": "undone", "kept": "stands"}
 COLOURS = {"done": "32", "failed": "1;31", "undone": "33", "kept": "36"}

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tanist.model.definition import Controller
-from tanist.model.host import Address
 from tanist.model.standing import Standing
 from tanist.model.steps import (
     AddAddress,
@@ -38,6 +37,7 @@ from tanist.model.steps import (
 )
 from tanist.plan import places
 from tanist.plan.acquire import number_steps
+from tanist.plan.addresses import service_addresses
 
 PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used
 Named = tuple[str, StepSpec]
@@ -88,13 +88,6 @@ def build_restore(controller: Controller, store: str, run: str) -> Plan:
 def key_type(path: str) -> str:
     """ed25519 of /etc/ssh/ssh_host_ed25519_key."""
     return path.rsplit("/", 1)[1].removeprefix("ssh_host_").removesuffix("_key")
-
-
-def service_addresses(controller: Controller, node: str) -> tuple[Address, ...]:
-    return tuple(
-        Address(interface=one.interface_on(node), address=one.address, prefix=one.prefix)
-        for one in controller.identity.addresses
-    )
 
 
 def put_paths(controller: Controller) -> tuple[str, ...]:

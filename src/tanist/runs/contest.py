@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tanist.host.clock import timestamp
 from tanist.model.errors import Busy
 from tanist.model.peer import Intent, PeerWord
 from tanist.model.unread import Unread
@@ -9,7 +10,6 @@ from tanist.proof.intent import clear_intent, commit_intent, judge, save_intent
 from tanist.runs.observe import Observation
 from tanist.runs.peers import ask_peer
 from tanist.runs.session import Session
-from tanist.steps.claim import timestamp
 
 PATIENCE = 30.0  # seconds that a node which stands behind this one may take to give way
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tanist.host.clock import timestamp
 from tanist.journal.state import RunState
 from tanist.model.codec import encode
 from tanist.model.errors import TanistError
 from tanist.plan import places
 from tanist.runs.session import Session
-from tanist.steps.claim import timestamp
 from tanist.steps.storage import mounted_at
 
 

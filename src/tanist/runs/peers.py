@@ -14,7 +14,7 @@ from tanist.model.errors import Refused
 from tanist.model.peer import Intent, PeerWord
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.plan.assume import service_addresses
+from tanist.plan.addresses import service_addresses
 from tanist.proof.intent import load_intent
 from tanist.runs.session import Session
 from tanist.steps.network import has_address

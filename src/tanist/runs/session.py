@@ -1,4 +1,7 @@
-"""One controller on this node, somebody at the keyboard, and a place to report to."""
+"""One controller on this node, somebody at the keyboard, and a place to report to.
+
+A node that only gives its word needs no engine and no journal: they are imported where they are used.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanist import __version__
-from tanist.engine import Engine, Event, Report
+from tanist.host.clock import timestamp
 from tanist.host.host import Host
 from tanist.host.ssh import open_peer
-from tanist.journal.journal import Journal, runs_directory
-from tanist.journal.state import RunState, read_run
 from tanist.model.definition import Controller
 from tanist.model.errors import Busy, Refused
+from tanist.model.event import Event, Report
 from tanist.plan import places
-from tanist.steps.claim import timestamp
 from tanist.steps.context import Context
 
 if TYPE_CHECKING:
+    from tanist.engine import Engine
     from tanist.host.conversation import Conversation
+    from tanist.journal.journal import Journal
+    from tanist.journal.state import RunState
 
 LOCK_PATIENCE = 0.3  # seconds: a peer that asks for this node's word holds the lock for an instant
 TOOL = f"tanist {__version__}"
@@ -45,6 +49,8 @@ class Session:
         return Context(host=self.host, controller=self.controller, node=self.node)
 
     def engine(self, journal: Journal) -> Engine:
+        from tanist.engine import Engine
+
         return Engine(self.context, journal, self.report)
 
     def note(self, text: str) -> None:
@@ -80,6 +86,8 @@ def describe_lock(note: str) -> str:
 
 def new_run(session: Session, kind: str) -> tuple[str, Journal]:
     """A name that sorts by time, and an empty journal under it."""
+    from tanist.journal.journal import Journal
+
     stamp = timestamp(session.host).translate({ord(c): None for c in "-:+"}).split(".")
     run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
     return run, Journal.create(session.host, session.name, run)
@@ -87,6 +95,9 @@ def new_run(session: Session, kind: str) -> tuple[str, Journal]:
 
 def load_run(session: Session, run: str) -> RunState:
     """A run by its name, open or filed away. Refused when there is no such journal."""
+    from tanist.journal.journal import Journal, runs_directory
+    from tanist.journal.state import read_run
+
     files = session.host.files
     for directory in (f"{runs_directory(session.name)}/done", runs_directory(session.name)):
         path = f"{directory}/{run}.jsonl"

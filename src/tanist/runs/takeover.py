@@ -16,7 +16,8 @@ from tanist.model.run import PlanMade, RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
-from tanist.plan.assume import PROBE_SECONDS, build_assume, service_addresses
+from tanist.plan.addresses import service_addresses
+from tanist.plan.assume import PROBE_SECONDS, build_assume
 from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below

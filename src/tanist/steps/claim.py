@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from tanist.facts.storage import check_claim_in_place
-from tanist.host.host import Host
+from tanist.host.clock import timestamp
 from tanist.journal.claimfile import create_claim, load_claim, save_claim, settle
 from tanist.model.claim import Claim
 from tanist.model.errors import Failed
 from tanist.model.steps import HoldClaim, InitAsset
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
-
-
-def timestamp(host: Host) -> str:
-    return datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="milliseconds")
 
 
 def apply_init_asset(spec: InitAsset, context: Context) -> None:

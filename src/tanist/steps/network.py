@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.host import Address
-from tanist.model.steps import AddAddress, Announce
 from tanist.steps.context import Context
+
+if TYPE_CHECKING:
+    from tanist.model.steps import AddAddress, Announce
 
 
 def has_address(host: Host, address: Address) -> bool:

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tanist.host.host import Host
 from tanist.model.definition import Health
 from tanist.model.errors import Failed
-from tanist.model.steps import CheckHealth, StartService
 from tanist.steps.context import Context
+
+if TYPE_CHECKING:
+    from tanist.model.steps import CheckHealth, StartService
 
 PROPERTIES = "LoadState,ActiveState,SubState,Result,ConditionResult"
 POLL = 0.02  # seconds between two looks at a health check

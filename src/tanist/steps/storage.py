@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.host import Mount
-from tanist.model.steps import BindMount, MapTree, MountTree, MountUnmapped
 from tanist.steps.context import Context
 from tanist.steps.services import read_unit
+
+if TYPE_CHECKING:
+    from tanist.model.steps import BindMount, MapTree, MountTree, MountUnmapped
 
 UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
