@@ -20,6 +20,7 @@ class FakeUnit:
     state: str = "inactive"  # ActiveState
     enabled: str = "disabled"
     fails: bool = False  # the next starts fail
+    limited: bool = False  # started too often: a start isn't tried before a reset-failed
     condition: bool = True  # ConditionResult
     ports: tuple[int, ...] = ()  # what it listens on while active
     uses: tuple[str, ...] = ()  # mount points that are in use while it is active
@@ -91,13 +92,16 @@ class Systemctl:
                 unit.enabled = f"{verb}d"
             case "reset-failed":
                 unit.state = "inactive" if unit.state == "failed" else unit.state
-                unit.result = "success"
+                unit.result, unit.limited = "success", False
             case "stop":
                 self.sleep(unit.seconds if unit.state == "active" else 0)
                 unit.state = "inactive" if unit.state == "active" else unit.state
             case "start" | "restart":
                 if unit.state == "active" and verb == "start":
                     return True
+                if unit.limited:
+                    unit.state, unit.result = "failed", "start-limit-hit"
+                    return False
                 self.sleep(unit.seconds)
                 if not unit.condition:
                     unit.state = "inactive"

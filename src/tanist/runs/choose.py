@@ -5,7 +5,7 @@ from __future__ import annotations
 from tanist.capture.generations import newest_good
 from tanist.capture.manifest import Manifest
 from tanist.capture.ownership import missing_accounts
-from tanist.capture.store import verify_store
+from tanist.capture.store import load_manifest, verify_store
 from tanist.facts.node import read_node_facts
 from tanist.model.codec import decode
 from tanist.model.errors import BadCapture, Refused
@@ -34,7 +34,7 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
             f"there is no capture in {directory}", next_step=f"on the active node: habackup {session.name}"
         )
     store = f"{directory}/{found.generation.name}"
-    return store, verify_store(session.host, store)
+    return store, load_manifest(session.host, store)  # every byte was read just now
 
 
 def check_fitness(session: Session, manifest: Manifest) -> None:

@@ -31,10 +31,11 @@ def is_running(host: Host, unit: str) -> bool:
 
 def apply_start_service(spec: StartService, context: Context) -> None:
     host = context.host
-    host.run(["systemctl", "reset-failed", "--", spec.unit], ok=None, timeout=30)
-    ran = host.run(["systemctl", "start", "--", spec.unit], ok=None, timeout=spec.start_timeout)
-    state = read_unit(host, spec.unit)
-    if ran.status == 0 and state.get("ActiveState") == "active":
+    started, state = start_unit(host, spec)
+    if not started and state.get("Result") == "start-limit-hit":  # by tries before ours: it wasn't even tried
+        host.run(["systemctl", "reset-failed", "--", spec.unit], ok=None, timeout=30)
+        started, state = start_unit(host, spec)
+    if started:
         return
     if state.get("LoadState") == "not-found":
         raise Failed(f"there is no unit {spec.unit} on this node")
@@ -43,6 +44,12 @@ def apply_start_service(spec: StartService, context: Context) -> None:
         f"{spec.unit} did not come up: {state.get('ActiveState')}/{state.get('SubState')}, {why}; "
         f"see: journalctl -u {spec.unit} -n 50"
     )
+
+
+def start_unit(host: Host, spec: StartService) -> tuple[bool, dict[str, str]]:
+    ran = host.run(["systemctl", "start", "--", spec.unit], ok=None, timeout=spec.start_timeout)
+    state = read_unit(host, spec.unit)
+    return ran.status == 0 and state.get("ActiveState") == "active", state
 
 
 def undo_start_service(spec: StartService, context: Context) -> None:

@@ -50,6 +50,12 @@ def test_a_unit_that_does_not_come_up_says_why(session: Session, node: FakeHost,
     undo(session, s.StartService(unit="x.service", start_timeout=5, stop_timeout=5))
 
 
+def test_a_unit_that_was_started_too_often_before_is_started(session: Session, node: FakeHost) -> None:
+    node.units["x.service"] = FakeUnit(limited=True)
+    apply(session, s.StartService(unit="x.service", start_timeout=5, stop_timeout=5))
+    assert node.units["x.service"].state == "active"
+
+
 @pytest.mark.requirement("A61")
 def test_an_address_in_use_names_the_mac(world: World, session: Session) -> None:
     world.a.add_address(Address(interface="svc0", address=ADDRESS.address, prefix=24))
