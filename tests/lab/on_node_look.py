@@ -16,7 +16,7 @@ def main(wanted: dict[str, list[str]], name: str, device: str, address: str) -> 
     with open("/proc/self/mountinfo") as file:
         mounts = {line.split()[4] for line in file}
     status = run("tanist", "status", name, "--json")
-    body = json.loads(status.stdout)
+    body = json.loads(status.stdout) if status.stdout else {"state": "not told", "why": status.stderr}
     journals = sorted(glob.glob(f"/var/lib/tanist/{name}/runs/*.jsonl"))
     found = {
         "mounts": [one for one in wanted["mounts"] if one in mounts],
@@ -44,8 +44,8 @@ def read_lines(path: str) -> list[str]:
 
 
 def read_claim(device: str) -> str:
-    """From the raw device, as a standby finds it after a crash: "held ec-a 3"."""
-    data = run("debugfs", "-R", "cat /.tanist/claim", device).stdout
+    """From the raw device past the page cache, as a standby finds it after a crash: "held ec-a 3"."""
+    data = run("debugfs", "-c", "-D", "-R", "cat /.tanist/claim", device).stdout
     slots = [json.loads(line) for line in data.split("\n") if line.strip().startswith("{")]
     if not slots:
         return "none"
