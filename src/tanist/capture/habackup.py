@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -99,7 +99,8 @@ def _capture(
     )
     unchanged = _find_unchanged(host, controller, about, elsewhere)
     if unchanged is not None:
-        note_checked(host, directory, unchanged.name, now)
+        with suppress(OSError):  # a hint for people: a full asset must not spoil a capture that has nothing to write
+            note_checked(host, directory, unchanged.name, now)
         return unchanged
     name = generation_name(_after_the_last(host, directory, about), epoch, node)
     save_store(host, f"{directory}/{name}", controller.captured_paths, about, elsewhere)

@@ -103,6 +103,12 @@ def test_what_did_not_change_is_not_written_again(active: FakeHost) -> None:
     assert len(list_generations(active, CAPTURES)) == 1
 
 
+def test_a_capture_with_nothing_new_succeeds_where_not_even_its_time_can_be_noted(active: FakeHost) -> None:
+    first = run(active)
+    active.files.make_directory(f"{CAPTURES}/checked.json")  # stands for a full asset: the note can't be written
+    assert (run(active).name, run(active).unchanged) == (first.name, True)
+
+
 @pytest.mark.parametrize(
     "change",
     [
