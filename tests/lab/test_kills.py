@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from lab.controllers.install import built_wheel
 from lab.lab import Lab
 from lab.machine import why_no_lab
 from lab.run import wait_until
@@ -39,6 +38,7 @@ from tests.lab.kills import (
     undo_pass,
 )
 from tests.lab.subject import OPSCENTER, POSTGRESQL, Pair, Subject, expect, other_node, set_up
+from tools.build_wheel import wheel
 
 AT_ONCE = 3  # labs: most of the time is waiting
 SEED = int(os.environ.get("TANIST_SEED") or time.time_ns() % 1_000_000)
@@ -205,7 +205,7 @@ def passes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[Ta
     reason = why_no_lab()
     if reason is not None:
         pytest.skip(reason)
-    built_wheel()  # once, before several want it
+    wheel()  # once, before several want it
     selected = [name for name in PASSES if any(item.name == name for item in request.session.items)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {name: pool.submit(run_pass, name, number) for number, name in enumerate(selected)}
