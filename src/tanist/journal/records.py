@@ -55,7 +55,7 @@ def parse_journal(text: bytes, name: str) -> tuple[tuple[Record, ...], int]:
             if record.n != len(records) + 1:
                 raise ValueError(f"numbered {record.n}, expected {len(records) + 1}")
         except ValueError as error:
-            if end + 1 == len(text):
+            if end + 1 == len(text) and not _begins_with_record(text[good:end]):
                 break
             raise Failed(
                 f"the journal {name} is damaged at line {len(records) + 1}: {error}",
@@ -64,3 +64,13 @@ def parse_journal(text: bytes, name: str) -> tuple[tuple[Record, ...], int]:
         records.append(record)
         good = end + 1
     return tuple(records), good
+
+
+def _begins_with_record(line: bytes) -> bool:
+    """Then this is no torn append: the end of an acknowledged line was damaged, and two lines became one."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line.decode("latin-1"))
+        parse_record(line[:end])
+    except ValueError:
+        return False
+    return True

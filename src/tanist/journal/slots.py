@@ -54,6 +54,6 @@ def sha256(data: bytes) -> str:
     """hashlib loads OpenSSL, which takes longer than the rest of a status; CPython 3.11 has its own beside it."""
     try:
         from _sha256 import sha256 as digest  # type: ignore[import-not-found]
-    except ImportError:
+    except ImportError:  # pragma: no cover - another Python
         from hashlib import sha256 as digest
     return str(digest(data).hexdigest())

@@ -84,5 +84,5 @@ def _apply(state: RunState, record: Record) -> None:
             state.undoing = state.undoing or direction == "undo"
         case RunEnded() as ended:
             state.ended = ended
-        case RunStarted():
+        case RunStarted():  # pragma: no branch - there is no other kind
             pass
