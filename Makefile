@@ -4,13 +4,14 @@ PY      := .venv/bin/python
 STAMP   := .venv/.ready
 SHELL   := /bin/bash
 
-.PHONY: help setup check test unit lab-test demo bench requirements wheel clean
+.PHONY: help setup check test unit coverage lab-test demo bench requirements wheel clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## make demo          two hosts, a power cut under load, a takeover and the way home (KEEP=1 leaves the hosts up)
 ## make test          every test, the lab tests included
 ## make check         format, lint, types, import layers, unit tests: under a minute
+## make coverage      every branch of plan, verdict, journal and engine is tried by their own tests
 ## make bench         every claim of speed or size (ONLY=NAME for one)
 ## make requirements  each requirement A01-A72 with the tests that show it
 ## make setup         what the others call first: Debian packages, virtual environment, lab image
@@ -31,11 +32,14 @@ check: $(STAMP)
 unit: $(STAMP)
 	@$(PY) -m pytest -q tests/unit
 
+coverage: $(STAMP)
+	@$(PY) tools/coverage.py
+
 lab-test: $(STAMP) wheel
 	@$(PY) -m pytest tests/lab
 
 test: check-lint wheel
-	@$(PY) -m pytest tests
+	@TANIST_EVERY_POINT=1 $(PY) -m pytest tests
 
 check-lint: $(STAMP)
 	@$(PY) -m ruff format --check -q . && $(PY) -m ruff check -q . && $(PY) -m mypy --no-error-summary && .venv/bin/lint-imports --no-cache | tail -3
