@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from tanist.cli.context import open_session
-from tanist.cli.render import print_dry_run
-from tanist.runs.takeover import TakeoverOptions, takeover
+from tanist.runs.ahead import begun_ahead
+from tanist.runs.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     session = open_session(args.name, sys.stdout if args.planned else sys.stderr)
+    if args.dry_run or args.planned:
+        return take(args, session)
+    with begun_ahead(session) as ready:
+        return take(args, ready)
+
+
+def take(args: argparse.Namespace, session: Session) -> int:
+    from tanist.runs.takeover import TakeoverOptions, takeover  # a tenth of a second, beside what was begun
+
     options = TakeoverOptions(reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot)
     if args.dry_run:
+        from tanist.cli.render import print_dry_run
+
         return print_dry_run(session, options)
     if args.planned:
         from tanist.runs.switchover import take_planned

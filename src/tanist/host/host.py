@@ -100,8 +100,9 @@ class Host(Protocol):
         ...
 
     def begin_probe(self, addresses: Sequence[Address], seconds: float) -> None:
-        """A head start: ask from now on, without waiting. The next `probe_addresses` of the same addresses has listened
-        since now, for at least its `seconds` and until it is called. OSError as there."""
+        """A head start: ask from now on, without waiting. The next `probe_addresses` of the same addresses is
+        done at once when nobody was heard meanwhile, for at least its `seconds` and until it was called; else it asks
+        anew. OSError as there."""
         ...
 
     def announce_addresses(self, addresses: Sequence[Address]) -> None:

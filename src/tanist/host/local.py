@@ -121,8 +121,9 @@ class LocalHost:
         from tanist.host import wire
 
         begun = self._begun.pop(tuple(addresses), None)
-        found = begun.finish(seconds) if begun else None
-        return wire.probe_addresses(addresses, seconds) if found is None else found
+        if begun and begun.was_silent(seconds):
+            return ()
+        return wire.probe_addresses(addresses, seconds)
 
     def begin_probe(self, addresses: Sequence[Address], seconds: float) -> None:
         from tanist.host import wire

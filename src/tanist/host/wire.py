@@ -82,39 +82,41 @@ def probe_addresses(addresses: Sequence[Address], seconds: float) -> tuple[Answe
 
 
 class HeadStart:
-    """A probe that was begun before its answer is wanted: it goes on asking and listening until `finish`.
+    """A probe that was begun before its answer is wanted: it goes on asking and listening until then.
 
     OSError at once when the wire can't be asked."""
 
     def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
         self._addresses, self._seconds = tuple(addresses), seconds
-        self._found: tuple[Answer, ...] | OSError = ()
+        self._found: tuple[Answer, ...] | None = None  # None: the wire could not be asked all the time
         ears = _open_ears(addresses)
         self._wanted = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._thread = threading.Thread(target=self._ask, args=(ears,), daemon=True)
+        self._heard = threading.Event()  # before the ears are closed, which takes a while
         self._began = time.monotonic()
-        self._thread.start()
+        threading.Thread(target=self._ask, args=(ears,), daemon=True).start()
 
     def _ask(self, ears: list[_Ear]) -> None:
         wanted = {address.address for address in self._addresses}
         try:
             self._found = _listen(ears, wanted, self._seconds, self._wanted)
-        except OSError as error:
-            self._found = error
+        except OSError:
+            pass  # whoever asks anew is told
         finally:
+            self._heard.set()
             _close(ears)
 
-    def finish(self, seconds: float) -> tuple[Answer, ...] | None:
-        """What a probe of that length which ends now has heard. None when this one is no such probe."""
+    def was_silent(self, seconds: float) -> bool:
+        """True when a probe of that length, which ends now, has heard nothing. Else one has to ask anew: what was heard
+        may have been another's question, and an address in use answers again."""
         os.eventfd_write(self._wanted, 1)
-        self._thread.join()
+        self._heard.wait()
         os.close(self._wanted)
         if seconds > self._seconds or time.monotonic() > self._began + FRESH:
-            return None
-        if isinstance(self._found, OSError):
-            raise self._found
-        _check_silence(self._addresses, self._found)
-        return self._found
+            return False
+        if self._found is None or self._found:
+            return False
+        _check_silence(self._addresses, ())
+        return True
 
 
 def _open_ears(addresses: Sequence[Address]) -> list[_Ear]:

@@ -22,7 +22,7 @@ from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.proof.looks import Looks
-from tanist.proof.wire import Wire, choose_targets, look_at_wire
+from tanist.proof.wire import GLANCE, Wire, addresses_by_interface, choose_targets, look_at_wire
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
-GLANCE = 0.2  # seconds of listening where no proof will rest on silence: an address in use answers in a millisecond
 
 
 def gather(
@@ -52,8 +51,7 @@ def gather(
     whether its addresses answered or not. No proof may rest on the silence in it."""
     looks, window = Looks(host), GLANCE if glance else budget_seconds * WATCHED
     targets = choose_targets(host, controller, me)
-    for interface in sorted({target.interface for target in targets if target.probed}):
-        asked = tuple(target for target in targets if target.probed and target.interface == interface)
+    for interface, asked in addresses_by_interface(targets).items():
         looks.begin(f"wire {interface}", partial(look_at_wire, host, interface, asked, window))
     if controller.asset.kind == "filesystem":
         looks.begin("storage", partial(read_marks, host, controller.asset, watch_seconds=window))

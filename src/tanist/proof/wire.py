@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tanist.model.definition import Controller
 
 
+GLANCE = 0.2  # seconds of listening where no proof will rest on silence: an address in use answers in a millisecond
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One address to be looked at. `node`: whose own it is, "" for a service address."""
@@ -107,9 +110,20 @@ def _canonical(address: str) -> str:
     return str(ipaddress.ip_address(address))
 
 
-def look_at_wire(host: Host, interface: str, targets: tuple[Target, ...], seconds: float) -> Heard:
+def addresses_by_interface(targets: tuple[Target, ...]) -> dict[str, tuple[Address, ...]]:
+    """What is asked for over each interface."""
+    return {
+        name: tuple(
+            Address(interface=name, address=target.address, prefix=target.prefix)
+            for target in targets
+            if target.probed and target.interface == name
+        )
+        for name in sorted({target.interface for target in targets if target.probed})
+    }
+
+
+def look_at_wire(host: Host, interface: str, asked: tuple[Address, ...], seconds: float) -> Heard:
     """Ask for all addresses on one interface; afterwards make sure that it could still have heard an answer."""
-    asked = [Address(interface=interface, address=target.address, prefix=target.prefix) for target in targets]
     answers = host.probe_addresses(asked, seconds)
     deaf = _deafness({item.name: item for item in host.interfaces()}.get(interface), interface)
     return Heard(answers, seconds, f"{deaf} after the probes" if deaf else "")

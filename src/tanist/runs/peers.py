@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+from typing import TYPE_CHECKING
 
 from tanist.definition.load import list_controllers, read_controller
 from tanist.host.files import Files
@@ -20,6 +22,9 @@ from tanist.runs.session import Session
 from tanist.steps.network import has_address
 from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at
+
+if TYPE_CHECKING:
+    from tanist.host.conversation import Conversation
 
 WORD_TIMEOUT = 8.0  # seconds that a peer's answer may take before it counts as unknown
 CONNECT_TIMEOUT = 3
@@ -84,6 +89,27 @@ def read_epoch_seen(session: Session) -> int:
 
 
 def ask_peer(session: Session, name: str) -> PeerWord | Unread:
+    line = session.called.pop(name, None)
+    said = call_peer(session, name) if line is None else ask_on_the_line(line)
+    if isinstance(said, Unread):
+        return said
+    try:
+        return decode(PeerWord, json.loads(said), "word")
+    except ValueError as error:
+        return Unread(f"its answer can't be read: {error}")
+
+
+def ask_on_the_line(line: Conversation) -> str | Unread:
+    """The node looks at itself when it is asked, not when it was called."""
+    try:
+        line.write_line("now", WORD_TIMEOUT)
+        return line.read_line(WORD_TIMEOUT)
+    except OSError as error:
+        ended = error.errno == errno.EPIPE and line.last_words
+        return Unread(line.complaint if ended else error.strerror or f"{error}")
+
+
+def call_peer(session: Session, name: str) -> str | Unread:
     node = session.controller.node(name)
     argv = ["tanist", "word", session.name]
     ran = run_on_peer(
@@ -95,12 +121,7 @@ def ask_peer(session: Session, name: str) -> PeerWord | Unread:
         connect_timeout=CONNECT_TIMEOUT,
         secret=False,
     )
-    if ran.status != 0:
-        return Unread(ran.complaint)
-    try:
-        return decode(PeerWord, json.loads(ran.stdout), "word")
-    except ValueError as error:
-        return Unread(f"its answer can't be read: {error}")
+    return ran.text if ran.status == 0 else Unread(ran.complaint)
 
 
 def render_word(word: PeerWord) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tanist import __version__
@@ -39,6 +39,7 @@ class Session:
     who: str  # for the record: who asked
     report: Report
     open_peer: Callable[..., Conversation] = open_peer  # as host/ssh.py has it; tests put another machine there
+    called: dict[str, Conversation] = field(default_factory=dict)  # nodes on the line, for one question each (ahead.py)
 
     @property
     def name(self) -> str:

@@ -172,6 +172,18 @@ def test_a_head_start_shortens_the_wait_and_not_the_window() -> None:
     in_namespaces(body)
 
 
+def test_a_question_that_another_asked_meanwhile_is_no_answer_later() -> None:
+    def body() -> None:
+        neighbour = Neighbour()
+        host = LocalHost()
+        host.begin_probe([V4], 0.1)
+        with neighbour.inside():
+            wire.probe_addresses([Address(interface=neighbour.far, address=V4.address, prefix=24)], 0.1)
+        assert host.probe_addresses([V4], 0.1) == ()
+
+    in_namespaces(body)
+
+
 def test_a_head_start_is_used_once_and_not_for_a_longer_window() -> None:
     def body() -> None:
         Neighbour()
