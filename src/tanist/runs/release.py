@@ -19,7 +19,7 @@ from tanist.model.unread import Unread
 from tanist.plan.release import build_release, letting_go
 from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
-from tanist.runs.seen import note_claim
+from tanist.runs.seen import note_claim, note_claim_on_disk
 from tanist.runs.session import (
     TOOL,
     Session,
@@ -105,6 +105,7 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
             next_step=f"mend it, then: tanist release {session.name}",
         ) from failure
     clear_active(session)
+    note_claim_on_disk(session)
     finish(session, journal, f"{session.node} released {session.name}, epoch {started.epoch}", begun)
 
 

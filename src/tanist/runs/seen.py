@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tanist.facts.storage import read_claim_offline
 from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.codec import encode
@@ -15,6 +16,13 @@ from tanist.runs.session import Session
 def note_claim(session: Session) -> None:
     """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
     claim = load_claim(session.host, session.controller.tree)
+    if not isinstance(claim, Unread):
+        save_claim_seen(session, claim)
+
+
+def note_claim_on_disk(session: Session) -> None:
+    """The same where the asset was let go: what the disk says now, the next owner's claim perhaps."""
+    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if not isinstance(claim, Unread):
         save_claim_seen(session, claim)
 

@@ -8,6 +8,7 @@ from tanist.model.errors import BadCapture, Busy, Failed
 from tanist.runs.backup import backup, list_captures, verify_captures
 from tanist.runs.release import release
 from tanist.runs.restore import dry_restore, harestore
+from tanist.runs.status import read_status
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import ATTEST, claim_of, is_active
@@ -32,6 +33,14 @@ def test_the_owner_lets_go_in_the_order_services_mounts_capture_claim_asset(worl
     )
     places = [log.index(mark) for mark in marks]
     assert places == sorted(places)
+
+
+def test_the_ex_owner_remembers_that_it_released(world: World) -> None:
+    release(world.session("ec-a"))
+    session = world.session("ec-a")
+    status = read_status(session.host, session.controller, "ec-a")
+    assert (status.state, status.owner, status.claim_seen) == ("standby", "", "last seen")
+    assert status.claim.startswith("released by ec-a, epoch 1")
 
 
 def test_a_service_that_does_not_stop_leaves_the_controller_where_it_is(world: World) -> None:
