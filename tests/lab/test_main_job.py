@@ -68,6 +68,9 @@ def outside_owners(stage: Stage, node: str) -> dict[str, str]:
 
 @pytest.mark.requirement("A03", "A05", "A06", "A07", "A15")
 def test_one_node_is_active_and_the_other_installed_but_idle(stage: Stage) -> None:
+    for node in ("ec-a", "ec-b"):
+        stage.kept[f"own {node}"] = own_files(stage, node)
+    stage.kept["standby ec-b"] = stage.fingerprint("ec-b")
     assert stage.activity("ec-a") == stage.expected_activity("ec-a")
     assert stage.activity("ec-b") == []
     here, there = stage.status("ec-a"), stage.status("ec-b")
@@ -77,9 +80,6 @@ def test_one_node_is_active_and_the_other_installed_but_idle(stage: Stage) -> No
         said = json.loads(stage.run("ec-b", "/opt/sun/xvmoc/bin/satadm", "status", "--json").out)
         assert (said["installed"], said["configured"], said["state"]) == (True, False, "offline")
         assert stage.ask("GET", "/api/health")[1]["proxy"]["seen_seconds_ago"] is not None
-    for node in ("ec-a", "ec-b"):
-        stage.kept[f"own {node}"] = own_files(stage, node)
-    stage.kept["standby ec-b"] = stage.fingerprint("ec-b")
 
 
 @pytest.mark.requirement("A29", "A30", "A32", "A33", "A34", "A35")

@@ -368,7 +368,7 @@ def test_status_tells_active_standby_and_needs_a_person(pair: Pair) -> None:
     look = f"umount -l {pg.tree}; tanist status postgresql"
     bare = pg.run("ec-b", "unshare", "-m", "sh", "-c", look)
     assert (bare.status, "NEEDS-A-PERSON" in bare.out) == (20, True)
-    assert "systemctl start tanist@postgresql" in bare.out
+    assert "tanist@postgresql" in bare.out
 
 
 @pytest.mark.requirement("A67")
