@@ -27,10 +27,10 @@ wheel: $(STAMP)
 check: $(STAMP)
 	@$(PY) -m ruff format --check -q . && $(PY) -m ruff check -q . && $(PY) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache >/tmp/tanist-imports.$$$$ || { cat /tmp/tanist-imports.$$$$; rm -f /tmp/tanist-imports.$$$$; exit 1; }; rm -f /tmp/tanist-imports.$$$$
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q -n 2 tests/unit
 
 unit: $(STAMP)
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q -n 2 tests/unit
 
 coverage: $(STAMP)
 	@$(PY) tools/coverage.py
@@ -39,7 +39,7 @@ lab-test: $(STAMP) wheel
 	@$(PY) -m pytest tests/lab
 
 test: check-lint wheel
-	@TANIST_EVERY_POINT=1 $(PY) -m pytest tests
+	@TANIST_EVERY_POINT=1 $(PY) -m pytest -n 2 --dist loadfile tests
 
 check-lint: $(STAMP)
 	@$(PY) -m ruff format --check -q . && $(PY) -m ruff check -q . && $(PY) -m mypy --no-error-summary && .venv/bin/lint-imports --no-cache | tail -3
