@@ -210,6 +210,33 @@ def test_after_a_power_cut_in_a_release_resume_lets_go_and_undo_starts_from_the_
     assert after > 50
 
 
+@MODES
+@pytest.mark.requirement("A62")
+def test_after_a_power_cut_in_a_release_nothing_comes_up_by_itself_and_the_release_ends(
+    rounds: Rounds, first: int
+) -> None:
+    for after in points(first):
+        rounds.takeover()
+        killed = rounds.kill(after, rounds.release)
+        rounds.node.reboot()
+        session = rounds.world.session(ME)
+        gate(session)
+        if rounds.is_open():
+            with pytest.raises(Refused, match="stays inert"):
+                boot(session)
+            expect_silence(rounds)
+            rounds.resume()
+        else:
+            assert (boot(session) == "active") == rounds.is_active()
+            if rounds.is_active():
+                rounds.expect(rounds.active, f"power cut after change {after}")
+                rounds.release()
+        rounds.expect(rounds.inert, f"power cut after change {after}")
+        if not killed:
+            break
+    assert after > 50
+
+
 def expect_silence(rounds: Rounds) -> None:
     node = rounds.node
     assert not {one.address for port in node.interfaces() for one in port.addresses} & set(ADDRESSES)
