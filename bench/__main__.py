@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from bench.claims import Result, render_result
 from bench.machine import describe_load, describe_machine
+from bench.share import large_share
 from lab.machine import why_no_lab
 
 NAMES = ("takeover",)  # each a module of this package with measure(progress) -> Result
@@ -25,12 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if reason is not None:
         print(f"bench: {reason}", file=sys.stderr)
         return 3
+    with large_share() as share:
+        return measure_all([options.only] if options.only else NAMES, options.rounds, share)
+
+
+def measure_all(names: Sequence[str], rounds: int, share: str) -> int:
     short = False
-    for name in [options.only] if options.only else NAMES:
+    for name in names:
         before = describe_load(os.getloadavg())
-        result: Result = importlib.import_module(f"bench.{name}").measure(options.rounds, progress)
+        result: Result = importlib.import_module(f"bench.{name}").measure(rounds, progress)
         print(render_result(result))
-        print(f"{describe_machine()}; {before} at the start, {describe_load(os.getloadavg())} at the end", flush=True)
+        load = f"{before} at the start, {describe_load(os.getloadavg())} at the end"
+        print("; ".join(filter(None, (describe_machine(), load, share))), flush=True)
         short = short or any(not claim.ok for claim in result.claims)
     return 1 if short else 0
 
