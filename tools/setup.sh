@@ -19,7 +19,7 @@ fi
 if [ ! -x .venv/bin/python ] || ! cmp -s requirements-dev.txt .venv/requirements-dev.txt; then
     echo "setup: making the virtual environment .venv"
     /usr/bin/python3 -m venv .venv
-    .venv/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
+    .venv/bin/pip install -qq --disable-pip-version-check -r requirements-dev.txt
     cp requirements-dev.txt .venv/requirements-dev.txt
 fi
 # the repo's own packages, importable without an install (src/tanist, lab, bench)

@@ -7,7 +7,6 @@ import tempfile
 
 import pytest
 
-
 MEMORY = "/dev/shm"
 
 
