@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tanist.host.fake import FakeClock, FakeHost, FakeWire
 from tanist.host.fake_network import FakePort
+from tanist.host.host import Host
 from tanist.model.claim import Claim
 from tanist.model.definition import Asset, Controller, Identity, Node, ServiceAddress
 from tanist.model.evidence import Evidence, Outcome, Says, Source
@@ -125,6 +127,29 @@ def test_an_owner_that_booted_and_says_that_it_is_inactive_may_answer_on_its_own
     pair.owner.reboot()
     evidence = pair.gather(says("inactive"))
     assert one(evidence, "management-address").says is Says.INACTIVE
+    assert decide(evidence, "ec-b").outcome is Outcome.PROVED
+
+
+class BusyMachine:
+    """A host whose looks at the wire begin late."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+    def probe_addresses(self, addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+        time.sleep(1.2)
+        return self._host.probe_addresses(addresses, seconds)
+
+
+def test_silence_is_waited_for_on_a_busy_machine(pair: Pair) -> None:
+    """Else a person's word would not help on the day when the standby is busy."""
+    pair.owner.power_off()
+    busy = cast(Host, BusyMachine(pair.host))
+    evidence = gather(busy, CONTROLLER, "ec-b", ask_peer=never, attestation="saw it off", who="ann")
+    assert one(evidence, "service-address").says is Says.SILENT
     assert decide(evidence, "ec-b").outcome is Outcome.PROVED
 
 
