@@ -59,7 +59,7 @@ def list_captures(session: Session) -> tuple[str, ...]:
     found = list_generations(session.host, capture_directory(session))
     where = "mirrored" if not read_active(session) else "on the tree"
     rows = tuple(
-        f"{one.name}  epoch {one.epoch}  {one.node}  {one.size / 1024:.0f} KiB  {one.state} {one.reason}".rstrip()
+        f"{one.name}  epoch {one.epoch}  {one.node}  {one.size / 1024:.0f} KiB  {one.reason or 'looks whole'}"
         for one in found
     )
     return rows or (f"no captures ({where})",)

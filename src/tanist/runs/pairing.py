@@ -85,7 +85,8 @@ def find_self_starting(session: Session) -> tuple[str, ...]:
     argv = ["systemctl", "list-dependencies", "--all", "--plain", "--no-pager", "--no-legend", "default.target"]
     pulled_in = set(session.host.run(argv, timeout=60).text.split())
     found = [
-        f"{one.unit} would start at boot by itself: systemctl disable {one.unit}"
+        f"{one.unit} would start at boot by itself; disable what starts it: "
+        f"systemctl list-dependencies --reverse {one.unit}"
         for one in session.controller.services
         if one.unit in pulled_in
     ]
