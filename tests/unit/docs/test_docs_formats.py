@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from tanist.journal.claimfile import parse_claim
+from tanist.journal.records import parse_record, render_record
 from tanist.journal.slots import SLOT, newest_slot
 from tanist.model.claim import Claim
 from tanist.model.peer import PeerWord
@@ -65,6 +66,11 @@ def test_status_and_word_are_told_with_their_fields() -> None:
     assert all(f"`{name}`" in told for name in Status.__slots__)
     told = section("tanist word")
     assert all(f"`{name}`" in told for name in fields(PeerWord))
+
+
+def test_the_record_that_is_shown_is_one() -> None:
+    shown = section("The journal").split("```json\n")[1].split("```")[0]
+    assert render_record(parse_record(shown.encode())) == shown.encode()
 
 
 def test_the_claim_that_is_shown_is_one() -> None:
