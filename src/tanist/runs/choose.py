@@ -37,14 +37,15 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
     return store, load_manifest(session.host, store)  # every byte was read just now
 
 
-def check_fitness(session: Session, manifest: Manifest) -> None:
-    """Same processor class, system, product version and networks as the node that made the capture (A09-A13)."""
+def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None = None) -> None:
+    """Same processor class, system, product version and networks as the node that made the capture (A09-A13).
+    `mine`: the facts of this node, where they were read already."""
     problems = [f"{one}" for one in missing_accounts(session.host, manifest)]
     try:
         theirs = decode(NodeFacts, manifest.facts, "facts")
     except ValueError as error:
         raise BadCapture(f"the facts of the capture {manifest.created} can't be read: {error}") from error
-    mine = read_node_facts(session.host, session.controller, session.node)
+    mine = mine or read_node_facts(session.host, session.controller, session.node)
     problems += [f"{one.says} {one.mend}".strip() for one in compare(theirs, mine, session.controller) if not one.ok]
     if problems:
         raise Refused(

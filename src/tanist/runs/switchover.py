@@ -11,6 +11,7 @@ import contextlib
 import select
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.conversation import Conversation
@@ -19,9 +20,11 @@ from tanist.model.claim import Claim
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Says
+from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.proof.decide import decide
+from tanist.proof.looks import Looks
 from tanist.proof.probes import judge_claim, judge_marks
 from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
@@ -35,6 +38,7 @@ READY, LET_GO, DONE = "TANIST READY", "TANIST LET-GO", "TANIST DONE"
 READY_TIMEOUT = 30.0  # seconds the target may take to check itself
 RELEASE_TIMEOUT = 600.0  # seconds the owner may take to stop its services and let go
 TAKE_TIMEOUT = 600.0
+READ_TIMEOUT = 30.0  # seconds that the disk may take to show what the owner left
 
 
 def switchover(session: Session, to: str, reason: str) -> None:
@@ -222,9 +226,12 @@ def prepared(session: Session) -> Iterator[None]:
 
 def look_after_release(session: Session, owner: str) -> Observation:
     controller = session.controller
-    marks = read_marks(session.host, controller.asset)
-    found = read_claim_offline(session.host, controller.asset, controller.tree)
-    if not isinstance(found, Claim):
+    looks = Looks(session.host)  # side by side: nobody is served meanwhile
+    looks.begin("marks", partial(read_marks, session.host, controller.asset))
+    looks.begin("claim", partial(read_claim_offline, session.host, controller.asset, controller.tree))
+    looks.wait(looks.begun, READ_TIMEOUT)
+    marks, found = looks.result("marks", StorageMarks), looks.result("claim", Claim)
+    if isinstance(found, Unread):
         raise Refused(f"{owner} let go, but the claim can't be read here: {found.why}")
     says, about, detail = judge_claim(found, controller, session.node)
     evidence = [Evidence(source="claim", about=about, says=says, detail=detail)]

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tanist.engine import Engine, StepFailure
+from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
 from tanist.facts.storage import read_claim_offline
+from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
-from tanist.model.errors import Failed, Refused, TanistError
+from tanist.model.errors import Failed, NotProved, Refused, TanistError
+from tanist.model.facts import NodeFacts
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
@@ -21,7 +24,7 @@ from tanist.plan.assume import PROBE_SECONDS, build_assume
 from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
-from tanist.runs.contest import contest, declare, withdraw
+from tanist.runs.contest import contest, declare, tell_of_contest, withdraw
 from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
@@ -55,15 +58,25 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
         run, journal = new_run(session, "takeover")
         intent = declare(session, run)
         try:
-            observation = look(session, options.attest)
-            demand_proof(session, observation)
+            facts = read_node_facts(session.host, session.controller, session.node)  # the others are still being called
+            observation = prove(session, options, look)
             while not contest(session, intent, observation):
-                observation = look(session, options.attest)
-                demand_proof(session, observation)
+                observation = prove(session, options, look)
             start_run(session, journal, run, options, observation)
-            drive_takeover(session, journal, options)
+            drive_takeover(session, journal, options, facts)
         finally:
             withdraw(session, intent)
+
+
+def prove(session: Session, options: TakeoverOptions, look: Look) -> Observation:
+    """NotProved, or Busy where what was seen is another node's takeover."""
+    observation = look(session, options.attest)
+    try:
+        demand_proof(session, observation)
+    except NotProved:
+        tell_of_contest(session, observation)
+        raise
+    return observation
 
 
 def check_standby(session: Session) -> None:
@@ -100,15 +113,18 @@ def start_run(session: Session, journal: Journal, run: str, options: TakeoverOpt
     )
 
 
-def drive_takeover(session: Session, journal: Journal, options: TakeoverOptions) -> None:
-    """All parts of a takeover, from wherever its journal stands. A failure that must not stay is undone here."""
+def drive_takeover(
+    session: Session, journal: Journal, options: TakeoverOptions, facts: NodeFacts | None = None
+) -> None:
+    """All parts of a takeover, from wherever its journal stands. A failure that must not stay is undone here.
+    `facts`: of this node, where they were read for this run already."""
     engine = session.engine(journal)
     begun = session.host.monotonic()
     ask_for_addresses(session)
     try:
         engine.execute("acquire", lambda: plan_acquire(session, engine))
         if "claim" not in engine.state.parts:
-            check_capture(session, options)
+            check_capture(session, options, facts)
         engine.execute("claim", lambda: plan_claim(session, engine))
         if options.reboot or "reboot" in engine.state.parts:
             standing = read_standing(session.host, session.controller, session.node)
@@ -137,22 +153,22 @@ def ask_for_addresses(session: Session) -> None:
 
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:
-    claim = read_claim(session, engine)
-    standing = read_standing(session.host, session.controller, session.node)
+    controller = session.controller
+    claim = demand_epoch(read_claim_offline(session.host, controller.asset, controller.tree), engine)
+    standing = read_standing(session.host, controller, session.node)
     return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, claim))
 
 
 def plan_claim(session: Session, engine: Engine) -> PlanMade:
     """Before anything is done that the old owner could not live with; after all that could refuse was looked at."""
     started = engine.state.started
-    claim = read_claim(session, engine)
+    claim = demand_epoch(load_claim(session.host, session.controller.tree), engine)
     plan = build_claim(session.controller, session.node, claim, started.run, started.epoch)
     return PlanMade(part="claim", plan=plan)
 
 
-def read_claim(session: Session, engine: Engine) -> Claim:
-    """As the disk has it. Refused when it moved on since the evidence was gathered."""
-    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
+def demand_epoch(claim: Claim | Unread, engine: Engine) -> Claim:
+    """Refused when it moved on since the evidence was gathered."""
     if isinstance(claim, Unread):
         raise Refused(f"the claim on the asset can't be read: {claim.why}")
     if claim.epoch != engine.state.started.epoch - 1:
@@ -160,10 +176,10 @@ def read_claim(session: Session, engine: Engine) -> Claim:
     return claim
 
 
-def check_capture(session: Session, options: TakeoverOptions) -> None:
+def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts | None) -> None:
     """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go."""
     _, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
-    check_fitness(session, manifest)
+    check_fitness(session, manifest, facts)
 
 
 def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:
