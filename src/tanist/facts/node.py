@@ -5,6 +5,7 @@ Changes nothing, never raises OSError: what could not be read says why.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.facts.version import read_version
@@ -24,7 +25,7 @@ def read_node_facts(host: Host, controller: Controller, node: str) -> NodeFacts:
     release = read_os_release(host)
     known = {} if isinstance(release, Unread) else release
     version = read_version(host, controller.version)
-    interfaces = _read_interfaces(host)
+    interfaces = _read_interfaces(host, controller)
     return NodeFacts(
         node=node,
         architecture=_known(architecture),
@@ -91,11 +92,16 @@ def _read_uname(host: Host, option: str) -> str | Unread:
     return said or Unread(f"uname {option} said nothing")
 
 
-def _read_interfaces(host: Host) -> tuple[Interface, ...] | Unread:
+def _read_interfaces(host: Host, controller: Controller) -> tuple[Interface, ...] | Unread:
+    """Without the controller's own addresses, which come and go: a capture at a release would differ by them alone."""
+    service = {item.address for item in controller.identity.addresses}
     try:
-        return host.interfaces()
+        found = host.interfaces()
     except OSError as error:
         return Unread(f"network interfaces: {error.strerror or error}")
+    return tuple(
+        replace(one, addresses=tuple(item for item in one.addresses if item.address not in service)) for one in found
+    )
 
 
 def _known(value: str | Unread) -> str:
