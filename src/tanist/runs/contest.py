@@ -44,5 +44,14 @@ def contest(session: Session, intent: Intent, observation: Observation) -> bool:
     return True
 
 
+def tell_of_contest(session: Session, observation: Observation) -> None:
+    """Busy when a node that said it was inactive has begun a takeover since: the signs of life are that node's."""
+    for word in observation.words:
+        now = ask_peer(session, word.node)
+        if isinstance(now, PeerWord) and now.intent is not None:
+            theirs = now.intent.describe()
+            raise Busy(f"{theirs}, is taking {session.name} over already; nothing was changed on {session.node}")
+
+
 def withdraw(session: Session, intent: Intent) -> None:
     clear_intent(session.host, session.name, intent.run)
