@@ -1,7 +1,7 @@
 """kill -9 and power cuts after every change of whole runs: resume ends as if nothing had been, undo as if never begun.
 
 One world goes through all points: whatever a cut leaves behind would show in the next round. TANIST_EVERY_POINT=1 tries
-all of them in both modes; without it each mode takes every sixth, begun at another one.
+all of them in both modes; without it each mode takes every tenth, begun at another one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.unit.runs.picture import Picture, differences, take
 from tests.unit.runs.world import ADDRESSES, TREE, UNITS, World
 
 EVERY = bool(os.environ.get("TANIST_EVERY_POINT"))
-MODES = pytest.mark.parametrize(("mode", "kind", "first"), [("host", "filesystem", 1), ("alias", "directory", 4)])
+MODES = pytest.mark.parametrize(("mode", "kind", "first"), [("host", "filesystem", 1), ("alias", "directory", 6)])
 ME = "ec-b"
 
 
@@ -79,7 +79,7 @@ class Rounds:
 
 
 def points(first: int) -> Iterator[int]:
-    yield from range(1, 1000) if EVERY else range(first, 1000, 6)
+    yield from range(1, 1000) if EVERY else range(first, 1000, 10)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_after_a_power_cut_the_node_stays_inert_until_a_person_ends_the_run(roun
             with pytest.raises(Refused, match="stays inert"):
                 boot(session)
             expect_silence(rounds)
-            (rounds.resume if after // 6 % 2 else rounds.undo)()
+            (rounds.resume if after // 10 % 2 else rounds.undo)()
         elif rounds.is_active():
             assert boot(session) == "active"
         else:
@@ -200,8 +200,8 @@ def test_after_a_power_cut_in_a_release_resume_lets_go_and_undo_starts_from_the_
             with pytest.raises(Refused, match="stays inert"):
                 boot(session)
             expect_silence(rounds)
-            (rounds.resume if after // 6 % 2 else rounds.undo)()
-            assert rounds.is_active() == (held and not after // 6 % 2), f"power cut after change {after}"
+            (rounds.resume if after // 10 % 2 else rounds.undo)()
+            assert rounds.is_active() == (held and not after // 10 % 2), f"power cut after change {after}"
         else:
             assert boot(session) == ("active" if held else "inert")
         rounds.expect(rounds.active if rounds.is_active() else rounds.inert, f"power cut after change {after}")
