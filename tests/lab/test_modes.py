@@ -383,7 +383,7 @@ def test_history_captures_and_the_definition_check_say_what_there_is(pair: Pair)
         assert ("release", "ec-b", 2) in runs
         assert ("release", "ec-a", 3) in [(one["kind"], one["node"], one["epoch"]) for one in stage.history("ec-a")]
         text = stage.tanist("ec-b", "history", "--steps")
-        assert all(word in text for word in ("switchover", "takeover", "release", "root", "mount /dev/asset"))
+        assert all(word in text for word in ("takeover", "release", "root", "from ec-a", "mount /dev/asset"))
         newest = stage.captures("ec-b")[0]
         assert newest.endswith("-e4-ec-b")
         assert "  ec-b  " in stage.tanist("ec-b", "captures").splitlines()[0]
