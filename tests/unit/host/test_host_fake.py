@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -191,11 +192,12 @@ def test_what_is_mounted_over_cannot_be_replaced_or_removed(pair: tuple[FakeHost
     host.files.write("/one", b"1")
     host.files.write("/tree/two", b"2")
     host.mount_bind("/one", "/tree/two")
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: host.files.write("/tree/two", b"3"),
         lambda: host.files.remove("/tree/two"),
         lambda: host.files.remove_tree("/tree"),
         lambda: host.files.move("/one", "/tree/two"),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(OSError, match="mount point"):
             change()
