@@ -20,6 +20,7 @@ from tanist.model.run import (
 )
 from tanist.model.steps import PlannedStep
 
+FORMAT = 1
 StepState = Literal["planned", "begun", "done", "failed", "undoing", "undone"]
 
 
@@ -55,6 +56,8 @@ def read_run(records: Sequence[Record]) -> RunState:
     """ValueError when the first record is not a RunStarted."""
     if not records or not isinstance(records[0].body, RunStarted):
         raise ValueError("a journal begins with who, why and on what evidence")
+    if records[0].body.format != FORMAT:
+        raise ValueError(f"a journal of format {records[0].body.format}; this tanist knows {FORMAT}")
     state = RunState(started=records[0].body, since=records[0].at)
     for record in records:
         state.boot = record.boot

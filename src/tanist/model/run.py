@@ -9,7 +9,7 @@ from tanist.model.evidence import Evidence, Verdict
 from tanist.model.steps import Plan
 
 RunKind = Literal["init", "takeover", "release", "start", "restore"]
-Outcome = Literal["done", "undone", "abandoned"]
+Outcome = Literal["done", "undone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class RunStarted:
     epoch: int  # the epoch that the run works for
     tool: str  # version of tanist
     in_force: str = ""  # release, start and restore: the run whose plan is in force on this node
+    format: int = 1  # of the whole journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tanist.journal.state import RunState, read_run
@@ -98,3 +100,9 @@ def test_parts_keep_their_order() -> None:
 def test_a_journal_begins_with_who_why_and_on_what_evidence(bodies: tuple[Event, ...]) -> None:
     with pytest.raises(ValueError, match="who, why and on what evidence"):
         read(*bodies)
+
+
+def test_a_journal_of_another_format_is_refused() -> None:
+    begun = replace(STARTED, format=2)
+    with pytest.raises(ValueError, match="a journal of format 2; this tanist knows 1"):
+        read_run([r.Record(n=1, at=1.0, boot="b", body=begun)])
