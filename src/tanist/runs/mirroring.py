@@ -6,7 +6,7 @@ import json
 from collections.abc import Container
 from typing import BinaryIO
 
-from tanist.capture.generations import list_generations, retire
+from tanist.capture.generations import list_generations, retire, verify_generation
 from tanist.capture.mirror import missing, receive, send
 from tanist.capture.store import load_manifest, read_stored_files
 from tanist.host.ssh import run_on_peer
@@ -77,7 +77,10 @@ def ask(session: Session, node: Node, what: str, stdin: bytes) -> bytes:
 
 
 def mirrored_names(session: Session) -> tuple[str, ...]:
-    return tuple(one.name for one in list_generations(session.host, places.mirror(session.name)))
+    """What need not be sent again: the newest only if it is good in every byte."""
+    found = list_generations(session.host, places.mirror(session.name))
+    good = [one for one in found[:1] if verify_generation(session.host, one).state == "good"]
+    return tuple(one.name for one in (*good, *found[1:]))
 
 
 def receive_mirror(session: Session, stream: BinaryIO) -> None:
