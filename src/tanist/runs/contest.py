@@ -24,33 +24,46 @@ def declare(session: Session, run: str) -> Intent:
 def contest(session: Session, intent: Intent, observation: Observation) -> bool:
     """Busy when another node goes first. True: this node's intent is committed. False: look at the evidence anew,
     for another run came and went meanwhile."""
-    order = tuple(node.name for node in session.controller.nodes)
-    waited = False
-    for word in observation.words:
-        peer: PeerWord | Unread = word
-        deadline = session.host.monotonic() + PATIENCE
-        while isinstance(peer, PeerWord) and (move := judge(intent, peer.intent, order)) != "go":
-            if move == "give-way" or session.host.monotonic() > deadline:
-                theirs = peer.intent.describe() if peer.intent else peer.node
-                raise Busy(f"{theirs}, is taking {session.name} over already; nothing was changed on {session.node}")
-            waited = True
-            session.host.sleep(0.1)
-            peer = ask_peer(session, peer.node)
-        if isinstance(peer, Unread):
-            raise Busy(f"{word.node} began a takeover of {session.name} and can't be asked any more: {peer.why}")
-    if waited:
+    waited = [wait_for(session, intent, word) for word in observation.words]
+    if any(waited):
         return False
     commit_intent(session.host, session.name, intent)
     return True
 
 
-def tell_of_contest(session: Session, observation: Observation) -> None:
-    """Busy when a node that said it was inactive has begun a takeover since: the signs of life are that node's."""
+def has_passed(session: Session, intent: Intent, observation: Observation) -> bool:
+    """Whether the signs of life were another node's takeover that has given way since, so that the evidence is old.
+    Busy when that one goes first: then it is told, not its traces."""
+    passed = False
     for word in observation.words:
         now = ask_peer(session, word.node)
-        if isinstance(now, PeerWord) and now.intent is not None:
-            theirs = now.intent.describe()
+        if isinstance(now, PeerWord) and (now.intent or word.intent or is_beginning(word)):
+            wait_for(session, intent, now)
+            passed = True
+    return passed
+
+
+def wait_for(session: Session, intent: Intent, word: PeerWord) -> bool:
+    """Until the other node gives way; whether there was anything to wait for. Busy when it goes first, or stays."""
+    order = tuple(node.name for node in session.controller.nodes)
+    waited, peer = False, word
+    deadline = session.host.monotonic() + PATIENCE
+    while is_beginning(peer) or (move := judge(intent, peer.intent, order)) != "go":
+        if (not is_beginning(peer) and move == "give-way") or session.host.monotonic() > deadline:
+            theirs = peer.intent.describe() if peer.intent else peer.node
             raise Busy(f"{theirs}, is taking {session.name} over already; nothing was changed on {session.node}")
+        waited = True
+        session.host.sleep(0.1)
+        said = ask_peer(session, peer.node)
+        if isinstance(said, Unread):
+            raise Busy(f"{word.node} began a takeover of {session.name} and can't be asked any more: {said.why}")
+        peer = said
+    return waited
+
+
+def is_beginning(word: PeerWord) -> bool:
+    """At work, and it has not said yet on what: a takeover before its intent is written, or just a look."""
+    return word.state == "busy" and word.intent is None and word.busy_run in ("takeover", "")
 
 
 def withdraw(session: Session, intent: Intent) -> None:

@@ -15,6 +15,7 @@ from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
 from tanist.model.facts import NodeFacts
+from tanist.model.peer import Intent
 from tanist.model.run import PlanMade, RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
@@ -24,7 +25,7 @@ from tanist.plan.assume import PROBE_SECONDS, build_assume
 from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
-from tanist.runs.contest import contest, declare, tell_of_contest, withdraw
+from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.filing import finish, refuse_open_run
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
@@ -59,24 +60,25 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
         intent = declare(session, run)
         try:
             facts = read_node_facts(session.host, session.controller, session.node)  # the others are still being called
-            observation = prove(session, options, look)
+            observation = prove(session, options, look, intent)
             while not contest(session, intent, observation):
-                observation = prove(session, options, look)
+                observation = prove(session, options, look, intent)
             start_run(session, journal, run, options, observation)
             drive_takeover(session, journal, options, facts)
         finally:
             withdraw(session, intent)
 
 
-def prove(session: Session, options: TakeoverOptions, look: Look) -> Observation:
-    """NotProved, or Busy where what was seen is another node's takeover."""
-    observation = look(session, options.attest)
-    try:
-        demand_proof(session, observation)
-    except NotProved:
-        tell_of_contest(session, observation)
-        raise
-    return observation
+def prove(session: Session, options: TakeoverOptions, look: Look, intent: Intent) -> Observation:
+    """NotProved, or Busy where what was seen is another node's takeover; one that gave way is not held against it."""
+    while True:
+        observation = look(session, options.attest)
+        try:
+            demand_proof(session, observation)
+            return observation
+        except NotProved:
+            if not has_passed(session, intent, observation):
+                raise
 
 
 def check_standby(session: Session) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from tanist.model.errors import Busy, Failed, NotProved, Refused, TanistError
+from tanist.model.host import Ran
+from tanist.model.peer import Intent, PeerWord
+from tanist.runs.peers import render_word
 from tanist.runs.release import release
 from tanist.runs.switchover import switchover
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import claim_of, is_active
-from tests.unit.runs.world import World
+from tests.unit.runs.world import World, said
 
 
 @pytest.mark.requirement("A05", "A59", "A64", "A65", "A66", "A67")
@@ -108,3 +113,57 @@ def test_two_operators_at_once_make_at_most_one_node_active(new_world: Callable[
         for thread in threads:
             thread.join(30)
         one_active(world, errors)
+
+
+def answer_first(world: World, *words: PeerWord) -> None:
+    """ec-b's first words to ec-a; afterwards its real ones."""
+    left = list(words)
+
+    def answer(argv: Sequence[str], stdin: bytes) -> Ran:
+        if left and "word" in argv[-1]:
+            return said(argv, render_word(left.pop(0)).encode())
+        return world.ssh(world.a, argv, stdin)
+
+    world.a.answer_with(["ssh"], answer)
+
+
+def word_of_b(state: Literal["active", "inactive", "busy"], what: str = "", phase: str = "") -> PeerWord:
+    began = Intent(node="ec-b", run="r1", who="root", since="2026-01-31T12:00:00", phase="committed")
+    intent = replace(began, phase="intending") if phase == "intending" else began if phase else None
+    return PeerWord(
+        node="ec-b",
+        state=state,
+        detail="",
+        epoch_seen=1,
+        boot_id="b",
+        busy_run=what,
+        busy_since="",
+        busy_who="root",
+        intent=intent,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [word_of_b("busy", "takeover")],  # its intent was not written yet; then it gave way
+        [word_of_b("busy")],  # it was only being looked at
+        [word_of_b("busy", "takeover"), word_of_b("busy", "takeover"), word_of_b("inactive", phase="intending")],
+    ],
+)
+def test_a_takeover_that_gave_way_is_not_held_against_the_one_that_goes_first(
+    world: World, words: list[PeerWord]
+) -> None:
+    release(world.session("ec-a"))
+    answer_first(world, *words)
+    takeover(world.session("ec-a"), TakeoverOptions())
+    assert is_active(world, "ec-a")
+
+
+def test_signs_of_life_that_are_another_takeover_are_told_as_such(world: World) -> None:
+    """Its word was asked for before it began; what was seen of it came later."""
+    release(world.session("ec-a"))
+    answer_first(world, word_of_b("active"), *[word_of_b("active", phase="committed")] * 3)
+    with pytest.raises(Busy, match=r"root on ec-b.*2026-01-31T12:00:00.*is taking oc over already"):
+        takeover(world.session("ec-a"), TakeoverOptions())
+    assert not is_active(world, "ec-a")
