@@ -51,19 +51,26 @@ Pass = Callable[[Pair, int], Tally]
 def chance_pass(pair: Pair, seed: int) -> Tally:
     """kill -9 at any moment, not only at records; and twice: the way out is killed as well, and ended by undo."""
     tally, pick = Tally(), random.Random(seed)
+    usual = {"takeover": measure(lambda: take(pair, "ec-a")), "release": measure(lambda: pair.must("ec-a", "release"))}
     for number in range(8):
         node = pick.choice(("ec-a", "ec-b"))
         kind = KINDS[number % 2]
         pair.turn(node)
         if kind == "release":
             take(pair, node)
-        if not kill_after(pair, node, (kind,), pick.uniform(0.3, 4.0 if kind == "takeover" else 1.2)):
+        if not kill_after(pair, node, (kind,), pick.uniform(0.2, 0.9) * usual[kind]):
             (let_go(pair, node) if kind == "takeover" else pair.check_released(node))
             continue
         seen = check_cut_off(pair, node, None)
         twice = is_open(seen) and kill_at(pair, node, ("resume",), pick.randint(1, 12))
         settle(pair, node, "undo" if twice else pick.choice(("resume", "undo")), tally, kind)
     return tally
+
+
+def measure(act: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    act()
+    return time.monotonic() - begun
 
 
 def settle(pair: Pair, node: str, way: Way, tally: Tally, kind: Kind) -> None:
