@@ -7,22 +7,20 @@ from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome, Says
-from tanist.model.run import PlanMade, RunStarted
+from tanist.model.run import PlanMade
 from tanist.model.steps import ArmCron, Reboot
 from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
-from tanist.runs.filing import find_open_run, finish
+from tanist.runs.filing import begin_run, find_open_run, finish
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
-    TOOL,
     Session,
     clear_active,
     exclusive,
     load_run,
-    new_run,
     read_active,
 )
 from tanist.runs.takeover import verify
@@ -94,24 +92,9 @@ def _go_on(session: Session, journal: Journal) -> str:
 
 def stand_down(session: Session, active: str, claim: Claim) -> None:
     """This node lost the controller while it was down: its own files return, and it says who has it."""
-    run, journal = new_run(session, "release")
     plan = build_give_back(load_run(session, active).steps)
-    journal.append(
-        RunStarted(
-            run=run,
-            kind="release",
-            controller=session.name,
-            node=session.node,
-            who=session.who,
-            reason=f"lost to {claim.node} while this node was down",
-            attested="",
-            evidence=(),
-            verdict=None,
-            epoch=claim.epoch,
-            tool=TOOL,
-            in_force=active,
-        )
-    )
+    reason = f"lost to {claim.node} while this node was down"
+    _, journal = begin_run(session, "release", epoch=claim.epoch, reason=reason, in_force=active)
     session.engine(journal).execute("release", lambda: PlanMade(part="release", plan=plan))
     clear_active(session)
     save_claim_seen(session, claim)
@@ -121,22 +104,14 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
 
 def start(session: Session, active: str, observation: Observation) -> None:
     demand_proof(session, observation)
-    run, journal = new_run(session, "start")
-    journal.append(
-        RunStarted(
-            run=run,
-            kind="start",
-            controller=session.name,
-            node=session.node,
-            who=session.who,
-            reason="this node holds the claim",
-            attested="",
-            evidence=observation.evidence,
-            verdict=observation.verdict,
-            epoch=observation.claim.epoch,
-            tool=TOOL,
-            in_force=active,
-        )
+    _, journal = begin_run(
+        session,
+        "start",
+        epoch=observation.claim.epoch,
+        reason="this node holds the claim",
+        evidence=observation.evidence,
+        verdict=observation.verdict,
+        in_force=active,
     )
     drive_start(session, journal)
 

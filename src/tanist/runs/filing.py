@@ -1,13 +1,48 @@
-"""Journals that have ended go into the history and are filed away; one that has not is the open run."""
+"""A run's journal: begun with who and why, ended into the history and filed away; one that has not ended is open."""
 
 from __future__ import annotations
 
 from tanist.journal.journal import Journal, runs_directory
 from tanist.journal.state import read_run
 from tanist.model.errors import Refused
-from tanist.model.run import Outcome, RunEnded
+from tanist.model.evidence import Evidence, Verdict
+from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
 from tanist.runs.history import save_history
-from tanist.runs.session import Session
+from tanist.runs.session import TOOL, Session, new_run
+
+
+def begin_run(
+    session: Session,
+    kind: RunKind,
+    *,
+    epoch: int,
+    reason: str = "",
+    attested: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    verdict: Verdict | None = None,
+    in_force: str = "",
+    opened: tuple[str, Journal] | None = None,
+) -> tuple[str, Journal]:
+    """A run with its first record: who, why and on what evidence. `opened`: from `new_run`, where a name was needed
+    before."""
+    run, journal = opened or new_run(session, kind)
+    journal.append(
+        RunStarted(
+            run=run,
+            kind=kind,
+            controller=session.name,
+            node=session.node,
+            who=session.who,
+            reason=reason,
+            attested=attested,
+            evidence=evidence,
+            verdict=verdict,
+            epoch=epoch,
+            tool=TOOL,
+            in_force=in_force,
+        )
+    )
+    return run, journal
 
 
 def finish(

@@ -7,21 +7,19 @@ from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
 from tanist.model.definition import Controller
 from tanist.model.errors import Failed, Refused
-from tanist.model.run import PlanMade, RunStarted
+from tanist.model.run import PlanMade
 from tanist.model.standing import Standing
 from tanist.plan.assume import build_first
 from tanist.plan.first import build_first_acquire
 from tanist.runs.aftermath import after_becoming_active
-from tanist.runs.filing import finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
 from tanist.runs.session import (
-    TOOL,
     Session,
     exclusive,
     forget_active,
-    new_run,
     read_active,
     save_active,
 )
@@ -40,22 +38,7 @@ def init(session: Session, reason: str = "") -> None:
                 f"a boot of {session.node} would not be gated yet",
                 next_step=f"on every node: tanist enable {session.name}",
             )
-        run, journal = new_run(session, "init")
-        journal.append(
-            RunStarted(
-                run=run,
-                kind="init",
-                controller=session.name,
-                node=session.node,
-                who=session.who,
-                reason=reason,
-                attested="",
-                evidence=(),
-                verdict=None,
-                epoch=1,
-                tool=TOOL,
-            )
-        )
+        _, journal = begin_run(session, "init", epoch=1, reason=reason)
         drive_first(session, journal)
 
 

@@ -13,20 +13,18 @@ from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.errors import Failed, Refused, TanistError
-from tanist.model.run import PlanMade, RunStarted
+from tanist.model.run import PlanMade
 from tanist.model.steps import MapTree, MountTree
 from tanist.model.unread import Unread
 from tanist.plan.release import build_release, letting_go
-from tanist.runs.filing import finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim, note_claim_on_disk
 from tanist.runs.session import (
-    TOOL,
     Session,
     clear_active,
     exclusive,
     load_run,
-    new_run,
     read_active,
 )
 from tanist.runs.takeover import verify
@@ -44,23 +42,8 @@ def release(session: Session, reason: str = "", on_let_go: Callable[[], None] = 
             raise Refused(f"{session.node} is not the active node of {session.name}: there is nothing to release")
         in_force = load_run(session, active)
         capture_before(session, in_force)
-        run, journal = new_run(session, "release")
-        journal.append(
-            RunStarted(
-                run=run,
-                kind="release",
-                controller=session.name,
-                node=session.node,
-                who=session.who,
-                reason=reason,
-                attested="",
-                evidence=(),
-                verdict=None,
-                epoch=in_force.started.epoch,
-                tool=TOOL,
-                in_force=active,
-            )
-        )
+        epoch = in_force.started.epoch
+        _, journal = begin_run(session, "release", epoch=epoch, reason=reason, in_force=active)
         drive_release(session, journal, on_let_go)
 
 

@@ -6,12 +6,12 @@ from tanist.capture.restore import compare_path
 from tanist.engine import StepFailure
 from tanist.journal.journal import Journal
 from tanist.model.errors import Failed
-from tanist.model.run import PlanMade, RunStarted
+from tanist.model.run import PlanMade
 from tanist.plan import places
 from tanist.plan.assume import build_restore
 from tanist.runs.choose import check_fitness, choose_capture
-from tanist.runs.filing import finish, refuse_open_run
-from tanist.runs.session import TOOL, Session, exclusive, load_run, new_run, read_active
+from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.session import Session, exclusive, load_run, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover, verify
 
 
@@ -25,23 +25,8 @@ def harestore(session: Session, options: TakeoverOptions) -> None:
         active = read_active(session)
         store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
         check_fitness(session, manifest)
-        run, journal = new_run(session, "restore")
-        journal.append(
-            RunStarted(
-                run=run,
-                kind="restore",
-                controller=session.name,
-                node=session.node,
-                who=session.who,
-                reason=options.reason,
-                attested="",
-                evidence=(),
-                verdict=None,
-                epoch=load_run(session, active).started.epoch,
-                tool=TOOL,
-                in_force=active,
-            )
-        )
+        epoch = load_run(session, active).started.epoch
+        run, journal = begin_run(session, "restore", epoch=epoch, reason=options.reason, in_force=active)
         plan = build_restore(session.controller, store, run)
         journal.append(PlanMade(part="restore", plan=plan, capture=store))
         drive_restore(session, journal)

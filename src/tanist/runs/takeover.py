@@ -16,7 +16,7 @@ from tanist.model.claim import Claim
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
 from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent
-from tanist.model.run import PlanMade, RunStarted
+from tanist.model.run import PlanMade
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
@@ -26,12 +26,11 @@ from tanist.plan.render import render_plan
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
-from tanist.runs.filing import finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
 from tanist.runs.session import (
-    TOOL,
     Session,
     exclusive,
     forget_active,
@@ -63,7 +62,16 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
             observation = prove(session, options, look, intent)
             while not contest(session, intent, observation):
                 observation = prove(session, options, look, intent)
-            start_run(session, journal, run, options, observation)
+            begin_run(
+                session,
+                "takeover",
+                epoch=observation.claim.epoch + 1,
+                reason=options.reason,
+                attested=options.attest,
+                evidence=observation.evidence,
+                verdict=observation.verdict,
+                opened=(run, journal),
+            )
             drive_takeover(session, journal, options, facts)
         finally:
             withdraw(session, intent)
@@ -95,24 +103,6 @@ def check_standby(session: Session) -> None:
         session.note(
             f"warning: not enabled here: {', '.join(missing)}; when this is over: tanist enable {session.name}"
         )
-
-
-def start_run(session: Session, journal: Journal, run: str, options: TakeoverOptions, observation: Observation) -> None:
-    journal.append(
-        RunStarted(
-            run=run,
-            kind="takeover",
-            controller=session.name,
-            node=session.node,
-            who=session.who,
-            reason=options.reason,
-            attested=options.attest,
-            evidence=observation.evidence,
-            verdict=observation.verdict,
-            epoch=observation.claim.epoch + 1,
-            tool=TOOL,
-        )
-    )
 
 
 def drive_takeover(
