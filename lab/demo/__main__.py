@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,6 +28,7 @@ from lab.lab import Lab
 from lab.layout import LOCKS
 
 INTERRUPTED = 130
+REAPING = 5.0  # seconds
 
 
 def main(argv: list[str]) -> int:
@@ -121,11 +123,21 @@ def take_down(lab: Lab, screen: Screen, verdict: Verdict, before: Things) -> Non
     try:
         with screen.doing("hosts, networks, disks"):
             lab.down()
-        left = [*lab.leftovers(), *find_new(before, read_things(lab.name), lab.name)]
+        left = look_for_leftovers(lab, before)
     except (LabError, OSError) as error:
         left = [str(error)]
     text = "mounts, network namespaces, loop devices, processes: as before" if not left else f"{len(left)} things left"
     Looks(lab, screen, verdict).saw(Finding(Promise.CLEAN, "", text, not left, left))
+
+
+def look_for_leftovers(lab: Lab, before: Things) -> list[str]:
+    """A process that was killed is in the table until its parent has taken note: it is given a moment."""
+    deadline = time.monotonic() + REAPING
+    while (left := [*lab.leftovers(), *find_new(before, read_things(lab.name), lab.name)]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.1)
+    return left
 
 
 def show_verdict(screen: Screen, verdict: Verdict) -> None:
