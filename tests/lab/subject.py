@@ -168,10 +168,18 @@ class Pair:
         assert not seen.active_file, seen
         assert not seen.journal, seen
         if files:
-            changed = diff(self.own[node], read_fingerprint(self.lab, node))
-            changed = [one for one in changed if not MAY_DIFFER.match(one)]
+            changed = self.changes(node)
+            for _ in range(10):  # after a boot routes and units take a moment to settle; files do not change by waiting
+                if not changed:
+                    break
+                time.sleep(0.5)
+                changed = self.changes(node)
             assert not changed, f"{node} is not what it was: {changed}"
         return seen
+
+    def changes(self, node: str) -> list[str]:
+        now = read_fingerprint(self.lab, node)
+        return [one for one in diff(self.own[node], now) if not MAY_DIFFER.match(one)]
 
     def check_released(self, node: str) -> None:
         """Both inert, `node` to the byte (the other's turn comes); the claim free to take."""
