@@ -21,7 +21,6 @@ from lab.layout import CACHE
 
 SUITE = "bookworm"
 RECIPE = "1"  # raise it when the steps below change what comes out
-FALLBACK_MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "systemd systemd-sysv dbus openssh-server openssh-client postgresql-15 postgresql-client-15 cron ifupdown "
     "iproute2 iputils-ping iputils-arping netcat-openbsd procps psmisc lsof kmod "
@@ -77,14 +76,16 @@ def _mount_points() -> list[str]:
 
 
 def read_mirrors(apt: Path = Path("/etc/apt")) -> list[str]:
-    """One-line apt sources for SUITE and its updates, as the machine itself has them."""
+    """One-line apt sources for SUITE and its updates, as the machine itself has them. LabError without."""
     lines: list[str] = []
     for path in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]:
         if path.is_file():
             lines += parse_one_line(path.read_text())
     for path in sorted((apt / "sources.list.d").glob("*.sources")):
         lines += parse_deb822(path.read_text())
-    return lines or [f"deb {FALLBACK_MIRROR} {SUITE} main"]
+    if not any(line.split()[2] == SUITE for line in lines):
+        raise LabError(f"the apt sources of this machine have no Debian {SUITE}: the hosts' packages come from there")
+    return lines
 
 
 def parse_one_line(text: str) -> list[str]:
@@ -112,7 +113,7 @@ def _is_ours(suite: str) -> bool:
 
 def _bootstrap(root: Path, log: TextIO) -> None:
     sources = read_mirrors()
-    mirror = next((s.split()[1] for s in sources if s.split()[2] == SUITE), FALLBACK_MIRROR)
+    mirror = next(s.split()[1] for s in sources if s.split()[2] == SUITE)
     _log_run(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), mirror], log)
     _write(root / "etc/apt/sources.list", "\n".join(sources) + "\n")
     _write(

@@ -10,8 +10,8 @@ import pytest
 
 from lab.disk import Disk, parse_mountinfo
 from lab.enter import machine_name, shell_status
-from lab.errors import LabRefused
-from lab.image import FALLBACK_MIRROR, parse_deb822, parse_one_line, read_mirrors
+from lab.errors import LabError, LabRefused
+from lab.image import parse_deb822, parse_one_line, read_mirrors
 from lab.layers import guest_files
 from lab.layout import NODES, Layout
 from lab.observer import ObserverLog, parse_frame
@@ -70,8 +70,9 @@ Suites: bookworm
     ]
 
 
-def test_a_machine_without_sources_gets_the_usual_mirror(tmp_path: Path) -> None:
-    assert read_mirrors(tmp_path) == [f"deb {FALLBACK_MIRROR} bookworm main"]
+def test_a_machine_without_the_archive_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no Debian bookworm"):
+        read_mirrors(tmp_path)
 
 
 def test_mounts_are_found_by_number_and_for_btrfs_by_source() -> None:
