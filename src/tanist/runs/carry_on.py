@@ -46,7 +46,9 @@ def continue_run(session: Session, journal: Journal) -> None:
     )
     match state.started.kind:
         case "takeover":
-            drive_takeover(session, journal, TakeoverOptions(attest=state.started.attested))
+            begun = state.started
+            asked = TakeoverOptions(attest=begun.attested, capture=begun.capture, reboot=begun.reboot)
+            drive_takeover(session, journal, asked)
         case "init":
             drive_first(session, journal)
         case "start":

@@ -21,6 +21,8 @@ def begin_run(
     evidence: tuple[Evidence, ...] = (),
     verdict: Verdict | None = None,
     in_force: str = "",
+    capture: str = "",
+    reboot: bool = False,
     opened: tuple[str, Journal] | None = None,
 ) -> tuple[str, Journal]:
     """A run with its first record: who, why and on what evidence. `opened`: from `new_run`, where a name was needed
@@ -40,6 +42,8 @@ def begin_run(
             epoch=epoch,
             tool=TOOL,
             in_force=in_force,
+            capture=capture,
+            reboot=reboot,
         )
     )
     return run, journal

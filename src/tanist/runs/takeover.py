@@ -70,6 +70,8 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
                 attested=options.attest,
                 evidence=observation.evidence,
                 verdict=observation.verdict,
+                capture=options.capture,
+                reboot=options.reboot,
                 opened=(run, journal),
             )
             drive_takeover(session, journal, options, facts)
