@@ -28,7 +28,7 @@ class RunStarted:
     epoch: int  # the epoch that the run works for
     tool: str  # version of tanist
     in_force: str = ""  # release, start and restore: the run whose plan is in force on this node
-    capture: str = ""  # takeover: the generation that was asked for, "" for the newest
+    capture: str = ""  # takeover: the generation asked for, "" for the newest; restore: the one chosen
     reboot: bool = False  # takeover: by way of a restart of the machine
     format: int = 1  # of the whole journal
 

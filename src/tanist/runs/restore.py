@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tanist.capture.restore import compare_path
-from tanist.engine import StepFailure
+from tanist.engine import Engine, StepFailure
 from tanist.journal.journal import Journal
 from tanist.model.errors import Failed
 from tanist.model.run import PlanMade
@@ -26,9 +26,10 @@ def harestore(session: Session, options: TakeoverOptions) -> None:
         store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
         check_fitness(session, manifest)
         epoch = load_run(session, active).started.epoch
-        run, journal = begin_run(session, "restore", epoch=epoch, reason=options.reason, in_force=active)
-        plan = build_restore(session.controller, store, run)
-        journal.append(PlanMade(part="restore", plan=plan, capture=store))
+        generation = store.rsplit("/", 1)[1]
+        _, journal = begin_run(
+            session, "restore", epoch=epoch, reason=options.reason, in_force=active, capture=generation
+        )
         drive_restore(session, journal)
 
 
@@ -36,14 +37,20 @@ def drive_restore(session: Session, journal: Journal) -> None:
     engine = session.engine(journal)
     begun = session.host.monotonic()
     try:
-        engine.execute("restore", lambda: engine.state.parts["restore"])
+        engine.execute("restore", lambda: plan_restore(session, engine))
         verify(session, engine)
     except StepFailure as failure:
         engine.undo()
         finish(session, journal, f"undone: {failure.message}", outcome="undone")
         raise Failed(f"{failure.message}. Everything was undone", node=session.node) from failure
-    capture = engine.state.parts["restore"].capture.rsplit("/", 1)[1]
-    finish(session, journal, f"{session.node} has the files of {capture}", begun)
+    finish(session, journal, f"{session.node} has the files of {engine.state.started.capture}", begun)
+
+
+def plan_restore(session: Session, engine: Engine) -> PlanMade:
+    """From the generation that the run was begun with."""
+    started = engine.state.started
+    store = f"{places.captures(session.controller.tree)}/{started.capture}"
+    return PlanMade(part="restore", plan=build_restore(session.controller, store, started.run), capture=store)
 
 
 def dry_restore(session: Session, options: TakeoverOptions) -> str:

@@ -12,7 +12,8 @@ from tanist.model.event import Event
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.release import release
-from tanist.runs.takeover import takeover
+from tanist.runs.restore import harestore
+from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import ATTEST, claim_of, is_active, is_unchanged
 from tests.unit.runs.world import TREE, World
@@ -115,3 +116,20 @@ def test_a_claim_that_can_not_be_read_is_refused(orphan: World) -> None:
     with pytest.raises(Refused, match="the claim on the asset can't be read"):
         takeover(orphan.session("ec-b"), ATTEST)
     assert differences(before, take(orphan, "ec-b")) == {}
+
+
+@pytest.mark.requirement("A66")
+def test_a_restore_killed_before_its_plan_was_made_goes_on_with_the_capture_that_was_chosen(world: World) -> None:
+    before = take(world, "ec-a")
+    world.a.files.remove("/etc/oc/main.conf")
+
+    def die() -> None:
+        world.a.gone = True
+        raise Crash("the first record")
+
+    world.a.then.append(("files.append /var/lib/tanist/oc/runs/", die))
+    with pytest.raises(Crash):
+        harestore(world.session("ec-a"), TakeoverOptions())
+    world.a.revive()
+    resume(world.session("ec-a"))
+    assert differences(before, take(world, "ec-a")) == {}
