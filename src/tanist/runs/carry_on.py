@@ -107,7 +107,7 @@ def undo(session: Session, reason: str = "") -> None:
             bring_tree_back(session, engine, state)
         engine.undo()
         if state.started.kind == "start":
-            give_back(session, engine, state.started.in_force)
+            give_back(session, engine, load_run(session, state.started.in_force).steps)
         forget_active(session, state.started.run)
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
 
@@ -125,9 +125,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     if hold != "lost":
         drive_release(session, journal)
         return
-    plan = build_give_back(in_force)
-    session.engine(journal).execute("give-back", lambda: PlanMade(part="give-back", plan=plan))
-    clear_active(session)
+    give_back(session, session.engine(journal), in_force)
     finish(session, journal, f"{session.name} was taken over by another node; {session.node} is itself again")
 
 
@@ -162,9 +160,9 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     engine.again(mounts[0])
 
 
-def give_back(session: Session, engine: Engine, in_force: str) -> None:
+def give_back(session: Session, engine: Engine, in_force: tuple[PlannedStep, ...]) -> None:
     """This node's own files, as they were before it became active."""
-    plan = build_give_back(load_run(session, in_force).steps)
+    plan = build_give_back(in_force)
     if plan.steps:
         engine.execute("give-back", lambda: PlanMade(part="give-back", plan=plan))
     clear_active(session)

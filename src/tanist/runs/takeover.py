@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
 from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
@@ -17,6 +18,7 @@ from tanist.model.errors import Failed, NotProved, Refused, TanistError
 from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent
 from tanist.model.run import PlanMade
+from tanist.model.steps import Plan
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
@@ -179,10 +181,15 @@ def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts |
 def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:
     """From the capture found on the asset, checked once more: a boot may lie between."""
     store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    plan = plan_from_capture(session, store, manifest, engine.state.started.run)
+    return PlanMade(part="assume", plan=plan, capture=store)
+
+
+def plan_from_capture(session: Session, store: str, manifest: Manifest, run: str) -> Plan:
+    """What this node becomes: the controller's ssh keys are those that the capture brings."""
     keys = names_below(manifest, session.controller.identity.ssh_host_keys)
     standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
-    plan = build_assume(session.controller, standing, store, engine.state.started.run)
-    return PlanMade(part="assume", plan=plan, capture=store)
+    return build_assume(session.controller, standing, store, run)
 
 
 def verify(session: Session, engine: Engine) -> None:
@@ -228,7 +235,5 @@ def dry_assume(session: Session, options: TakeoverOptions) -> str:
         directory = places.captures(session.controller.tree)
     store, manifest = choose_capture(session, directory, options.capture)
     check_fitness(session, manifest)
-    keys = names_below(manifest, session.controller.identity.ssh_host_keys)
-    standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
-    plan = build_assume(session.controller, standing, store, "dry-run")
+    plan = plan_from_capture(session, store, manifest, "dry-run")
     return f"from the capture {store.rsplit('/', 1)[1]}:\n{render_plan(plan)}"
