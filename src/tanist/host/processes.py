@@ -132,7 +132,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, events, sink)
         while selector.get_map():
-            ready = selector.select(POLL)
+            ready = selector.select(max(min(POLL, deadline - time.monotonic()), 0.001))
             now = time.monotonic()
             if ended is not None and (not ready or now > ended + LINGER):
                 break  # somebody in the background holds the pipes: not our program any more
