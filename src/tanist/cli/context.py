@@ -7,8 +7,9 @@ import sys
 from typing import TextIO
 
 from tanist.cli.timeline import Timeline
-from tanist.definition.load import read_controller, read_node_name
+from tanist.definition.load import list_controllers, read_controller, read_node_name
 from tanist.host.local import LocalHost
+from tanist.model.errors import Refused
 from tanist.runs.session import Session
 
 
@@ -19,6 +20,14 @@ def open_session(name: str, out: TextIO = sys.stderr) -> Session:
     return Session(
         host=host, controller=controller, node=read_node_name(host.files), who=whoami(), report=Timeline(out).report
     )
+
+
+def the_only_controller() -> str:
+    """Its name, where one is defined on this machine and so need not be typed. Refused where that is not clear."""
+    names = list_controllers(LocalHost().files)
+    if len(names) != 1:
+        raise Refused(f"which controller? Defined here: {', '.join(names) or 'none'}", next_step="name it")
+    return names[0]
 
 
 def whoami() -> str:

@@ -24,11 +24,11 @@ COMMANDS = {
     "undo": "take back a run that was cut off",
     "capture": "save what the controller needs outside its tree (habackup)",
     "restore": "put a capture into force on this node (harestore)",
-    "captures": "list and verify captures",
+    "captures": "list, verify and compare captures",
     "history": "every run: who, why, on what evidence, how it ended",
     "definition": "check a definition",
     "init": "the first time: give the asset its claim",
-    "enable": "bring it up at boot if this node holds the claim; capture every hour",
+    "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",
     "setup": "install commands and units of this installation on this node",
 }

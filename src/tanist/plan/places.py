@@ -26,6 +26,16 @@ def claim_seen(controller: str) -> str:
     return f"{STATE}/{controller}/claim.json"
 
 
+def verified(controller: str) -> str:
+    """The result of the last verification of this node's captures."""
+    return f"{STATE}/{controller}/verified.json"
+
+
+def scratch(controller: str) -> str:
+    """Where captures are rendered to be compared, 0700 and empty in between."""
+    return f"{STATE}/{controller}/scratch"
+
+
 def parked_cron(controller: str, run: str) -> str:
     """In /etc, so that a rename from /etc/cron.d stays in one file system."""
     return f"/etc/tanist/parked/{controller}/{run}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from tanist.capture.generations import list_generations
 from tanist.capture.habackup import capture
-from tanist.capture.store import verify_store
 from tanist.facts.node import read_node_facts
 from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
-from tanist.model.errors import BadCapture, Refused
+from tanist.model.errors import Refused
 from tanist.plan import places
 from tanist.plan.release import parked_entries
 from tanist.runs.mirroring import mirror_to_peers
@@ -63,17 +62,3 @@ def list_captures(session: Session) -> tuple[str, ...]:
         for one in found
     )
     return rows or (f"no captures ({where})",)
-
-
-def verify_captures(session: Session) -> tuple[tuple[str, str], ...]:
-    """Each generation by name with "" or what is wrong with it."""
-    directory = capture_directory(session)
-    verdicts = []
-    for one in list_generations(session.host, directory):
-        try:
-            verify_store(session.host, f"{directory}/{one.name}")
-        except BadCapture as error:
-            verdicts.append((one.name, error.message))
-        else:
-            verdicts.append((one.name, ""))
-    return tuple(verdicts)

@@ -70,14 +70,16 @@ def find_not_enabled(session: Session) -> tuple[str, ...]:
 
 
 def enable(session: Session) -> None:
-    """The boot brings the controller up again if this node holds the claim; captures run every hour."""
+    """The boot brings the controller up again if this node holds the claim; captures run every hour and are verified
+    every day."""
     if session.controller.exports:
         session.host.files.make_directory("/etc/exports.d")  # now, so that a release leaves the node as it was
-    units = boot_units(session.name)
+    units = (*boot_units(session.name), f"tanist-verify@{session.name}.timer")
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
     for unit in units:
         session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)
-    session.host.run(["systemctl", "start", "--", f"habackup@{session.name}.timer"], timeout=60)
+    timers = [unit for unit in units if unit.endswith(".timer")]
+    session.host.run(["systemctl", "start", "--", *timers], timeout=60)
 
 
 def find_self_starting(session: Session) -> tuple[str, ...]:

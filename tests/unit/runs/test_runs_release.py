@@ -8,10 +8,11 @@ import pytest
 
 from tanist.model.errors import BadCapture, Busy, Failed
 from tanist.plan.places import claim_seen
-from tanist.runs.backup import backup, list_captures, verify_captures
+from tanist.runs.backup import backup, list_captures
 from tanist.runs.release import release
 from tanist.runs.restore import dry_restore, harestore
 from tanist.runs.takeover import TakeoverOptions, takeover
+from tanist.runs.verification import verify_all
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import ATTEST, claim_of, is_active
 from tests.unit.runs.world import TREE, World
@@ -90,7 +91,7 @@ def test_an_altered_newest_capture_is_named_and_the_previous_one_offered(world: 
     takeover(world.session("ec-b"), TakeoverOptions(attest="seen off", capture=first))
     assert is_active(world, "ec-b")
     assert world.b.files.read("/etc/oc/main.conf") == b"configured on ec-a\n"
-    assert dict(verify_captures(world.session("ec-b")))[newest.name]
+    assert dict(verify_all(world.session("ec-b")))[newest.name]
 
 
 @pytest.mark.requirement("A48", "A51")

@@ -26,6 +26,7 @@ from tanist.model.definition import Node as PeerNode
 from tanist.model.errors import TanistError
 from tanist.model.host import Address, Ran
 from tanist.runs.backup import backup
+from tanist.runs.diffing import diff_captures
 from tanist.runs.mirroring import mirrored_names, receive_mirror
 from tanist.runs.peers import read_word, render_word, write_known_hosts
 from tanist.runs.session import Session
@@ -48,7 +49,7 @@ ASSETS = {
 PORTS = {"ec-a": ("svc0", "10.88.0.11", "10.99.0.11"), "ec-b": ("ens3", "10.88.0.12", "10.99.0.12")}
 UNITS = ("oc-ec.service", "oc-proxy.service")
 ADDRESSES = ("10.88.0.60", "10.88.0.61")
-BOOT_UNITS = ("tanist@oc.service", "habackup@oc.timer", "tanist-gate@oc.service")
+BOOT_UNITS = ("tanist@oc.service", "habackup@oc.timer", "tanist-verify@oc.timer", "tanist-gate@oc.service")
 
 
 def make_controller(mode: str = "host", kind: str = "filesystem") -> Controller:
@@ -257,6 +258,9 @@ class World:
                     return said(argv, json.dumps(mirrored_names(session)).encode())
                 case ["tanist", "mirror", _, _]:
                     receive_mirror(session, BytesIO(stdin))
+                case ["tanist", "captures", "diff", _, old, new]:
+                    lines = diff_captures(session, old, new)
+                    return said(argv, "".join(f"{line}\n" for line in lines).encode(), status=1 if lines else 0)
                 case ["habackup", _]:
                     backup(session, mirror=True)
                 case _:
