@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tanist.capture.acl import is_acl, map_acl
@@ -14,6 +13,7 @@ from tanist.capture.ownership import Owners
 from tanist.capture.scan import CHUNK, KINDS
 from tanist.host.attributes import LABEL, Attributes, path_of, pinned, read_attributes
 from tanist.host.directories import DIRECTORY
+from tanist.model.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from tanist.host.host import Host

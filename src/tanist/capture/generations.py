@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from tanist.capture.names import PARTIAL, STORE_FILES
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import BadCapture
 
 if TYPE_CHECKING:

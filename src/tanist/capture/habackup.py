@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist import __version__
@@ -26,6 +25,7 @@ from tanist.capture.manifest import About
 from tanist.capture.scan import NOWHERE_ELSE, scan_paths
 from tanist.capture.store import build_manifest, load_manifest, save_store
 from tanist.capture.tarball import Nowhere
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.errors import Busy, Failed, Refused
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tanist.host.attributes import Attributes
+from tanist.model.dataclasses import dataclass, field, replace
 
 Kind = Literal["file", "directory", "link", "fifo", "socket", "hard link"]
 

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tanist.capture.generations import GenerationInfo, parse_generation_name, read_generation, verify_generation
@@ -19,6 +18,7 @@ from tanist.capture.names import MANIFEST, PARTIAL, STORE_FILES
 from tanist.capture.store import LIMITS, clean_partials, load_manifest
 from tanist.capture.tarball import BLOCK, END, parse_size, render_member
 from tanist.host.files import write_all
+from tanist.model.dataclasses import replace
 from tanist.model.errors import BadCapture, Failed
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.capture.acl import ids_in, is_acl, map_acl
 from tanist.capture.manifest import Entry, Manifest
 from tanist.host.attributes import Attributes
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Refused
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.capture.manifest import Entry, Manifest
@@ -13,6 +12,7 @@ from tanist.capture.ownership import Owners
 from tanist.capture.put import temporary_name
 from tanist.host.attributes import apply_attributes, pinned
 from tanist.host.directories import remove_entry
+from tanist.model.dataclasses import replace
 
 if TYPE_CHECKING:
     from tanist.host.host import Host

@@ -11,7 +11,6 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tanist.capture.compare import Difference, Wanted
 from tanist.capture.manifest import Entry
@@ -20,6 +19,7 @@ from tanist.capture.tarball import read_content
 from tanist.host.attributes import apply_attributes, change_flags, path_of, pinned
 from tanist.host.directories import DIRECTORY, remove_entry
 from tanist.host.files import write_all
+from tanist.model.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from tanist.capture.manifest_format import TEMPORARY, check_path
 from tanist.capture.tarball import Sink
 from tanist.host.attributes import Attributes, path_of, pinned, read_attributes
 from tanist.host.directories import DIRECTORY, mount_id
+from tanist.model.dataclasses import dataclass, field, replace
 from tanist.model.errors import Failed, Refused
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.capture.acl import ids_in
@@ -23,6 +22,7 @@ from tanist.capture.scan import NOWHERE_ELSE, Scan, scan_paths
 from tanist.capture.tarball import BLOCK, END, TarWriter, WriteFailed, parse_size, read_content
 from tanist.host.files import write_all
 from tanist.model.codec import encode
+from tanist.model.dataclasses import replace
 from tanist.model.errors import BadCapture, Failed, Refused
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ In: a device path. Out: StorageMarks, the bytes of the claim file, or Unread. Ne
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import ask, crc32c, describe_content, read_blocks
 from tanist.journal.slots import PLACE, SIZE
+from tanist.model.dataclasses import dataclass
 from tanist.model.storage import MmpMark, StorageMarks, StorageState
 from tanist.model.unread import Unread
 

@@ -5,10 +5,10 @@ Changes nothing, never raises OSError: what could not be read says why.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.facts.version import read_version
+from tanist.model.dataclasses import replace
 from tanist.model.facts import NodeFacts
 from tanist.model.unread import Unread
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, xfs
 from tanist.journal.claimfile import load_claim, parse_claim
+from tanist.model.dataclasses import replace
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 

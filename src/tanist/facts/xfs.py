@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import ask, crc32c, describe_content, drop_cache, read_blocks
 from tanist.facts.ext4 import format_uuid
 from tanist.journal.slots import PLACE, SIZE
+from tanist.model.dataclasses import dataclass
 from tanist.model.storage import StorageMarks, StorageState
 from tanist.model.unread import Unread
 

@@ -15,7 +15,8 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from tanist.model.dataclasses import dataclass
 
 FS_IOC_GETFLAGS = 0x80086601  # ioctl_iflags(2)
 FS_IOC_SETFLAGS = 0x40086602

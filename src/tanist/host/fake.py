@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from tanist.host.commands import CommandFailed
 from tanist.host.fake_files import FakeFiles
@@ -20,6 +19,7 @@ from tanist.host.fake_mounts import FakeMounts
 from tanist.host.fake_network import FakeNetwork
 from tanist.host.fake_units import FakeUnit, Systemctl
 from tanist.host.fake_world import Crash, FakeClock, FakeDisk, FakeWire
+from tanist.model.dataclasses import dataclass
 from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
 
 __all__ = ["Crash", "FakeClock", "FakeDisk", "FakeHost", "FakeUnit", "FakeWire"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from tanist.host.fake_world import FakeDisk
 from tanist.host.files import Files
 from tanist.host.idmaps import check_idmap, render_sorted
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.host import IdMap, Mount
 
 ROOT = Mount(target="/", source="/dev/vda1", fstype="ext4", root="/", options=("rw", "relatime"), device="252:1")

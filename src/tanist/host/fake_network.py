@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from tanist.host.fake_world import FakeWire
+from tanist.model.dataclasses import dataclass, field
 from tanist.model.host import Address, Answer, Interface
 
 

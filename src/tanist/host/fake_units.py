@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+
+from tanist.model.dataclasses import dataclass
 
 Changing = Callable[[str], AbstractContextManager[None]]
 

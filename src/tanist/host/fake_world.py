@@ -5,8 +5,9 @@ Disks and wire keep a list of violations: what no real run may ever do, whatever
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from tanist.model.dataclasses import dataclass, field
 
 
 class Crash(BaseException):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from dataclasses import dataclass
+
+from tanist.model.dataclasses import dataclass
 
 NOTE_LIMIT = 4096
 

@@ -19,10 +19,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from tanist.host import frames
 from tanist.host.netlink import read_interfaces
+from tanist.model.dataclasses import dataclass
 from tanist.model.host import Address, Answer
 
 PROBES = 3

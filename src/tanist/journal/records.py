@@ -7,10 +7,10 @@ before it is an error, because what stands behind it can't be trusted. See docs/
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
+from tanist.journal.slots import sha256
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Failed
 from tanist.model.run import Record
@@ -21,7 +21,7 @@ def _canonical(fields: dict[str, Any]) -> bytes:
 
 
 def _sum(fields: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(fields)).hexdigest()[:16]
+    return sha256(_canonical(fields))[:16]
 
 
 def render_record(record: Record) -> bytes:

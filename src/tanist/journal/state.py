@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
+from tanist.model.dataclasses import dataclass, field
 from tanist.model.run import (
     Continued,
     PlanMade,

@@ -7,12 +7,13 @@ dataclasses. Out: dicts and lists for the json module; a union member carries it
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
+
+from tanist.model import dataclasses
 
 T = TypeVar("T")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from tanist.model.dataclasses import dataclass
 
 Mode = Literal["host", "alias"]
 AssetKind = Literal["filesystem", "directory"]

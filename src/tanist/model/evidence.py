@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
+
+from tanist.model.dataclasses import dataclass
 
 Source = Literal["claim", "storage", "peer", "service-address", "management-address", "attestation"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.steps import Plan
 

@@ -6,9 +6,9 @@ round, so that what one puts in place the other takes away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health
 from tanist.model.host import Address, IdMap
 

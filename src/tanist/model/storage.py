@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from tanist.model.dataclasses import dataclass
 
 StorageState = Literal["clean", "dirty", "in-use", "unknown"]
 

@@ -7,8 +7,8 @@ changing them may cut the operator's own line.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import (

@@ -8,8 +8,8 @@ has on the disk, that one moves to where the chain began: the permutation is com
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.errors import Refused
 from tanist.model.host import IdMap
 

@@ -6,8 +6,7 @@ node's own again (files, name, ssh keys): the other node need not wait for the l
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tanist.model.dataclasses import replace
 from tanist.model.steps import (
     AddAddress,
     ArmCron,

@@ -13,10 +13,10 @@ This keeps apart runs that can talk. Where the nodes cannot reach each other it 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from tanist.model.codec import decode, encode
+from tanist.model.dataclasses import replace
 from tanist.model.peer import Intent
 from tanist.model.unread import Unread
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Says
 from tanist.model.host import Address, Answer, Interface
 from tanist.model.unread import Unread

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tanist.model.dataclasses import replace
 from tanist.proof.wire import GLANCE, addresses_by_interface, choose_targets
 from tanist.runs.peers import CONNECT_TIMEOUT, write_known_hosts
 from tanist.runs.session import Session

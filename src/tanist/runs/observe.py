@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tanist.facts.storage import read_claim_offline
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import dataclass
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Evidence, Outcome, Verdict
 from tanist.model.peer import PeerWord

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from tanist.capture.habackup import capture
@@ -12,6 +11,7 @@ from tanist.facts.node import read_node_facts
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
 from tanist.model.steps import MapTree, MountTree

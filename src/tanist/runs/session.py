@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tanist import __version__
 from tanist.host.clock import timestamp
 from tanist.host.host import Host
 from tanist.host.ssh import open_peer
+from tanist.model.dataclasses import dataclass, field
 from tanist.model.definition import Controller
 from tanist.model.errors import Busy, Refused
 from tanist.model.event import Event, Report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
@@ -14,6 +13,7 @@ from tanist.facts.storage import read_claim_offline
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
 from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent

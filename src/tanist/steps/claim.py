@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tanist.facts.storage import check_claim_in_place
 from tanist.host.clock import timestamp
 from tanist.journal.claimfile import create_claim, load_claim, save_claim, settle
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
 from tanist.model.steps import HoldClaim, InitAsset
 from tanist.model.unread import Unread

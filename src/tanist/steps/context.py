@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tanist.host.host import Host
+from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller
 
 
