@@ -9,6 +9,7 @@ from typing import Literal
 
 from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
+from tanist.definition.proofs import build_proof
 from tanist.definition.table import Table
 from tanist.model.definition import (
     Accounts,
@@ -76,6 +77,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         scope=tuple(_build_scope(table) for table in root.tables("scope")),
         standby=_build_standby(root.table("standby")),
         retention=_build_retention(root.table("retention")),
+        proof=build_proof(root.table("proof")),
     )
     root.finish()
     return controller

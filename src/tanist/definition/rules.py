@@ -22,6 +22,7 @@ def check_controller(controller: Controller, problems: Problems) -> None:
     _check_nodes(controller, problems)
     _check_addresses(controller, problems)
     _check_repetitions(controller, problems)
+    _check_proofs(controller, problems)
 
 
 def _check_tree(controller: Controller, problems: Problems) -> str:
@@ -137,6 +138,17 @@ def _check_addresses(controller: Controller, problems: Problems) -> None:
             elif owner.setdefault(management, node.name) != node.name:
                 what = f'"{management}" is also an address of {owner[management]}'
                 problems.add(where, f"{what}; allowed: an address of this node alone")
+
+
+def _check_proofs(controller: Controller, problems: Problems) -> None:
+    names = [node.name for node in controller.nodes]
+    for i, device in enumerate(controller.proof.power):
+        if device.node and device.node not in names:
+            listed = ", ".join(names)
+            problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
+    if controller.proof.reservation and controller.asset.kind == "directory":
+        what = "a plain directory has no device to reserve; allowed: with an asset that has a device"
+        problems.add(("proof", "reservation"), what)
 
 
 def _check_repetitions(controller: Controller, problems: Problems) -> None:

@@ -135,6 +135,21 @@ class Table:
         self.complain(key, f"expected tables that each begin with [[{name}]], found {_kind_of(value)}")
         return ()
 
+    def options(self, key: str, check_key: Check) -> tuple[tuple[str, str], ...]:
+        """A table of whatever keys pass the check: texts, whole numbers, true and false (1 and 0 as texts)."""
+        inner = self.table(key)
+        if inner is None:
+            return ()
+        found = []
+        for name, value in inner._values.items():
+            if wrong := check_key(name):
+                inner.complain(name, wrong)
+            elif isinstance(value, int):
+                found.append((name, str(int(value))))
+            else:
+                found.append((name, self._checked((*self._where, key, name), value, check_any, empty=True)))
+        return tuple(found)
+
     def text_or_texts_by(self, key: str, names: Sequence[str], check: Check) -> tuple[tuple[str, str], ...]:
         """One text for all names, or a table with a text for each of them."""
         value = self._values.get(key)

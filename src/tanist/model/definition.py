@@ -144,6 +144,50 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerDevice:
+    """One thing that can cut one node's power, worked by a program of fence-agents. No secret is in it."""
+
+    node: str  # whose power
+    agent: str  # fence_ipmilan: a program on the path, or an absolute path
+    options: tuple[tuple[str, str], ...] = ()  # what the agent is told besides action and secrets
+    secrets: str = ""  # a file of KEY=VALUE lines, root's, mode 0600; or "credential:NAME" (systemd-creds)
+    level: int = 1  # all devices of a level must say off; the next level is tried when one of them does not
+    delay: float = 0.0  # seconds waited before "off" is sent
+    retry: int = 1  # how often "off" is sent again
+    timeout: float = 60.0  # seconds for each call of the agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """The asset's device takes writes from its owner alone (SCSI-3 or NVMe persistent reservation)."""
+
+    kind: Literal["scsi", "nvme"]
+    timeout: float = 20.0  # seconds for each command
+
+
+ProofName = Literal["power", "reservation", "attestation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What can prove that the old owner cannot act, and which of it suffices."""
+
+    power: tuple[PowerDevice, ...] = ()
+    reservation: Reservation | None = None
+    policy: tuple[tuple[ProofName, ...], ...] = ()  # any of these sets, all of it; empty: see `suffices`
+
+    @property
+    def suffices(self) -> tuple[tuple[ProofName, ...], ...]:
+        """Strict where nothing is said: each strong proof that is there, alone; a person's word where there is none."""
+        strong: tuple[tuple[ProofName, ...], ...] = (("power",),) if self.power else ()
+        strong += (("reservation",),) if self.reservation else ()
+        return self.policy or strong or (("attestation",),)
+
+    def devices(self, node: str) -> tuple[PowerDevice, ...]:
+        return tuple(device for device in self.power if device.node == node)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     name: str
     asset: Asset
@@ -161,6 +205,7 @@ class Controller:
     scope: tuple[Scope, ...] = ()
     standby: Standby = Standby()
     retention: Retention = Retention()
+    proof: Proof = Proof()
 
     def node(self, name: str) -> Node:
         for node in self.nodes:

@@ -7,7 +7,9 @@ from typing import Literal
 
 from tanist.model.dataclasses import dataclass
 
-Source = Literal["claim", "storage", "peer", "service-address", "management-address", "attestation"]
+Source = Literal[
+    "claim", "storage", "peer", "service-address", "management-address", "attestation", "power", "reservation"
+]
 
 
 class Says(Enum):
@@ -22,6 +24,9 @@ class Says(Enum):
     SILENT = "silent"  # no answer: proves nothing
     UNKNOWN = "unknown"  # could not be observed: proves nothing, helps nothing
     ATTESTED = "attested"  # a person says that the owner is down
+    OFF = "off"  # the node's power was read back as off
+    ON = "on"  # the node has power, which proves nothing: a crashed machine has it too
+    FENCED = "fenced"  # read back: nobody but this node may write to the device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,8 @@ class Evidence:
     says: Says
     detail: str  # for people: what was seen (a MAC address, an error text, a state)
     seconds: float = 0.0  # how long the look took
+    at: float = 0.0  # this node's monotonic clock, for before and after: a sign of life no later, a fence no earlier
+    # than that; 0: not known, which neither lifts a veto nor lets one be lifted
 
 
 class Outcome(Enum):

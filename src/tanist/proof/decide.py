@@ -1,45 +1,103 @@
 """The verdict on the old owner, drawn from evidence. Pure.
 
 In: what was observed, one item for every claim, device, node and address that was to be looked at (an item that could
-not be had says UNKNOWN; it is never left out), and this node's name. Out: a Verdict. An item about a node's word or
-one of its management addresses has the node's name as `about`; one about the claim has the name of the node in it.
+not be had says UNKNOWN; it is never left out), this node's name, and which sets of proofs suffice (the definition's
+policy). Out: a Verdict. An item about a node's word, its power or one of its management addresses has the node's name
+as `about`; one about the claim has the name of the node in it.
 
-1. A sign of life vetoes: ALIVE, whatever else was seen. (A later, stronger fact will be what lifts a veto: it belongs
-   into `vetoes`, which asks of each sign of life whether something stronger has answered it since.)
-2. PROVED by the first of `PROOFS` that holds. Each is a conjunction of facts that were had; none counts an UNKNOWN.
+1. A sign of life vetoes: ALIVE, whatever else was seen, unless something stronger has answered it since (`lifts`).
+2. Signs that were answered are dropped. Of the rest, PROVED by the first that holds: the old owner let go or says
+   itself that it runs nothing, or all proofs of one of the sets. Each is a conjunction of facts that were had; none
+   counts an UNKNOWN.
 3. Else NOT_PROVED, with what would suffice.
 
-So no added sign of life and no fact that turns into "cannot tell" ever makes a verdict safer (tests/unit/proof).
+So no added sign of life and no fact that turns into "cannot tell" ever makes a verdict safer (tests/unit/proof): who
+may own it, whether a veto is lifted and whether a proof holds is all drawn from the evidence without signs of life.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from tanist.model.definition import ProofName
 from tanist.model.evidence import Evidence, Outcome, Says, Source, Verdict
 
 SIGNS_OF_LIFE = (Says.ACTIVE, Says.ALIVE)
+Policy = tuple[tuple[ProofName, ...], ...]
+PERSON: Policy = (("attestation",),)
 
 
-def decide(evidence: tuple[Evidence, ...], me: str) -> Verdict:
-    alive = vetoes(evidence)
+def decide(evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON) -> Verdict:
+    alive = vetoes(evidence, me)
     if alive:
         return Verdict(
             outcome=Outcome.ALIVE,
             reasons=tuple(f"{item.source} {item.about}: {item.detail}" for item in alive),
             would_suffice=tuple(_answer_to(item) for item in alive),
         )
-    for prove in PROOFS:
-        reason = prove(evidence, me)
+    still = without_signs(evidence)
+    for prove in FREE:
+        reason = prove(still, me)
         if reason:
-            return Verdict(outcome=Outcome.PROVED, reasons=(reason,))
+            return Verdict(outcome=Outcome.PROVED, reasons=(reason, *_what_was_lifted(evidence)))
+    for names in suffices:
+        reasons = tuple(PROOFS[name](still, me) for name in names)
+        if reasons and all(reasons):
+            return Verdict(outcome=Outcome.PROVED, reasons=(*reasons, *_what_was_lifted(evidence)))
     return Verdict(
-        outcome=Outcome.NOT_PROVED, reasons=_what_was_seen(evidence), would_suffice=_what_is_missing(evidence)
+        outcome=Outcome.NOT_PROVED,
+        reasons=_what_was_seen(evidence),
+        would_suffice=_what_is_missing(evidence, suffices),
     )
 
 
-def vetoes(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple(item for item in evidence if item.says in SIGNS_OF_LIFE)
+# -- vetoes
+def vetoes(evidence: tuple[Evidence, ...], me: str) -> tuple[Evidence, ...]:
+    """The signs of life that nothing stronger has answered since."""
+    still = without_signs(evidence)
+    return tuple(item for item in evidence if item.says in SIGNS_OF_LIFE and not lifts(item, still, me))
+
+
+def without_signs(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return tuple(item for item in evidence if item.says not in SIGNS_OF_LIFE)
+
+
+def lifts(sign: Evidence, still: tuple[Evidence, ...], me: str) -> bool:
+    """Power that was cut after the sign was seen answers every sign of the node, and once it is cut from all who may
+    own it, those of its addresses and of the asset. A reservation that was read back after it stops writes and no
+    more: it answers "its machine is up", and nothing else."""
+    if sign.at <= 0:
+        return False
+    if sign.source in ("peer", "management-address") and 0 < sign.at < off_since(sign.about, still):
+        return True
+    if sign.source in ("service-address", "storage") and sign.at < all_off_since(still, me):
+        return True
+    return sign.source == "management-address" and sign.at < fenced_since(still)
+
+
+def off_since(node: str, evidence: tuple[Evidence, ...]) -> float:
+    """When its power was first read back as off by somebody who saw to it; 0 where that is not known."""
+    return _since(_about("power", evidence, node), Says.OFF)
+
+
+def all_off_since(evidence: tuple[Evidence, ...], me: str) -> float:
+    suspects = possible_owners(evidence, me) if _owner_is_known(evidence, me) else ()
+    return max((off_since(node, evidence) for node in suspects), default=0.0) if _all_off(suspects, evidence) else 0.0
+
+
+def _all_off(nodes: tuple[str, ...], evidence: tuple[Evidence, ...]) -> bool:
+    return bool(nodes) and all(off_since(node, evidence) > 0 for node in nodes)
+
+
+def fenced_since(evidence: tuple[Evidence, ...]) -> float:
+    return _since(_about("reservation", evidence), Says.FENCED)
+
+
+def _since(items: tuple[Evidence, ...], says: Says) -> float:
+    """The first of them, all of which must say so."""
+    if any(item.says is not says for item in items):
+        return 0.0
+    return min((item.at for item in items if item.at > 0), default=0.0)
 
 
 # -- proofs: each gives the reason, or ""
@@ -81,12 +139,37 @@ def prove_by_attestation(evidence: tuple[Evidence, ...], me: str) -> str:
     return f"attested by {attested[0].about}: {attested[0].detail}; nothing answers for {', '.join(suspects)}"
 
 
-PROOFS: tuple[Callable[[tuple[Evidence, ...], str], str], ...] = (
-    prove_by_own_claim,
-    prove_by_release,
-    prove_by_word,
-    prove_by_attestation,
-)
+def prove_by_power(evidence: tuple[Evidence, ...], me: str) -> str:
+    """Every node that may own it has no power. Of a node that nobody here can switch off it says nothing."""
+    suspects = possible_owners(evidence, me)
+    devices = {node: _about("power", evidence, node) for node in suspects}
+    if not suspects or not _owner_is_known(evidence, me):
+        return ""
+    if not all(items and all(item.says is Says.OFF for item in items) for items in devices.values()):
+        return ""
+    return "; ".join(f"{node} has no power: {items[0].detail}" for node, items in devices.items())
+
+
+def prove_by_reservation(evidence: tuple[Evidence, ...], me: str) -> str:  # noqa: ARG001 - asked as all are
+    """Nobody but this node can write, and nobody is heard at the addresses, which a reservation does not guard."""
+    devices, addresses = _about("reservation", evidence), _about("service-address", evidence)
+    claim = _claim(evidence)
+    if claim is None or claim.says not in (Says.HELD, Says.RELEASED, Says.MINE):
+        return ""
+    if not devices or not all(item.says is Says.FENCED for item in devices):
+        return ""
+    if not addresses or not all(item.says in (Says.SILENT, Says.MINE) for item in addresses):
+        return ""
+    return f"only this node can write to {devices[0].about}: {devices[0].detail}; nobody answers at the addresses"
+
+
+Prove = Callable[[tuple[Evidence, ...], str], str]
+FREE: tuple[Prove, ...] = (prove_by_own_claim, prove_by_release, prove_by_word)
+PROOFS: dict[ProofName, Prove] = {
+    "power": prove_by_power,
+    "reservation": prove_by_reservation,
+    "attestation": prove_by_attestation,
+}
 
 
 # -- who may own it
@@ -98,11 +181,20 @@ def named_owner(evidence: tuple[Evidence, ...]) -> str:
 
 def possible_owners(evidence: tuple[Evidence, ...], me: str) -> tuple[str, ...]:
     """The holder, where the claim names one that was looked at; else every other node that was looked at."""
-    nodes = {item.about for item in evidence if item.source in ("peer", "management-address")} - {me}
+    nodes = _other_nodes(evidence, me)
     claim = _claim(evidence)
     if claim is not None and claim.says is Says.HELD and claim.about in nodes:
         return (claim.about,)
     return tuple(sorted(nodes))
+
+
+def _other_nodes(evidence: tuple[Evidence, ...], me: str) -> set[str]:
+    return {item.about for item in evidence if item.source in ("peer", "management-address", "power")} - {me}
+
+
+def _owner_is_known(evidence: tuple[Evidence, ...], me: str) -> bool:
+    """The claim was read, and the node in it is one that was looked at: all who may own it are known by name."""
+    return named_owner(evidence) in _other_nodes(evidence, me)
 
 
 def _claim(evidence: tuple[Evidence, ...]) -> Evidence | None:
@@ -147,10 +239,19 @@ def _what_was_seen(evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
     return tuple(f"{item.source} {item.about}: {item.detail}" for item in evidence)
 
 
-def _what_is_missing(evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
+def _what_was_lifted(evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
+    """Where there is a proof: every sign of life was answered since."""
+    signs = (item for item in evidence if item.says in SIGNS_OF_LIFE)
+    return tuple(f"answered since: {item.source} {item.about}: {item.detail}" for item in signs)
+
+
+def _what_is_missing(evidence: tuple[Evidence, ...], suffices: Policy) -> tuple[str, ...]:
     owner = named_owner(evidence)
     name = owner or "the old owner"
     ways = [f"{name} lets go: tanist release, on {name}", f"{name} answers over ssh that it is not active"]
+    if not any("attestation" in names for names in suffices):
+        sets = " or ".join(" with ".join(names) for names in suffices)
+        return (*ways, f"{sets}, as the definition asks; a person's word is not enough for it ([proof] suffices)")
     unseen = [item for item in evidence if item.says is Says.UNKNOWN and item.source.endswith("-address")]
     if unseen:
         ways += [

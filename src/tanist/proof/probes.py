@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.evidence import Evidence, Says
 from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
@@ -75,7 +76,7 @@ def gather(
     if attestation.strip():
         when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
         evidence.append(attest(attestation, who or f"somebody on {me}", when))
-    return tuple(evidence)
+    return tuple(replace(item, at=host.monotonic()) for item in evidence)
 
 
 def attest(text: str, who: str, when: str) -> Evidence:

@@ -59,14 +59,14 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> O
         who=session.who,
         glance=glance,
     )
-    verdict = decide(evidence, session.node)
+    verdict = decide(evidence, session.node, session.controller.proof.suffices)
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
 
 
 def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:
-    """A release or the owner's own word proves it. Only a person's word would need the silence that a glance lacks."""
+    """A release or the owner's own word proves it. Any other proof would need the silence that a glance lacks."""
     facts = tuple(item for item in evidence if item.source != "attestation")
-    return decide(facts, session.node).outcome is Outcome.PROVED
+    return decide(facts, session.node, ()).outcome is Outcome.PROVED
 
 
 def demand_proof(session: Session, observation: Observation) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tanist.definition.load import list_controllers, load_controller, read_controller, read_node_name
-from tanist.model.definition import Health, Retention, Service, ServiceAddress, VersionSource
+from tanist.model.definition import Health, Reservation, Retention, Service, ServiceAddress, VersionSource
 from tanist.model.errors import BadDefinition, Refused
 from tests.unit.facts.machine import Machine
 
@@ -44,6 +44,14 @@ def test_every_table_of_a_full_definition_arrives() -> None:
     )
     source = VersionSource(kind="properties", file="/n1gc-setup/.version.properties", key="product.version")
     assert (full.version, full.retention) == (source, Retention(keep=12, keep_days=3))
+    assert [(device.node, device.agent, device.retry) for device in full.proof.power] == [
+        ("ec-a", "fence_ipmilan", 2),
+        ("ec-b", "/usr/local/sbin/fence_outlet", 1),
+    ]
+    options = (("ip", "10.99.0.21"), ("lanplus", "1"), ("username", "tanist"), ("power_timeout", "15"))
+    assert full.proof.devices("ec-a")[0].options == options
+    assert full.proof.reservation == Reservation(kind="scsi", timeout=12.0)
+    assert full.proof.suffices == (("power",), ("reservation", "attestation"))
     assert full.scope[0].allowed == ("ec+proxy", "ec")
     assert [node.name for node in full.nodes] == ["ec-a", "ec-b"]
     assert full.captured_paths == (
@@ -61,6 +69,15 @@ def test_what_is_left_out_has_its_default() -> None:
     small = load_controller(SMALL, "/etc/tanist/controllers/small.toml")
     assert small.identity.ssh_host_keys == "/etc/tanist/identity/small"
     assert (small.services, small.version, small.retention) == ((), VersionSource(), Retention())
+    assert small.proof.suffices == (("attestation",),)
+
+
+def test_where_a_strong_proof_is_defined_it_is_asked_for_unless_the_definition_says_otherwise() -> None:
+    power = '[[proof.power]]\nnode = "a"\nagent = "fence_dummy"\n'
+    said = "[proof]\nsuffices = ['power + attestation', 'attestation']\n"
+    strict, loose = (load_controller(SMALL + text.encode(), "small.toml") for text in (power, said + power))
+    assert strict.proof.suffices == (("power",),)
+    assert loose.proof.suffices == (("power", "attestation"), ("attestation",))
 
 
 @pytest.mark.requirement("A04")

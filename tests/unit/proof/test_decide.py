@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tanist.model.evidence import Evidence, Outcome, Says, Source
-from tanist.proof.decide import decide, vetoes
+from tanist.proof.decide import PERSON, Policy, decide
 
 ME = "ec-b"
 
 
-def item(source: Source, about: str, says: Says) -> Evidence:
-    return Evidence(source=source, about=about, says=says, detail=f"{source} of {about} says {says.value}")
+SEEN = 10.0  # when whatever is seen is seen, in the table
+
+
+def item(source: Source, about: str, says: Says, at: float = SEEN) -> Evidence:
+    return Evidence(source=source, about=about, says=says, detail=f"{source} of {about} says {says.value}", at=at)
 
 
 CLAIMS = {
@@ -87,15 +91,128 @@ def test_in_no_row_of_the_table_does_a_cannot_tell_help() -> None:
                 assert decide(blurred, ME).outcome is Outcome.NOT_PROVED, (row, known)
 
 
+# -- the same with fences: what each can say, and when it was seen to
+POWER: dict[str, tuple[Evidence, ...]] = {
+    "no device": (),
+    "cut since": (item("power", "ec-a", Says.OFF, 20.0),),
+    "cut before": (item("power", "ec-a", Says.OFF, 5.0),),
+    "found off": (item("power", "ec-a", Says.OFF, 0.0),),
+    "on": (item("power", "ec-a", Says.ON, 20.0),),
+    "one of two": (item("power", "ec-a", Says.OFF, 20.0), item("power", "ec-a", Says.UNKNOWN, 20.0)),
+}
+RESERVATION: dict[str, tuple[Evidence, ...]] = {
+    "none": (),
+    "read back since": (item("reservation", "/dev/asset", Says.FENCED, 20.0),),
+    "read back before": (item("reservation", "/dev/asset", Says.FENCED, 5.0),),
+    "cannot tell": (item("reservation", "/dev/asset", Says.UNKNOWN, 20.0),),
+}
+POLICIES: tuple[Policy, ...] = (
+    PERSON,
+    (("power",),),
+    (("reservation",), ("power", "attestation")),
+    (("power", "reservation"),),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    claim: str
+    storage: Says
+    word: Says
+    service: Says
+    management: Says
+    attested: bool
+    power: str
+    reservation: str
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        seen = observed(self.claim, self.storage, self.word, self.service, self.management, self.attested)
+        return (*seen, *POWER[self.power], *RESERVATION[self.reservation])
+
+    @property
+    def owner_known(self) -> bool:
+        """By name, and something besides signs of life was seen of it."""
+        more = self.word not in LIFE or self.management not in LIFE or self.power != "no device"
+        return self.claim in ("released by peer", "held by peer") and more
+
+    @property
+    def alive(self) -> bool:
+        """Only what was cut after the sign was seen answers it; of a stranger or an unknown owner nobody knows."""
+        cut, fenced = self.power == "cut since", self.reservation == "read back since"
+        elsewhere = Says.ACTIVE in (self.service, self.storage) and not (cut and self.owner_known)
+        machine = self.management is Says.ALIVE and not (cut or fenced)
+        return elsewhere or machine or (self.word in LIFE and not cut)
+
+    def proved(self, name: str) -> bool:
+        gone = self.service is Says.ACTIVE  # answered since, and nobody was asked again
+        match name:
+            case "power":
+                return self.owner_known and self.power in ("cut since", "cut before", "found off")
+            case "reservation":
+                return (
+                    self.reservation.startswith("read back")
+                    and self.service in (Says.SILENT, Says.MINE)
+                    and self.claim != "unreadable"
+                )
+            case _:
+                silent = self.management is Says.SILENT
+                quiet = gone or self.service in (Says.SILENT, Says.MINE)
+                return self.attested and quiet and (silent or self.word is Says.INACTIVE)
+
+    def expected(self, suffices: Policy) -> Outcome:
+        if self.alive:
+            return Outcome.ALIVE
+        released = self.claim == "released by peer" and self.storage is Says.RELEASED
+        said = self.claim in ("released by peer", "held by peer") and self.word is Says.INACTIVE
+        if self.claim in ("mine", "released by me") or released or said:
+            return Outcome.PROVED
+        enough = any(all(self.proved(name) for name in names) for names in suffices)
+        return Outcome.PROVED if enough else Outcome.NOT_PROVED
+
+
+LIFE = (Says.ACTIVE, Says.ALIVE)
+ROWS = tuple(
+    Row(
+        claim=claim,
+        storage=storage,
+        word=word,
+        service=service,
+        management=management,
+        attested=attested,
+        power=power,
+        reservation=reservation,
+    )
+    for claim, storage, word, service, management, attested, power, reservation in product(
+        CLAIMS, STORAGE, WORD, SERVICE, MANAGEMENT, (False, True), POWER, RESERVATION
+    )
+)
+
+
+@pytest.mark.parametrize("suffices", POLICIES, ids=str)
+def test_every_combination_with_fences_gives_the_expected_verdict(suffices: Policy) -> None:
+    seen = dict.fromkeys(Outcome, 0)
+    for row in ROWS:
+        outcome = decide(row.evidence, ME, suffices).outcome
+        assert outcome is row.expected(suffices), row
+        seen[outcome] += 1
+    assert all(seen.values()) and sum(seen.values()) == 3072 * len(POWER) * len(RESERVATION)
+
+
 # -- properties over whatever evidence
-SOURCES: tuple[Source, ...] = ("claim", "storage", "peer", "service-address", "management-address", "attestation")
+SOURCES: tuple[Source, ...] = get_args(Source)
+TIMES = st.sampled_from([0.0, 5.0, 10.0, 20.0])
 ANY_ITEM = st.builds(
-    item, st.sampled_from(SOURCES), st.sampled_from(["ec-a", "ec-b", "ec-c", "10.88.0.50"]), st.sampled_from(Says)
+    item,
+    st.sampled_from(SOURCES),
+    st.sampled_from(["ec-a", "ec-b", "ec-c", "10.88.0.50"]),
+    st.sampled_from(Says),
+    TIMES,
 )
 
 
 def sensible(source: Source, about: tuple[str, ...], says: tuple[Says, ...]) -> st.SearchStrategy[Evidence]:
-    return st.builds(item, st.just(source), st.sampled_from(about), st.sampled_from(says))
+    return st.builds(item, st.just(source), st.sampled_from(about), st.sampled_from(says), TIMES)
 
 
 NODES = ("ec-a", "ec-c")
@@ -106,39 +223,70 @@ LIKELY_ITEM = st.one_of(
     sensible("service-address", ("10.88.0.50", "10.88.0.51"), (Says.SILENT, Says.MINE)),
     sensible("management-address", NODES, (Says.SILENT, Says.INACTIVE)),
     sensible("attestation", ("ann",), (Says.ATTESTED,)),
+    sensible("power", NODES, (Says.OFF, Says.OFF, Says.ON)),
+    sensible("reservation", ("/dev/asset",), (Says.FENCED,)),
 )
+SIGN = ANY_ITEM.filter(lambda made: made.says in LIFE)
+POLICY = st.sampled_from(POLICIES)
 EVIDENCE = st.lists(st.one_of(LIKELY_ITEM, LIKELY_ITEM, LIKELY_ITEM, ANY_ITEM), max_size=9).map(tuple)
 many = settings(max_examples=150, deadline=None)
 
 
 @many
-@given(EVIDENCE, ANY_ITEM.filter(lambda made: made.says in (Says.ACTIVE, Says.ALIVE)), st.integers(0, 9))
+@given(EVIDENCE, SIGN, st.integers(0, 9), POLICY)
 @pytest.mark.requirement("A05")
-def test_a_sign_of_life_always_vetoes(evidence: tuple[Evidence, ...], sign: Evidence, at: int) -> None:
-    verdict = decide((*evidence[:at], sign, *evidence[at:]), ME)
-    assert verdict.outcome is Outcome.ALIVE
-    assert any(sign.detail in reason for reason in verdict.reasons)
+def test_a_sign_of_life_vetoes_unless_a_fence_came_after_it(
+    evidence: tuple[Evidence, ...], sign: Evidence, at: int, suffices: Policy
+) -> None:
+    last = max((known.at for known in evidence if known.says in (Says.OFF, Says.FENCED)), default=0.0)
+    for when in (0.0, last, last + 1):
+        late = replace(sign, at=when)
+        verdict = decide((*evidence[:at], late, *evidence[at:]), ME, suffices)
+        assert verdict.outcome is Outcome.ALIVE
+        assert any(sign.detail in reason for reason in verdict.reasons)
 
 
 @many
-@given(EVIDENCE)
-def test_no_fact_that_turns_into_cannot_tell_makes_a_verdict_safer(evidence: tuple[Evidence, ...]) -> None:
-    if vetoes(evidence) or decide(evidence, ME).outcome is Outcome.PROVED:
+@given(EVIDENCE, SIGN, POLICY)
+@pytest.mark.requirement("A05")
+def test_no_added_sign_of_life_makes_a_verdict_safer(
+    evidence: tuple[Evidence, ...], sign: Evidence, suffices: Policy
+) -> None:
+    before, after = (decide(seen, ME, suffices).outcome for seen in (evidence, (*evidence, sign)))
+    assert after is Outcome.ALIVE or after is before
+
+
+@many
+@given(EVIDENCE, POLICY)
+def test_no_fact_that_turns_into_cannot_tell_makes_a_verdict_safer(
+    evidence: tuple[Evidence, ...], suffices: Policy
+) -> None:
+    """A sign of life that was not seen is another matter: that each look says UNKNOWN itself is gather()'s."""
+    if decide(evidence, ME, suffices).outcome is Outcome.PROVED:
         return
     for at, known in enumerate(evidence):
-        blurred = (*evidence[:at], replace(known, says=Says.UNKNOWN), *evidence[at + 1 :])
-        assert decide(blurred, ME).outcome is not Outcome.PROVED, known
+        if known.says not in LIFE:
+            blurred = (*evidence[:at], replace(known, says=Says.UNKNOWN), *evidence[at + 1 :])
+            assert decide(blurred, ME, suffices).outcome is not Outcome.PROVED, known
 
 
 @many
-@given(EVIDENCE, ANY_ITEM)
-def test_an_added_cannot_tell_never_proves(evidence: tuple[Evidence, ...], more: Evidence) -> None:
+@given(EVIDENCE, ANY_ITEM, POLICY)
+def test_an_added_cannot_tell_never_proves(evidence: tuple[Evidence, ...], more: Evidence, suffices: Policy) -> None:
     """A node that nobody had looked at may become a suspect by it, which only ever adds to what must be silent; that a
     look is left out altogether is not for decide() to see, gather() has one item for each (test_probes.py)."""
-    looked_at = {known.about for known in evidence}
+    looked_at = {known.about for known in evidence if known.source in ("peer", "management-address", "power")}
     added = (*evidence, replace(more, says=Says.UNKNOWN, about=more.about if more.about in looked_at else "elsewhere"))
-    if decide(evidence, ME).outcome is not Outcome.PROVED:
-        assert decide(added, ME).outcome is not Outcome.PROVED
+    if decide(evidence, ME, suffices).outcome is not Outcome.PROVED:
+        assert decide(added, ME, suffices).outcome is not Outcome.PROVED
+
+
+@many
+@given(EVIDENCE, POLICY)
+def test_what_suffices_with_more_asked_for_suffices_with_less(evidence: tuple[Evidence, ...], suffices: Policy) -> None:
+    both = tuple(tuple(dict.fromkeys((*names, "power"))) for names in suffices)
+    if decide(evidence, ME, both).outcome is Outcome.PROVED:  # type: ignore[arg-type]
+        assert decide(evidence, ME, suffices).outcome is Outcome.PROVED
 
 
 @many
@@ -237,3 +385,57 @@ def test_a_refusal_says_what_to_type() -> None:
 )
 def test_a_veto_says_what_would_end_it(sign: Evidence, answer: str) -> None:
     assert answer in decide((sign,), ME).would_suffice[0]
+
+
+# -- fences, in words
+OFF_A = item("power", "ec-a", Says.OFF, 20.0)
+ANSWERS = item("service-address", "10.88.0.50", Says.ACTIVE)
+BEATS = item("management-address", "ec-a", Says.ALIVE)
+FENCED = item("reservation", "/dev/asset", Says.FENCED, 20.0)
+STRONG: Policy = (("power",), ("reservation",))
+
+
+def strict(*evidence: Evidence) -> Outcome:
+    return decide(evidence, ME, STRONG).outcome
+
+
+def test_power_that_was_cut_after_the_last_sign_of_life_proves_it() -> None:
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, ANSWERS, BEATS) is Outcome.ALIVE
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, ANSWERS, BEATS, OFF_A) is Outcome.PROVED
+
+
+def test_an_answer_after_the_power_was_cut_is_somebody_elses_plug() -> None:
+    late = replace(ANSWERS, at=21.0)
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, late, OFF_A) is Outcome.ALIVE
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, replace(BEATS, at=21.0), OFF_A) is Outcome.ALIVE
+
+
+def test_a_node_that_was_found_without_power_is_proved_down_but_answers_no_sign_of_life() -> None:
+    found = replace(OFF_A, at=0.0)
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, found) is Outcome.PROVED
+    assert strict(HELD, SILENT_A, ANSWERS, found) is Outcome.ALIVE
+
+
+def test_unknown_fence_answer_is_not_proof_of_death() -> None:
+    for says in (Says.UNKNOWN, Says.ON, Says.SILENT):
+        assert strict(HELD, SILENT_A, SILENT_SERVICE, replace(OFF_A, says=says)) is Outcome.NOT_PROVED
+
+
+def test_the_power_of_one_node_says_nothing_of_another() -> None:
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, replace(OFF_A, about="ec-c")) is Outcome.NOT_PROVED
+    stranger = item("claim", "ec-z", Says.HELD)
+    assert strict(stranger, SILENT_A, SILENT_SERVICE, OFF_A) is Outcome.NOT_PROVED
+
+
+def test_a_reservation_answers_that_the_machine_is_up_but_no_use_of_the_address() -> None:
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, BEATS, FENCED) is Outcome.PROVED
+    assert strict(HELD, SILENT_A, ANSWERS, FENCED) is Outcome.ALIVE
+    assert strict(HELD, item("peer", "ec-a", Says.ACTIVE), SILENT_SERVICE, FENCED) is Outcome.ALIVE
+    assert strict(HELD, SILENT_A, item("service-address", "10.88.0.50", Says.UNKNOWN), FENCED) is Outcome.NOT_PROVED
+
+
+def test_where_a_strong_proof_is_asked_for_a_persons_word_is_not_enough() -> None:
+    seen = (HELD, SILENT_A, SILENT_SERVICE, ATTESTED)
+    verdict = decide(seen, ME, STRONG)
+    assert (decide(seen, ME).outcome, verdict.outcome) == (Outcome.PROVED, Outcome.NOT_PROVED)
+    assert "power or reservation, as the definition asks" in verdict.would_suffice[-1]

@@ -1,0 +1,102 @@
+"""The tables [proof], [[proof.power]] and [proof.reservation] -> Proof, each value checked on its own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tanist.definition import values as v
+from tanist.definition.table import Table, suggest
+from tanist.model.definition import PowerDevice, Proof, ProofName, Reservation
+
+PROOFS: tuple[ProofName, ...] = ("power", "reservation", "attestation")
+_KINDS: tuple[Literal["scsi", "nvme"], ...] = ("scsi", "nvme")
+_SMALL, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+_OWN = ("action", "verbose", "debug", "debug_file", "delay", "nodename", "version", "help", "quiet")
+
+
+def build_proof(table: Table | None) -> Proof:
+    if table is None:
+        return Proof()
+    reservation = table.table("reservation")
+    proof = Proof(
+        power=tuple(_build_device(inner) for inner in table.tables("power")),
+        reservation=_build_reservation(reservation) if reservation else None,
+        policy=tuple(map(split_set, table.texts("suffices", _check_set))),
+    )
+    if "suffices" in table and not proof.policy:
+        table.complain("suffices", 'nothing would suffice; allowed: like ["power", "reservation+attestation"]')
+    _check_there(table, proof)
+    table.finish()
+    return proof
+
+
+def _check_there(table: Table, proof: Proof) -> None:
+    """A set that can never be had is a takeover that can never be made."""
+    there = {"power": bool(proof.power), "reservation": proof.reservation is not None, "attestation": True}
+    for name in dict.fromkeys(name for names in proof.policy for name in names):
+        if not there.get(name, True):
+            how = {"power": "[[proof.power]]", "reservation": "[proof.reservation]"}[name]
+            table.complain("suffices", f'"{name}" cannot be had without {how}; allowed: what is defined here')
+
+
+def split_set(text: str) -> tuple[ProofName, ...]:
+    words = [word.strip() for word in text.split("+")]
+    return tuple(name for name in PROOFS if name in words)
+
+
+def _check_set(text: str) -> str:
+    for word in (one.strip() for one in text.split("+")):
+        if word not in PROOFS:
+            return f'"{word}" is no proof{suggest(word, PROOFS)}; allowed: {", ".join(PROOFS)}, several joined by +'
+    return ""
+
+
+def _build_device(table: Table) -> PowerDevice:
+    device = PowerDevice(
+        node=table.text("node", v.check_node_name),
+        agent=table.text("agent", _check_agent),
+        options=table.options("options", _check_option),
+        secrets=table.text("secrets", _check_secrets, default=""),
+        level=table.whole("level", 1, 9, default=1),
+        delay=table.seconds("delay", 0.0),
+        retry=table.whole("retry", 0, 10, default=1),
+        timeout=table.seconds("timeout", 60.0),
+    )
+    table.finish()
+    return device
+
+
+def _build_reservation(table: Table) -> Reservation:
+    kind = table.one_of("kind", _KINDS)
+    reservation = Reservation(kind=kind or "scsi", timeout=table.seconds("timeout", 20.0))
+    table.finish()
+    return reservation
+
+
+def _check_agent(text: str) -> str:
+    name = text.rpartition("/")[2]
+    if v.is_made_of(name, _SMALL, _SMALL + _DIGITS + "_-") and name.startswith("fence_"):
+        return v.check_absolute(text) if "/" in text else ""
+    return f'"{text}" is no fence agent; allowed: the name of its program, like "fence_ipmilan", or its path'
+
+
+def _check_option(key: str) -> str:
+    """The agents' parameters (their metadata has them). What they are told by tanist, and secrets, are none of these."""
+    if key in _OWN:
+        return "is tanist's own business; allowed: the agent's other parameters"
+    if key != "passwd_script" and any(word in key for word in ("passw", "secret", "token", "community")):
+        return (
+            "is a secret, which everybody who reads the definition would know; allowed: in the file that secrets names"
+        )
+    if v.is_made_of(key, _SMALL, _SMALL + _DIGITS + "_-"):
+        return ""
+    return 'is no parameter of a fence agent; allowed: those of "AGENT -o metadata"'
+
+
+def _check_secrets(text: str) -> str:
+    scheme, colon, name = text.partition(":")
+    if colon and scheme == "credential":
+        if v.is_made_of(name, _SMALL + _SMALL.upper() + _DIGITS, _SMALL + _SMALL.upper() + _DIGITS + "._-"):
+            return ""
+        return f'"{name}" is no name of a credential; allowed: letters, digits, ., _ and -'
+    return v.check_absolute(text)
