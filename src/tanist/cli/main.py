@@ -32,7 +32,7 @@ COMMANDS = {
     "pair": "make the other nodes known to this one",
     "setup": "install commands and units of this installation on this node",
 }
-INTERNAL = {"word", "boot", "gate", "mirror"}  # asked by the other node, or by systemd
+INTERNAL = {"word", "boot", "gate", "mirror", "chain"}  # asked by the other node, or by systemd
 
 
 def tanist() -> int:

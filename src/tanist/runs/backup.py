@@ -10,6 +10,7 @@ from tanist.model.claim import Claim
 from tanist.model.errors import Refused
 from tanist.plan import places
 from tanist.plan.release import parked_entries
+from tanist.runs.exchange import exchange_with_peers
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
 from tanist.runs.session import Session, load_run, read_active
@@ -46,6 +47,7 @@ def backup(session: Session, *, mirror: bool) -> None:
     note_claim(session)
     if mirror:
         mirror_to_peers(session)
+        exchange_with_peers(session)
 
 
 def capture_directory(session: Session) -> str:

@@ -79,7 +79,7 @@ def find_open_run(session: Session) -> Journal | None:
 
 def file_away(session: Session, journal: Journal) -> None:
     files = session.host.files
-    save_history(session, read_run(journal.records))
+    save_history(session, journal)
     done = f"{runs_directory(session.name)}/done"
     files.make_directory(done, 0o700)
     files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")

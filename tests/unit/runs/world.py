@@ -27,6 +27,7 @@ from tanist.model.errors import TanistError
 from tanist.model.host import Address, Ran
 from tanist.runs.backup import backup
 from tanist.runs.diffing import diff_captures
+from tanist.runs.exchange import answer
 from tanist.runs.mirroring import mirrored_names, receive_mirror
 from tanist.runs.peers import read_word, render_word, write_known_hosts
 from tanist.runs.session import Session
@@ -261,6 +262,8 @@ class World:
                 case ["tanist", "captures", "diff", _, old, new]:
                     lines = diff_captures(session, old, new)
                     return said(argv, "".join(f"{line}\n" for line in lines).encode(), status=1 if lines else 0)
+                case ["tanist", "chain", _, what, *start]:
+                    return said(argv, answer(session, what, int(start[0]) if start else 0, stdin))
                 case ["habackup", _]:
                     backup(session, mirror=True)
                 case _:

@@ -1,0 +1,194 @@
+"""The chained history in its copies: on both nodes and on the asset, after runs, cuts, partitions and other hands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tanist.cli.history import show
+from tanist.journal.chain import parse_copy
+from tanist.journal.journal import Journal
+from tanist.model.errors import Busy
+from tanist.plan import places
+from tanist.runs.exchange import PIECE, exchange_with_peers, verify_history
+from tanist.runs.filing import find_open_run
+from tanist.runs.history import load_history, save_history, take_entries
+from tanist.runs.release import release
+from tanist.runs.session import Session, load_run
+from tanist.runs.takeover import TakeoverOptions, takeover
+from tests.unit.runs.test_runs_takeover import ATTEST
+from tests.unit.runs.world import World
+
+
+def asset_copy(world: World) -> Path:
+    return world.top / "disk/.tanist/history.jsonl"
+
+
+def node_copy(world: World, name: str) -> Path:
+    return world.top / name / places.history("oc")[1:]
+
+
+def kinds(path: Path) -> list[tuple[str, str]]:
+    return [(one.fields["kind"], one.node) for one in parse_copy(path.read_bytes()).entries]
+
+
+def grave(session: Session) -> list[str]:
+    return [f"{one.copy}: {one.says}" for one in verify_history(session)[1] if one.grave]
+
+
+def notes(session: Session) -> str:
+    return "\n".join(f"{one.copy}: {one.says}" for one in verify_history(session)[1] if not one.grave)
+
+
+def switch(world: World) -> None:
+    """init on ec-a, released there, taken by ec-b."""
+    release(world.session("ec-a"), "to move it")
+    takeover(world.session("ec-b"), TakeoverOptions(reason="moved"))
+
+
+@pytest.mark.requirement("A08")
+def test_after_a_move_the_three_copies_are_one_and_the_same_release_included(world: World) -> None:
+    switch(world)
+    expected = [("init", "ec-a"), ("release", "ec-a"), ("takeover", "ec-b")]
+    for path in (node_copy(world, "ec-a"), node_copy(world, "ec-b"), asset_copy(world)):
+        assert sorted(kinds(path)) == sorted(expected)
+        assert {entry["kind"] for entry in map(json.loads, path.read_bytes().splitlines())} == {k for k, _ in expected}
+    assert [entry["kind"] for entry in load_history(world.session("ec-a"))] == ["init", "release", "takeover"]
+    assert grave(world.session("ec-a")) == grave(world.session("ec-b")) == []
+    assert "written apart from each other" in notes(world.session("ec-a"))
+
+
+def test_an_entry_says_who_why_what_was_seen_when_with_what_tool_and_what_was_planned(orphan: World) -> None:
+    takeover(orphan.session("ec-b", "maria"), ATTEST)
+    last = load_history(orphan.session("ec-b"))[-1]
+    assert (last["who"], last["attested"], last["verdict"]) == ("maria", ATTEST.attest, "PROVED")
+    assert {one["source"] for one in last["evidence"]} >= {"claim", "peer", "attestation"}
+    assert last["tool"].startswith("tanist ") and last["ended"] >= last["began"]
+    assert set(last["plans"]) == {"acquire", "claim", "assume"} and all(len(x) == 64 for x in last["plans"].values())
+    assert len(last["journal"]) == 64 and last["outcome"] == "done"
+
+
+def test_a_run_that_is_filed_again_after_a_cut_is_entered_once(world: World) -> None:
+    session = world.session("ec-a")
+    before = node_copy(world, "ec-a").read_bytes()
+    directory = f"{places.STATE}/oc/runs"
+    (name,) = [one for one in world.a.files.list(f"{directory}/done") if "init" in one]
+    world.a.files.move(f"{directory}/done/{name}", f"{directory}/{name}")
+    assert find_open_run(session) is None
+    assert node_copy(world, "ec-a").read_bytes() == before
+    assert load_run(session, name.removesuffix(".jsonl")).ended is not None
+
+
+def test_a_history_torn_at_every_byte_is_whole_again_after_the_run_is_filed(world: World) -> None:
+    """Cut in the write of the last entry: its journal is not filed yet, so the next look enters it again."""
+    session = world.session("ec-a")
+    path, directory = node_copy(world, "ec-a"), f"{places.STATE}/oc/runs"
+    whole = path.read_bytes()
+    (name,) = [one for one in world.a.files.list(f"{directory}/done") if "init" in one]
+    for cut in range(0, len(whole), 41):
+        path.write_bytes(whole[:cut])
+        asset_copy(world).write_bytes(whole[:cut])
+        world.a.files.move(f"{directory}/done/{name}", f"{directory}/{name}")
+        assert find_open_run(session) is None
+        assert path.read_bytes() == asset_copy(world).read_bytes() == whole, cut
+    path.write_bytes(whole[:-1])  # all but the newline
+    take_entries(session, ())
+    assert path.read_bytes() == whole
+
+
+def test_entries_made_in_a_partition_are_two_branches_that_are_told_and_joined(world: World) -> None:
+    switch(world)
+    world.ssh_works = False
+    world.b.power_off()
+    takeover(world.session("ec-a"), ATTEST)
+    world.b.boot()
+    assert exchange_with_peers(world.session("ec-a")) is False
+    assert "not exchanged with ec-b" in world.said("ec-a")
+    assert "lacks" not in notes(world.session("ec-a")) and "not looked at" in notes(world.session("ec-a"))
+    world.ssh_works = True
+    assert "ec-b: lacks 1 that other copies have" in notes(world.session("ec-a"))
+    assert exchange_with_peers(world.session("ec-b")) is True
+    assert kinds(node_copy(world, "ec-b"))[-1] == ("takeover", "ec-a")
+    assert grave(world.session("ec-b")) == []
+
+
+def test_a_large_history_travels_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tanist.runs.exchange.PIECE", 2000)
+    switch(world)
+    node_copy(world, "ec-a").unlink()
+    assert exchange_with_peers(world.session("ec-a")) is True
+    assert sorted(kinds(node_copy(world, "ec-a"))) == sorted(kinds(node_copy(world, "ec-b")))
+    node_copy(world, "ec-b").unlink()
+    assert exchange_with_peers(world.session("ec-a")) is True
+    assert sorted(kinds(node_copy(world, "ec-a"))) == sorted(kinds(node_copy(world, "ec-b")))
+    assert PIECE > 2000
+
+
+@pytest.mark.parametrize(
+    ("hurt", "says"),
+    [
+        (lambda lines: [lines[0].replace(b'"reason":"', b'"reason":"x'), *lines[1:]], "altered: line 1"),
+        (lambda lines: lines[1:], "removed: "),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], "reordered: "),
+        (lambda lines: lines[:1], "removed: "),
+        (lambda lines: [*lines, b"{}"], "altered: line"),
+    ],
+    ids=["altered", "removed", "reordered", "cut off", "added"],
+)
+def test_a_copy_that_was_tampered_with_is_named(world: World, hurt: object, says: str) -> None:
+    switch(world)
+    path = node_copy(world, "ec-b")
+    lines = path.read_bytes().splitlines()
+    assert len(lines) == 3 and callable(hurt)
+    path.write_bytes(b"".join(line + b"\n" for line in hurt(lines)))
+    for asked in ("ec-a", "ec-b"):
+        found = grave(world.session(asked))
+        assert found and found[0].startswith(f"ec-b: {says}"), found
+
+
+def test_a_journal_changed_after_its_run_ended_is_named(world: World) -> None:
+    directory = world.top / "ec-a/var/lib/tanist/oc/runs/done"
+    (path,) = list(directory.iterdir())
+    path.write_bytes(path.read_bytes().replace(b"operator", b"0perator"))
+    assert grave(world.session("ec-a")) == [
+        f"ec-a: altered: the journal /var/lib/tanist/oc/runs/done/{path.name} is not what it was when its run ended"
+    ]
+
+
+def test_a_damaged_line_hides_no_other(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    path = node_copy(world, "ec-a")
+    path.write_bytes(b"rubbish\n" + path.read_bytes())
+    found = load_history(world.session("ec-a"))
+    assert [one["outcome"] for one in found] == ["done", "unreadable line: not JSON"]
+    for one in found:
+        show(one, steps=True)
+    assert "ec-a:1  unreadable line" in capsys.readouterr().out
+
+
+def test_a_full_asset_does_not_spoil_a_finished_run(world: World) -> None:
+    asset_copy(world).unlink()
+    asset_copy(world).mkdir()
+    session = world.session("ec-a")
+    directory = f"{places.STATE}/oc/runs/done"
+    save_history(session, Journal.load(world.a, f"{directory}/{world.a.files.list(directory)[0]}"))
+    assert "the asset's copy of the history could not be written" in world.said("ec-a")
+    asset_copy(world).rmdir()
+
+
+def test_only_one_writes_at_a_time(world: World) -> None:
+    held = world.a.lock("/run/tanist/oc/history.lock", "somebody")
+    assert not isinstance(held, str)
+    with pytest.raises(Busy, match="is being written by somebody"):
+        take_entries(world.session("ec-a"), ())
+    held.close()
+    take_entries(world.session("ec-a"), ())
+
+
+def test_a_clock_set_back_a_year_does_not_disturb_the_order(world: World) -> None:
+    world.clock.wall -= 366 * 86400
+    switch(world)
+    assert [entry["kind"] for entry in load_history(world.session("ec-b"))] == ["init", "release", "takeover"]
+    assert "a clock was set back" in notes(world.session("ec-b"))
+    assert grave(world.session("ec-b")) == []
