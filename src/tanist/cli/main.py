@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "status": "who owns it, what this node is, what is unfinished",
+    "check": "would a takeover work right now, and why not",
     "takeover": "make this node the active one: the owner failed, or let go",
     "release": "stop here and let the asset go",
     "switchover": "planned move to another node and back, by one command",
@@ -32,7 +33,7 @@ COMMANDS = {
     "pair": "make the other nodes known to this one",
     "setup": "install commands and units of this installation on this node",
 }
-INTERNAL = {"word", "boot", "gate", "mirror", "chain"}  # asked by the other node, or by systemd
+INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain"}  # asked by the other node, or by systemd
 
 
 def tanist() -> int:

@@ -1,8 +1,9 @@
 """Dataclasses to JSON values and back, strictly typed.
 
 In: a frozen dataclass whose fields are str, int, float, bool, None, Literal, Enum, tuples, dataclasses or unions of
-dataclasses. Out: dicts and lists for the json module; a union member carries its class name as "is".
-`decode` raises ValueError that names the place for anything that does not fit. It never guesses and never calls code.
+these (at most one tuple among them). Out: dicts and lists for the json module; a union member carries its class name
+as "is". `decode` raises ValueError that names the place for anything that does not fit. It never guesses and never
+calls code.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ def _decode_union(members: tuple[Any, ...], data: Any, where: str) -> Any:
             if dataclasses.is_dataclass(member) and member.__name__ == data.get("is"):  # type: ignore[union-attr]
                 return _decode(member, data, where)
         raise ValueError(f"{where}: unknown kind {data.get('is')!r}")
+    if isinstance(data, list):
+        for member in members:
+            if typing.get_origin(member) is tuple:
+                return _decode(member, data, where)
     for member in members:
         if type(data) is member:
             return data

@@ -11,6 +11,7 @@ from tanist.model.codec import decode
 from tanist.model.errors import BadCapture, Refused
 from tanist.model.facts import NodeFacts
 from tanist.parity.nodes import compare
+from tanist.runs.accept import load_accepted
 from tanist.runs.session import Session
 
 
@@ -46,7 +47,12 @@ def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None =
     except ValueError as error:
         raise BadCapture(f"the facts of the capture {manifest.created} can't be read: {error}") from error
     mine = mine or read_node_facts(session.host, session.controller, session.node)
-    problems += [f"{one.says} {one.mend}".strip() for one in compare(theirs, mine, session.controller) if not one.ok]
+    accepted = {one.finding: one for one in load_accepted(session) if one.until > session.host.now()}
+    for one in compare(theirs, mine, session.controller):
+        if not one.ok and one.name in accepted:
+            session.note(f"{one.says}; {accepted[one.name].describe()}")
+        elif not one.ok:
+            problems.append(f"{one.says} {one.mend}".strip())
     if problems:
         raise Refused(
             f"{session.node} does not fit the capture {manifest.created} of {manifest.node}:\n" + "\n".join(problems)

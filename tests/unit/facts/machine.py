@@ -35,7 +35,9 @@ class Machine:
     def host(self) -> Host:
         return cast(Host, self)
 
-    def run(self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)) -> Ran:
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, ok: Sequence[int] | None = (0,)
+    ) -> Ran:
         self.ran.append(tuple(argv))
         answer = self._commands.get(" ".join(argv), 127)
         status, stdout = (answer, "") if isinstance(answer, int) else (0, answer)

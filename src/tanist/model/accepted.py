@@ -1,0 +1,18 @@
+"""A finding that a person accepted for a while: who, why, until when. Never all findings at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    finding: str  # its whole name: "wire svc0 of ec-b"
+    who: str
+    reason: str
+    since: str  # ISO 8601, UTC
+    until: float  # seconds since the epoch
+    until_text: str  # the same for people
+
+    def describe(self) -> str:
+        return f"accepted by {self.who} until {self.until_text}: {self.reason}"

@@ -1,0 +1,166 @@
+"""What one node tells of itself for `tanist check`: plain values, told to the other node as JSON and kept there.
+
+A part that could not be read is Unread with the reason; an empty tuple means that there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tanist.model.facts import NodeFacts
+from tanist.model.unread import Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A network interface below its addresses (ip-link(8))."""
+
+    name: str
+    mtu: int  # bytes
+    speed: int = 0  # Mbit/s; 0: the driver does not tell
+    vlan: int = 0  # 802.1Q number; 0: none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packages:
+    """`owners` brought the services' units; `needed` is what these depend on, directly or not: both by name."""
+
+    installed: tuple[Package, ...]
+    owners: tuple[str, ...]
+    needed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """systemctl(1) show, as far as a start depends on it. `lacks`: programs and accounts that are not there."""
+
+    name: str
+    loaded: str  # "loaded", "not-found", "masked", "bad-setting", "error"
+    enabled: str  # "enabled", "disabled", "static", ...
+    active: str
+    reload: bool = False  # its files changed since systemd read them
+    fragment: str = ""
+    lacks: tuple[str, ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    protocol: str  # "tcp" or "udp"
+    address: str  # "*" for every address
+    port: int
+    unit: str = ""
+    process: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """Room of the file system that holds `path`, in bytes and in inodes (-1 where it counts none)."""
+
+    path: str
+    free: int
+    size: int
+    inodes_free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A kernel parameter as it is now. `stored`: the node's own configuration sets it at boot (sysctl.d(5))."""
+
+    name: str
+    value: str
+    stored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firewall:
+    """nft(8): whether a packet that no rule accepts is dropped on its way in, and the ports that some rule accepts."""
+
+    drops: bool
+    accepts: tuple[str, ...] = ()  # "tcp 5432", "tcp 8000-8010", "any" (a rule without a port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """A host name and what this node makes of it (nsswitch.conf(5))."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    path: str
+    title: str  # a certificate's subject
+    at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    path: str
+    at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The asset as this node sees it. Sizes in bytes; empty where the device does not tell."""
+
+    device: str
+    size: int = 0
+    uuid: str = ""
+    fstype: str = ""
+    supported: bool = True  # this node's kernel has, or can load, that file system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captures:
+    """The newest generation that is here, and when it was last found to be all there is to save."""
+
+    newest: str = ""
+    made: float = 0.0  # seconds since the epoch
+    checked: float = 0.0  # the active node: last time that nothing had changed
+    size: int = 0  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Whether root of this node reaches that node over OpenSSH; `why` says why not."""
+
+    node: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    node: str
+    tool: str  # "tanist 0.1.0"
+    clock: float  # this node's wall clock at the end of the reading, seconds since the epoch
+    boot_id: str
+    active: bool  # it has something of the controller in use, or says that it is the active node
+    definition: str  # SHA-256 of the definition's bytes
+    facts: NodeFacts
+    in_step: bool | Unread  # its clock follows a time source
+    links: tuple[Link, ...] | Unread
+    packages: Packages | Unread
+    units: tuple[Unit, ...] | Unread
+    listeners: tuple[Listener, ...] | Unread
+    missing_accounts: tuple[str, ...]
+    space: tuple[Space, ...] | Unread
+    settings: tuple[Setting, ...] | Unread
+    security: tuple[str, ...] | Unread  # "selinux enforcing", "apparmor"
+    firewall: Firewall | Unread | None  # None: no packet filter
+    names: tuple[Name, ...] | Unread
+    expiries: tuple[Expiry, ...] | Unread
+    edited: tuple[Edited, ...] | Unread
+    disk: Disk | Unread | None  # None: the asset is a plain directory
+    captures: Captures
+    gate_lacks: tuple[str, ...]  # units that a boot needs and that are not enabled
+    self_starting: tuple[str, ...]  # what of the system's own would start it behind the gate's back
+    unfit: tuple[str, ...]  # what a takeover would refuse this node for
+    reach: tuple[Reach, ...]

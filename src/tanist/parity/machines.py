@@ -1,0 +1,150 @@
+"""Is the other machine alike: processor, system, product, packages, kernel, settings, limits, clock? Pair -> Found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tanist.model.pair import Pair
+from tanist.model.readiness import Found, Seen
+from tanist.model.readout import Packages, Setting, Unit
+from tanist.model.unread import Unread
+from tanist.parity.finding import gaps_of, good, untold, wrong
+from tanist.parity.nodes import compare
+
+FEW = 6  # differences that a line tells
+SKEW = 2.0  # seconds between two clocks that nobody minds
+
+
+def check_machines(pair: Pair) -> Iterator[Found]:
+    yield from _check_facts(pair)
+    if pair.owner is not None:
+        yield _check_same(pair, "definition", tuple(one.definition[:12] for one in pair.known))
+        yield _check_same(pair, "tool", tuple(one.tool for one in pair.known))
+        yield _check_kernel(pair)
+        yield _check_packages(pair)
+        yield _check_settings(pair)
+        yield _check_limits(pair)
+        yield _check_security(pair)
+    yield _check_clock(pair)
+
+
+def _check_facts(pair: Pair) -> Iterator[Found]:
+    """What a takeover itself compares, and refuses by (nodes.py)."""
+    theirs = pair.owner.facts if pair.owner is not None else pair.captured
+    if theirs is None:
+        return
+    for one in compare(theirs, pair.taker.facts, pair.controller):
+        kind, _, subject = one.name.partition(" ") if one.name.startswith("interface ") else (one.name, "", "")
+        seen = [Seen(node=theirs.node, what=one.theirs), Seen(node=pair.taker.node, what=one.mine)]
+        shown = [item for item in seen if item.what]
+        if one.ok:
+            yield good(kind, one.says, subject=subject, seen=shown)
+        else:
+            yield wrong(kind, one.says, subject=subject, seen=shown, mend=one.mend)
+
+
+def _check_same(pair: Pair, kind: str, values: tuple[str, ...]) -> Found:
+    seen = [Seen(node=one.node, what=value) for one, value in zip(pair.known, values, strict=True)]
+    if len(set(values)) == 1:
+        return good(kind, f"the same {kind} on both nodes", seen=seen)
+    return wrong(kind, f"the nodes have different ones: {_told(seen)}", seen=seen)
+
+
+def _check_kernel(pair: Pair) -> Found:
+    seen = [Seen(node=one.node, what=one.facts.kernel or one.facts.kernel_unread) for one in pair.known]
+    same = len({one.facts.kernel for one in pair.known}) == 1 and bool(pair.taker.facts.kernel)
+    return good("kernel", _told(seen), seen=seen) if same else wrong("kernel", _told(seen), seen=seen)
+
+
+def _check_packages(pair: Pair) -> Found:
+    if gaps := gaps_of(pair.known, lambda one: one.packages):
+        return untold("packages", gaps)
+    theirs, mine = (one.packages for one in pair.known)
+    assert isinstance(theirs, Packages) and isinstance(mine, Packages)
+    wanted = (*theirs.owners, *theirs.needed)
+    if not wanted:
+        return good("packages", f"no package of {pair.owner_name} brought the services; [version] compares the product")
+    there, here = ({one.name: one.version for one in side.installed} for side in (theirs, mine))
+    said = [
+        f"{name} is {there[name]} on {pair.owner_name}, "
+        + (f"{here[name]} on {pair.taker.node}" if name in here else f"not on {pair.taker.node}")
+        for name in wanted
+        if here.get(name) != there.get(name)
+    ]
+    if not said:
+        return good("packages", f"{len(wanted)} packages, the services' and what they need, are the same on both")
+    own = [f"{name}={there[name]}" for name in theirs.owners if here.get(name) != there[name]]
+    mend = f"on {pair.taker.node}: apt install {' '.join(own)}" if own else "apt update && apt upgrade, on both nodes"
+    return wrong("packages", _few(said), mend=mend)
+
+
+def _few(said: list[str]) -> str:
+    more = f"; and {len(said) - FEW} more" if len(said) > FEW else ""
+    return "; ".join(said[:FEW]) + more
+
+
+def _check_settings(pair: Pair) -> Found:
+    if gaps := gaps_of(pair.known, lambda one: one.settings):
+        return untold("settings", gaps)
+    theirs, mine = (_by_name(one.settings) for one in pair.known)
+    said = [
+        f"{name}: {theirs[name].value} on {pair.owner_name}, {mine[name].value} on {pair.taker.node}"
+        for name in sorted(set(theirs) & set(mine))
+        if theirs[name].value != mine[name].value
+    ]
+    if not said:
+        return good("settings", f"{len(set(theirs) & set(mine))} kernel parameters are the same on both nodes")
+    return wrong("settings", _few(said))
+
+
+def _by_name(settings: tuple[Setting, ...] | Unread) -> dict[str, Setting]:
+    return {} if isinstance(settings, Unread) else {one.name: one for one in settings}
+
+
+def _check_limits(pair: Pair) -> Found:
+    if gaps := gaps_of(pair.known, lambda one: one.units):
+        return untold("limits", gaps)
+    theirs, mine = ({unit.name: unit for unit in _units(one.units) if unit.loaded == "loaded"} for one in pair.known)
+    said = []
+    for name in (unit.unit for unit in pair.controller.services):
+        if name in theirs and name in mine:
+            there, here = dict(theirs[name].limits), dict(mine[name].limits)
+            said += [
+                f"{name} {limit}: {there[limit]} on {pair.owner_name}, {here[limit]} on {pair.taker.node}"
+                for limit in sorted(set(there) & set(here))
+                if there[limit] != here[limit]
+            ]
+    return wrong("limits", "; ".join(said)) if said else good("limits", "the units' limits are the same on both nodes")
+
+
+def _units(units: tuple[Unit, ...] | Unread) -> tuple[Unit, ...]:
+    return () if isinstance(units, Unread) else units
+
+
+def _check_security(pair: Pair) -> Found:
+    if gaps := gaps_of(pair.known, lambda one: one.security):
+        return untold("security module", gaps)
+    seen = []
+    for one in pair.known:
+        assert not isinstance(one.security, Unread)
+        seen.append(Seen(node=one.node, what=", ".join(one.security) or "none"))
+    if len({one.what for one in seen}) == 1:
+        return good("security module", _told(seen), seen=seen)
+    return wrong("security module", _told(seen), seen=seen)
+
+
+def _check_clock(pair: Pair) -> Found:
+    behind = [one.node for one in pair.known if one.in_step is False]
+    if pair.skew is not None and abs(pair.skew) > SKEW + pair.skew_within:
+        return wrong("clock", f"the clocks of the nodes are {abs(pair.skew):.0f} s apart")
+    if behind:
+        return wrong("clock", f"no time source is followed on {' and '.join(behind)}")
+    if gaps := gaps_of(pair.known, lambda one: one.in_step):
+        return untold("clock", gaps)
+    if pair.skew is None:
+        return good("clock", f"{pair.taker.node} follows a time source")
+    return good("clock", f"both follow a time source, and are within {abs(pair.skew) + pair.skew_within:.1f} s")
+
+
+def _told(seen: list[Seen]) -> str:
+    return ", ".join(f"{one.what} on {one.node}" for one in seen)

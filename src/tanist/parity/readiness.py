@@ -1,0 +1,33 @@
+"""Pair -> Assessment: everything that is looked at, what a person accepted, and the verdict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tanist.model.accepted import Accepted
+from tanist.model.pair import Pair
+from tanist.model.readiness import Assessment, Found
+from tanist.parity.data import check_data
+from tanist.parity.machines import check_machines
+from tanist.parity.network import check_network
+from tanist.parity.standby import check_standby
+
+
+def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
+    found = (*check_machines(pair), *check_network(pair), *check_standby(pair), *check_data(pair))
+    overrides = {one.finding: one for one in accepted if one.until > pair.now}
+    return Assessment(
+        controller=pair.controller.name,
+        taker=pair.taker.node,
+        owner=pair.owner_name,
+        owner_seen=pair.remembered or ("now" if pair.owner is not None else "never"),
+        found=tuple(_finish(one, pair.controller.name, overrides.get(one.name)) for one in found),
+    )
+
+
+def _finish(found: Found, controller: str, accepted: Accepted | None) -> Found:
+    if found.grade == "good":
+        return found
+    mend = found.mend.replace("{controller}", controller)
+    return replace(found, mend=mend, accepted=accepted.describe() if accepted else "")

@@ -1,0 +1,77 @@
+"""Findings that a person accepted for a while, one by one. Added at the end of a file, never taken out of it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tanist.host.clock import timestamp
+from tanist.model.accepted import Accepted
+from tanist.model.codec import decode, encode
+from tanist.model.errors import Failed, Refused
+from tanist.parity.kinds import KINDS
+from tanist.parity.times import render_time
+from tanist.plan import places
+from tanist.runs.session import Session
+
+SPANS = {"h": 3600.0, "d": 86400.0}
+LONGEST = 90 * 86400.0  # seconds: what is accepted for good is no finding
+_SPAN = re.compile(r"(\d{1,4})([hd])")
+
+
+def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepted:
+    """Refused without a reason, for a finding that there is not, and for too long."""
+    kind = find_kind(finding)
+    if not kind:
+        raise Refused(f"there is no finding {finding!r}", next_step=f"tanist check {session.name} names them")
+    if not reason.strip():
+        raise Refused("a finding is accepted with a reason", next_step='add --reason "..."')
+    until = session.host.now() + parse_span(span)
+    one = Accepted(
+        finding=finding,
+        who=f"{session.who} on {session.node}",
+        reason=reason.strip(),
+        since=timestamp(session.host),
+        until=until,
+        until_text=render_time(until),
+    )
+    session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
+    session.host.files.append(accepted_path(session), json.dumps(encode(one)).encode() + b"\n")
+    return one
+
+
+def find_kind(finding: str) -> str:
+    """The kind of a finding's whole name, "" for none: kinds may have spaces in them."""
+    return next((name for name in KINDS if finding == name or finding.startswith(f"{name} ")), "")
+
+
+def parse_span(text: str) -> float:
+    """Seconds of "12h" or "30d". Refused for anything else, and for more than 90 days."""
+    match = _SPAN.fullmatch(text)
+    seconds = int(match[1]) * SPANS[match[2]] if match else 0.0
+    if not 0 < seconds <= LONGEST:
+        raise Refused(f"{text!r} is no time that a finding can be accepted for", next_step="--for 12h, or up to 90d")
+    return seconds
+
+
+def load_accepted(session: Session) -> tuple[Accepted, ...]:
+    """All that were ever accepted here, the oldest first; those that have expired too. A torn last line is none."""
+    try:
+        lines = session.host.files.read(accepted_path(session)).split(b"\n")
+    except FileNotFoundError:
+        return ()
+    found = []
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            found.append(decode(Accepted, json.loads(line), f"line {number}"))
+        except ValueError as error:
+            raise Failed(
+                f"{accepted_path(session)} is damaged: {error}",
+                node=session.node,
+                next_step="move it away; nothing is accepted then",
+            ) from error
+    return tuple(found)
+
+
+def accepted_path(session: Session) -> str:
+    return f"{places.STATE}/{session.name}/accepted.jsonl"

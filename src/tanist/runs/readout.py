@@ -1,0 +1,172 @@
+"""What this node tells of itself for a readiness check, and what is remembered of the other nodes.
+
+The other node's readout comes over ssh and is kept, so that a check can compare when that node is dead (A29).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from tanist.definition.load import DIRECTORY
+from tanist.facts.accounts import read_missing
+from tanist.facts.clock import read_in_step
+from tanist.facts.disk import read_disk
+from tanist.facts.edited import read_edited
+from tanist.facts.expiries import read_expiries
+from tanist.facts.firewall import read_firewall
+from tanist.facts.links import read_links
+from tanist.facts.listeners import read_listeners
+from tanist.facts.names import read_names
+from tanist.facts.node import read_node_facts
+from tanist.facts.packages import read_packages
+from tanist.facts.security import read_security
+from tanist.facts.settings import read_settings
+from tanist.facts.space import read_space
+from tanist.facts.units import read_programs, read_units
+from tanist.host.ssh import run_on_peer
+from tanist.model.codec import decode, encode
+from tanist.model.errors import Refused
+from tanist.model.readout import Captures, Edited, Reach, Readout
+from tanist.model.unread import Unread
+from tanist.parity.standby import CRON_UNITS, NFS_UNITS
+from tanist.plan import places
+from tanist.runs.backup import capture_directory
+from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
+from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
+from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.session import TOOL, Session, read_active
+
+ROOM = (places.STATE, "/etc", places.RUN)  # where a restore writes
+TIMEOUT = 45.0  # seconds that another node's readout may take
+
+
+def read_readout(session: Session) -> Readout:
+    host, controller = session.host, session.controller
+    active = bool(read_active(session) or find_activity(session))
+    units = read_units(host, (*(one.unit for one in controller.services), *helpers(session)))
+    return Readout(
+        node=session.node,
+        tool=TOOL,
+        boot_id=host.boot_id(),
+        active=active,
+        definition=hashlib.sha256(host.files.read(f"{DIRECTORY}/{controller.name}.toml")).hexdigest(),
+        facts=read_node_facts(host, controller, session.node),
+        in_step=read_in_step(host),
+        links=read_links(host),
+        packages=read_packages(host, read_programs(units)),
+        units=units,
+        listeners=read_listeners(host),
+        missing_accounts=read_missing(host, controller.accounts),
+        space=read_space(host, ROOM),
+        settings=read_settings(host),
+        security=read_security(host),
+        firewall=read_firewall(host),
+        names=read_names(host, (controller.identity.hostname, *(one.name for one in controller.nodes))),
+        expiries=read_expiries(host, controller.captured_paths) if active else (),
+        edited=() if active else read_edited_here(session),
+        disk=read_disk(host, controller.asset),
+        captures=read_captures(session),
+        gate_lacks=find_not_enabled(session),
+        self_starting=find_self_starting(session),
+        unfit=() if active else find_unfit(session),
+        reach=tuple(Reach(node=node.name, why=try_peer(session, node)) for node in controller.peers(session.node)),
+        clock=host.now(),
+    )
+
+
+def helpers(session: Session) -> tuple[str, ...]:
+    """The units that serve what the controller brings along."""
+    controller = session.controller
+    return (*(NFS_UNITS if controller.exports else ()), *(CRON_UNITS if controller.cron else ()))
+
+
+def find_unfit(session: Session) -> tuple[str, ...]:
+    """What a takeover would refuse this node for, a sentence each."""
+    found: list[str] = []
+    for look in (check_node, check_unconfigured):
+        try:
+            look(session)
+        except Refused as refused:
+            found += refused.message.splitlines()
+    return tuple(found)
+
+
+def read_edited_here(session: Session) -> tuple[Edited, ...] | Unread:
+    """Since this node was last the active one or, where it never was, since it was set up."""
+    files = session.host.files
+    done = f"{places.STATE}/{session.name}/runs/done"
+    marks = [f"{done}/{name}" for name in files.list(done)] if files.exists(done) else []
+    times = [info.st_mtime for path in (*marks, "/etc/tanist/node") if (info := files.stat(path)) is not None]
+    own = session.controller.identity.ssh_host_keys  # made by tanist itself on the first node, and brought by it
+    paths = tuple(path for path in session.controller.captured_paths if path != own)
+    return read_edited(session.host, paths, max(times, default=0.0) + 1)
+
+
+def read_captures(session: Session) -> Captures:
+    """Names and times only: every byte is read by `tanist captures --verify`."""
+    from tanist.capture.generations import list_generations
+
+    directory = capture_directory(session)
+    found = list_generations(session.host, directory)
+    if not found:
+        return Captures()
+    newest = found[0]
+    files = session.host.files
+    made = files.stat(f"{directory}/{newest.name}/manifest.json")
+    checked = files.stat(f"{directory}/checked.json")
+    return Captures(
+        newest=newest.name,
+        made=made.st_mtime if made else 0.0,
+        checked=checked.st_mtime if checked else 0.0,
+        size=newest.size,
+    )
+
+
+# -- the other nodes'
+
+
+def ask_readout(session: Session, name: str) -> Readout | Unread:
+    """Asked now, and remembered."""
+    try:
+        ran = run_on_peer(
+            session.host,
+            session.controller.node(name),
+            ["tanist", "readout", session.name],
+            timeout=TIMEOUT,
+            known_hosts=write_known_hosts(session),
+            connect_timeout=CONNECT_TIMEOUT,
+            secret=False,
+        )
+    except OSError as error:
+        return Unread(error.strerror or str(error))
+    if ran.status != 0:
+        return Unread(ran.complaint)
+    found = parse_readout(ran.text)
+    if isinstance(found, Readout):
+        session.host.files.write(remembered_path(session, name), ran.stdout, 0o600)
+    return found
+
+
+def recall_readout(session: Session, name: str) -> Readout | None:
+    try:
+        text = session.host.files.read(remembered_path(session, name)).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    found = parse_readout(text)
+    return None if isinstance(found, Unread) else found  # of an older tanist: as good as none
+
+
+def remembered_path(session: Session, name: str) -> str:
+    return f"{places.STATE}/{session.name}/readout-{name}.json"
+
+
+def render_readout(readout: Readout) -> str:
+    return json.dumps(encode(readout))
+
+
+def parse_readout(text: str) -> Readout | Unread:
+    try:
+        return decode(Readout, json.loads(text), "readout")
+    except ValueError as error:
+        return Unread(f"its answer can't be read: {error}")

@@ -1,0 +1,300 @@
+"""A pair that is ready, and one thing after the other wrong with it: just that is found, and weighs what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tanist.definition.load import load_controller
+from tanist.model.accepted import Accepted
+from tanist.model.codec import decode, encode
+from tanist.model.facts import NodeFacts
+from tanist.model.host import Answer
+from tanist.model.pair import Asked, Pair, Wire
+from tanist.model.readiness import Assessment, Found
+from tanist.model.readout import (
+    Captures,
+    Disk,
+    Edited,
+    Expiry,
+    Firewall,
+    Link,
+    Listener,
+    Name,
+    Package,
+    Packages,
+    Reach,
+    Readout,
+    Setting,
+    Space,
+    Unit,
+)
+from tanist.model.unread import Unread
+from tanist.parity.kinds import KINDS
+from tanist.parity.metrics import render_metrics
+from tanist.parity.network import lets_in, url_port
+from tanist.parity.readiness import assess
+from tests.unit.facts.machine import interface
+
+NOW = 1_800_000_000.0
+OPSCENTER = load_controller((Path(__file__).parents[3] / "profiles/opscenter.toml").read_bytes(), "opscenter.toml")
+UNITS = tuple(one.unit for one in OPSCENTER.services)
+ADDRESS, SUBJECT = "10.88.0.60", "svc0 of ec-b"
+MACS = {"ec-a": "02:88:00:00:00:0b", "ec-b": "02:88:00:00:00:0c"}
+
+
+def node_facts(name: str) -> NodeFacts:
+    host = {"ec-a": "11", "ec-b": "12"}[name]
+    service = replace(interface("svc0", f"10.88.0.{host}/24"), mac=MACS[name])
+    return NodeFacts(
+        node=name,
+        architecture="x86_64",
+        os_id="debian",
+        os_version="12",
+        kernel="6.1.0-18-amd64",
+        version="2.1.0.955",
+        interfaces=(service, replace(interface("mgmt0", f"10.99.0.{host}/24"), mac=MACS[name][:-1] + "f")),
+    )
+
+
+def unit(name: str, active: str = "inactive") -> Unit:
+    return Unit(name=name, loaded="loaded", enabled="disabled", active=active, limits=(("LimitNOFILE", "524288"),))
+
+
+def readout(name: str, *, active: bool) -> Readout:
+    listeners = [Listener(protocol="tcp", address="*", port=8080, unit=UNITS[0])] if active else []
+    helpers = (unit("nfs-server.service"), unit("cron.service", "active"))
+    return Readout(
+        node=name,
+        tool="tanist 1.0",
+        clock=NOW,
+        boot_id="b",
+        active=active,
+        definition="d" * 64,
+        facts=node_facts(name),
+        in_step=True,
+        links=(Link(name="svc0", mtu=1500, speed=1000),),
+        packages=Packages(installed=(Package(name="java", version="1"),), owners=("java",), needed=()),
+        units=(*(unit(one, "active" if active else "inactive") for one in UNITS), *helpers),
+        listeners=tuple(listeners),
+        missing_accounts=(),
+        space=(Space(path="/etc", free=1 << 34, size=1 << 35, inodes_free=100_000),),
+        settings=(Setting(name="vm.swappiness", value="60"),),
+        security=("apparmor",),
+        firewall=Firewall(drops=True, accepts=("tcp 8080", "tcp 21160-21170")),
+        names=(Name(name="ec", addresses=(ADDRESS,)),),
+        expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 1e8),),
+        edited=(),
+        disk=Disk(device="/dev/asset1", size=1 << 30, uuid="u", fstype="ext4"),
+        captures=Captures(newest="20270115T080000.000Z-e1-ec-a", made=NOW - 9e4, checked=NOW - 60, size=4096),
+        gate_lacks=(),
+        self_starting=(),
+        unfit=(),
+        reach=(Reach(node={"ec-a": "ec-b", "ec-b": "ec-a"}[name]),),
+    )
+
+
+OWNER, TAKER = readout("ec-a", active=True), readout("ec-b", active=False)
+ASKED = (
+    Asked(address=ADDRESS, interface="svc0", whose="service"),
+    Asked(address="10.88.0.11", interface="svc0", whose="ec-a"),
+    Asked(address="10.88.0.1", interface="svc0", whose="gateway"),
+)
+ANSWERS = (
+    Answer(address=ADDRESS, mac=MACS["ec-a"]),
+    Answer(address="10.88.0.11", mac=MACS["ec-a"]),
+    Answer(address="10.88.0.1", mac="02:00:00:00:00:01"),
+)
+PAIR = Pair(
+    controller=OPSCENTER,
+    taker=TAKER,
+    owner_name="ec-a",
+    owner=OWNER,
+    captured=None,
+    remembered="",
+    owner_why="",
+    taker_why="",
+    wire=Wire(node="ec-b", asked=ASKED, answers=ANSWERS),
+    now=NOW,
+    skew=0.1,
+    skew_within=0.2,
+    checker="ec-b",
+)
+
+
+def not_good(assessment: Assessment) -> list[Found]:
+    return [one for one in assessment.found if one.grade != "good"]
+
+
+def taker(**changes: Any) -> Pair:
+    return replace(PAIR, taker=replace(TAKER, **changes))
+
+
+def owner(**changes: Any) -> Pair:
+    return replace(PAIR, owner=replace(OWNER, **changes))
+
+
+def wire(*answers: Answer, asked: tuple[Asked, ...] = ASKED) -> Pair:
+    return replace(PAIR, wire=Wire(node="ec-b", asked=asked, answers=answers))
+
+
+def with_unit(**changes: Any) -> Pair:
+    return taker(units=(replace(unit(UNITS[0]), **changes), *TAKER.units[1:]))  # type: ignore[index]
+
+
+@pytest.mark.requirement("A15")
+def test_a_pair_that_is_alike_is_ready() -> None:
+    found = assess(PAIR)
+    assert not_good(found) == []
+    assert (found.verdict, found.loss, found.owner_seen) == ("READY", "", "now")
+    assert len(found.found) > 30
+    assert len({one.name for one in found.found}) == len(found.found), "a name means one finding"
+
+
+ONE_WRONG: dict[str, Callable[[], Pair]] = {
+    "architecture": lambda: taker(facts=replace(TAKER.facts, architecture="aarch64")),
+    "operating system": lambda: taker(facts=replace(TAKER.facts, os_version="13")),
+    "version": lambda: taker(facts=replace(TAKER.facts, version="2.1.0.956")),
+    f"interface {ADDRESS}": lambda: taker(
+        facts=replace(TAKER.facts, interfaces=(replace(TAKER.facts.interfaces[0], carrier=False),))
+    ),
+    "kernel": lambda: taker(facts=replace(TAKER.facts, kernel="6.1.0-17-amd64")),
+    "definition": lambda: taker(definition="e" * 64),
+    "tool": lambda: taker(tool="tanist 0.9"),
+    "packages": lambda: taker(packages=Packages(installed=(), owners=(), needed=())),
+    "settings": lambda: taker(settings=(Setting(name="vm.swappiness", value="10"),)),
+    "limits": lambda: with_unit(limits=(("LimitNOFILE", "1024"),)),
+    "security module": lambda: taker(security=("selinux enforcing",)),
+    "clock": lambda: replace(PAIR, skew=-7.0),
+    f"duplicate address {ADDRESS}": lambda: wire(*ANSWERS, Answer(address=ADDRESS, mac="02:00:00:00:00:66")),
+    f"wire {SUBJECT}": lambda: wire(ANSWERS[2]),
+    "gateway 10.88.0.1 on ec-b": lambda: wire(*ANSWERS[:2]),
+    f"link {ADDRESS}": lambda: taker(links=(Link(name="svc0", mtu=1400, speed=1000),)),
+    "firewall": lambda: taker(firewall=Firewall(drops=True, accepts=("tcp 8080", "udp 21165"))),
+    "names": lambda: taker(names=(Name(name="ec", addresses=("10.88.0.99", "127.0.1.1")),)),
+    "fit 1": lambda: taker(unfit=("/opt/sun/xvmoc/bin/satadm is missing",)),
+    "accounts": lambda: taker(missing_accounts=("account ucectl",)),
+    f"unit {UNITS[0]}": lambda: with_unit(loaded="masked"),
+    "port": lambda: taker(listeners=(Listener(protocol="tcp", address="*", port=8080, process="nginx"),)),
+    "space /etc": lambda: taker(space=(Space(path="/etc", free=1 << 20, size=1 << 35, inodes_free=100_000),)),
+    "edited files": lambda: taker(edited=(Edited(path="/etc/sun-xvm/ec.conf", at=NOW - 5),)),
+    "nfs server": lambda: taker(units=tuple(one for one in TAKER.units if one.name != "nfs-server.service")),  # type: ignore[union-attr]
+    "cron": lambda: taker(units=tuple(one for one in TAKER.units if one.name != "cron.service")),  # type: ignore[union-attr]
+    "gate ec-b": lambda: taker(gate_lacks=("tanist-gate@opscenter.service",)),
+    "gate ec-a": lambda: owner(gate_lacks=("tanist-gate@opscenter.service",)),
+    "self-starting ec-b 1": lambda: taker(self_starting=("/etc/fstab mounts it",)),
+    "asset": lambda: taker(disk=Disk(device="/dev/asset1", size=1 << 30, uuid="other", fstype="ext4")),
+    "capture": lambda: owner(captures=replace(OWNER.captures, made=NOW - 9e4, checked=NOW - 9e4)),
+    "mirror": lambda: taker(captures=replace(TAKER.captures, newest="20260101T080000.000Z-e1-ec-a")),
+    "certificate /etc/sun-xvm/tls.pem": lambda: owner(
+        expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 86400),)
+    ),
+    "reach ec-a to ec-b": lambda: owner(reach=(Reach(node="ec-b", why="Connection refused"),)),
+    "standby ec-b": lambda: replace(PAIR, taker_why="Connection timed out"),
+}
+
+
+@pytest.mark.requirement("A09", "A10", "A11", "A12", "A13", "A28")
+@pytest.mark.parametrize("name", ONE_WRONG)
+def test_one_thing_wrong_is_found_by_its_name_and_weighs_what_it_should(name: str) -> None:
+    assessment = assess(ONE_WRONG[name]())
+    (found,) = not_good(assessment)
+    assert found.name == name
+    weight = KINDS[found.kind].weight
+    assert found.grade == weight
+    assert assessment.verdict == {"blocks": "NOT READY", "loss": "READY WITH LOSS", "warning": "READY"}[weight]
+    assert found.says and found.mend and "{" not in found.mend
+
+
+def test_every_kind_of_finding_has_been_seen_wrong() -> None:
+    seen = {found.kind for build in ONE_WRONG.values() for found in not_good(assess(build()))}
+    seen |= {found.kind for found in not_good(assess(replace(PAIR, owner=None, owner_why="silence")))}
+    assert seen == set(KINDS)
+
+
+UNTOLD = Unread("the tool is not there")
+PARTS = ("in_step", "links", "packages", "units", "listeners", "space", "settings", "security", "firewall", "names")
+
+
+@pytest.mark.parametrize("part", (*PARTS, "disk"))
+def test_what_can_not_be_told_is_never_good(part: str) -> None:
+    assessment = assess(taker(**{part: UNTOLD}))
+    found = not_good(assessment)
+    assert found, "silence of a tool is no good news"
+    assert any("the tool is not there" in one.says for one in found)
+    assert {one.grade for one in found} <= {KINDS[one.kind].weight for one in found}
+
+
+def test_a_readout_comes_back_from_the_other_node_as_it_was() -> None:
+    for one in (OWNER, replace(TAKER, links=UNTOLD, firewall=None, disk=None, in_step=UNTOLD)):
+        assert decode(Readout, encode(one), "readout") == one
+
+
+def test_a_dead_owner_is_compared_as_it_was_remembered() -> None:
+    dead = replace(PAIR, owner_why="Connection timed out", remembered="2027-01-15 07:00 UTC", skew=None)
+    silent = replace(dead, wire=Wire(node="ec-b", asked=ASKED, answers=(ANSWERS[2],)))
+    assessment = assess(silent)
+    assert [one.name for one in not_good(assessment)] == ["owner"]
+    assert (assessment.verdict, assessment.owner_seen) == ("READY", "2027-01-15 07:00 UTC")
+    alone = replace(dead, wire=Wire(node="ec-b", asked=ASKED[:2], answers=()))
+    assert [(one.name, one.grade) for one in not_good(assess(alone))] == [
+        (f"wire {SUBJECT}", "warning"),
+        ("owner", "warning"),
+    ]
+
+
+@pytest.mark.requirement("A29")
+def test_of_an_owner_that_was_never_asked_the_capture_tells() -> None:
+    """A29: the standby compares itself with what the capture recorded of the node that is dead now."""
+    unknown = replace(PAIR, owner=None, owner_why="Connection timed out", captured=replace(OWNER.facts, version="2.0"))
+    names = [one.name for one in not_good(assess(unknown))]
+    assert "version" in names and "owner" in names
+
+
+def test_an_accepted_finding_does_not_count_until_its_time_is_over() -> None:
+    accepted = Accepted(
+        finding="kernel", who="jo on ec-b", reason="reboot on sunday", since="s", until=NOW + 60, until_text="soon"
+    )
+    pair = ONE_WRONG["kernel"]()
+    (found,) = not_good(assess(pair, [accepted]))
+    assert found.accepted == "accepted by jo on ec-b until soon: reboot on sunday" and not found.counts
+    (found,) = not_good(assess(replace(pair, now=NOW + 61, skew=None), [accepted]))
+    assert found.counts and not found.accepted
+    blocked = ONE_WRONG["version"]()
+    assert assess(blocked, [accepted]).verdict == "NOT READY"
+    assert assess(blocked, [replace(accepted, finding="version")]).verdict == "READY"
+
+
+def test_metrics_are_of_the_exposition_format() -> None:
+    pair = taker(edited=(Edited(path='/etc/"a"\\b', at=NOW),))
+    text = render_metrics([assess(pair)], NOW)
+    assert 'tanist_readiness{controller="opscenter",taker="ec-b",owner="ec-a"} 0\n' in text
+    assert 'finding="edited files",subject=""} 1\n' in text
+    for line in text.splitlines():
+        assert line.startswith("# ") or line.rpartition(" ")[2].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://10.0.0.1:8080/x", 8080),
+        ("http://10.0.0.1/x", 80),
+        ("https://ec", 443),
+        ("http://[fe80::1]/", 80),
+        ("http://[fe80::1]:90/", 90),
+        ("ftp://ec", 0),
+    ],
+)
+def test_the_port_of_a_url(url: str, port: int) -> None:
+    assert url_port(url) == port
+
+
+def test_what_a_packet_filter_lets_in() -> None:
+    assert lets_in(Firewall(drops=True, accepts=("any",)), "udp", 1)
+    assert lets_in(Firewall(drops=True, accepts=("th 5",)), "udp", 5)
+    assert not lets_in(Firewall(drops=True, accepts=("tcp 5", "udp 6-9")), "udp", 5)
+    assert lets_in(Firewall(drops=True, accepts=("tcp 5", "udp 6-9")), "udp", 9)

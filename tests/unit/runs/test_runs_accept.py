@@ -1,0 +1,77 @@
+"""Findings accepted by a person: one by one, for a while, and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from tanist.model.errors import Failed, Refused
+from tanist.plan import places
+from tanist.runs.accept import LONGEST, accept, accepted_path, find_kind, load_accepted, parse_span
+from tanist.runs.backup import backup
+from tanist.runs.choose import check_fitness, choose_capture
+from tests.unit.runs.world import World
+
+
+def test_what_was_accepted_is_kept_with_who_and_why(world: World) -> None:
+    session = world.session("ec-b", who="jo")
+    assert load_accepted(session) == ()
+    one = accept(session, "operating system", reason=" update on sunday ", span="2d")
+    two = accept(session, "wire svc0 of ec-b", reason="cable is on its way", span="12h")
+    assert load_accepted(session) == (one, two)
+    assert (one.who, one.reason, one.until) == ("jo on ec-b", "update on sunday", session.host.now() + 172800)
+    assert world.b.files.stat(accepted_path(session)).st_mode & 0o777 == 0o600  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("finding", "reason", "span"),
+    [
+        ("everything", "x", "1d"),
+        ("", "x", "1d"),
+        ("kernels", "x", "1d"),
+        ("kernel", " ", "1d"),
+        ("kernel", "x", "91d"),
+        ("kernel", "x", "0h"),
+        ("kernel", "x", "forever"),
+    ],
+)
+def test_there_is_no_force_for_all_and_none_for_ever(world: World, finding: str, reason: str, span: str) -> None:
+    session = world.session("ec-b")
+    with pytest.raises(Refused):
+        accept(session, finding, reason=reason, span=span)
+    assert load_accepted(session) == ()
+
+
+def test_a_finding_is_known_by_its_kind_and_subject() -> None:
+    assert find_kind("operating system") == "operating system"
+    assert find_kind("interface 10.88.0.60") == "interface"
+    assert find_kind("interfaces") == ""
+    assert parse_span("90d") == LONGEST
+
+
+def test_a_torn_last_line_is_none_and_a_damaged_one_is_told(world: World) -> None:
+    session = world.session("ec-b")
+    one = accept(session, "kernel", reason="x", span="1d")
+    path = accepted_path(session)
+    whole = world.b.files.read(path)
+    world.b.files.write(path, whole + whole[:20])
+    assert load_accepted(session) == (one,)
+    world.b.files.write(path, whole[:20] + b"\n" + whole)
+    with pytest.raises(Failed, match="line 1"):
+        load_accepted(session)
+
+
+def test_a_takeover_lets_an_accepted_finding_pass_and_says_so(world: World) -> None:
+    """Another release on the standby is refused; accepted by name it is told, and the takeover goes on."""
+    backup(world.session("ec-a"), mirror=True)
+    session = world.session("ec-b", who="jo")
+    release = world.b.files.read("/etc/os-release").replace(b"12", b"13")
+    world.b.files.write("/etc/os-release", release)
+    _, manifest = choose_capture(session, places.mirror("oc"))
+    with pytest.raises(Refused, match="13"):
+        check_fitness(session, manifest)
+    accept(session, "operating system", reason="tested", span="1d")
+    check_fitness(session, manifest)
+    assert "accepted by jo on ec-b" in world.said("ec-b")
+    world.clock.advance(2 * 86400)
+    with pytest.raises(Refused, match="13"):
+        check_fitness(session, manifest)
