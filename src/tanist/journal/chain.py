@@ -12,8 +12,9 @@ import hashlib
 import heapq
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from tanist.model.dataclasses import dataclass
 
 FORMAT = 2
 

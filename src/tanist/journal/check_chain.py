@@ -7,10 +7,10 @@ last sum elsewhere (`tanist history NAME verify` prints it).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from tanist.journal.chain import Copy, Entry, heads, in_order
+from tanist.model.dataclasses import dataclass
 
 SKEW = 60.0  # seconds
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller
 from tanist.model.facts import NodeFacts
 from tanist.model.host import Answer

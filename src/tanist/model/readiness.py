@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from tanist.model.dataclasses import dataclass
 
 Grade = Literal["good", "warning", "loss", "blocks"]
 Readiness = Literal["READY", "READY WITH LOSS", "NOT READY"]

@@ -5,8 +5,7 @@ A part that could not be read is Unread with the reason; an empty tuple means th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tanist.model.dataclasses import dataclass
 from tanist.model.facts import NodeFacts
 from tanist.model.unread import Unread
 

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from tanist.model.dataclasses import dataclass
 
 Weight = Literal["warning", "loss", "blocks"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from tanist.model.dataclasses import replace
 from tanist.model.definition import ServiceAddress
 from tanist.model.pair import Pair, Wire
 from tanist.model.readiness import Found, Seen

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tanist.model.accepted import Accepted
+from tanist.model.dataclasses import replace
 from tanist.model.pair import Pair
 from tanist.model.readiness import Assessment, Found
 from tanist.parity.data import check_data
