@@ -20,6 +20,7 @@ from tanist.model.definition import (
     Export,
     Health,
     Identity,
+    Mirror,
     Mode,
     Node,
     Outside,
@@ -36,6 +37,7 @@ _VersionKind = Literal["properties", "dpkg", "command"]
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
 _MODES: tuple[Mode, ...] = ("host", "alias")
 _FSTYPES: tuple[Literal["ext4", "xfs"], ...] = ("ext4", "xfs")
+_AT_REST: tuple[Literal["plain", "encrypted"], ...] = ("plain", "encrypted")
 _HEALTH_KINDS: tuple[_HealthKind, ...] = ("tcp", "http", "command")
 _VERSION_KINDS: tuple[_VersionKind, ...] = ("properties", "dpkg", "command")
 _HEALTH_KEYS: dict[str, _HealthKind] = {
@@ -78,6 +80,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         standby=_build_standby(root.table("standby")),
         retention=_build_retention(root.table("retention")),
         proof=build_proof(root.table("proof")),
+        mirror=_build_mirror(root.table("mirror")),
     )
     root.finish()
     return controller
@@ -272,6 +275,14 @@ def _build_retention(table: Table | None) -> Retention:
     keep_days = table.whole("keep_days", 0, 36_500, default=14)
     table.finish()
     return Retention(keep=keep, keep_days=keep_days)
+
+
+def _build_mirror(table: Table | None) -> Mirror:
+    if table is None:
+        return Mirror()
+    at_rest = table.one_of("at_rest", _AT_REST)
+    table.finish()
+    return Mirror(at_rest=at_rest or "encrypted")
 
 
 def _plain(address: str) -> str:

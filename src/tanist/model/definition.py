@@ -188,6 +188,13 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """How captures lie on the other nodes."""
+
+    at_rest: Literal["plain", "encrypted"] = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     name: str
     asset: Asset
@@ -206,6 +213,7 @@ class Controller:
     standby: Standby = Standby()
     retention: Retention = Retention()
     proof: Proof = Proof()
+    mirror: Mirror = Mirror()
 
     def node(self, name: str) -> Node:
         for node in self.nodes:

@@ -52,6 +52,7 @@ def test_every_table_of_a_full_definition_arrives() -> None:
     assert full.proof.devices("ec-a")[0].options == options
     assert full.proof.reservation == Reservation(kind="scsi", timeout=12.0)
     assert full.proof.suffices == (("power",), ("reservation", "attestation"))
+    assert full.mirror.at_rest == "encrypted"
     assert full.scope[0].allowed == ("ec+proxy", "ec")
     assert [node.name for node in full.nodes] == ["ec-a", "ec-b"]
     assert full.captured_paths == (
@@ -70,6 +71,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert small.identity.ssh_host_keys == "/etc/tanist/identity/small"
     assert (small.services, small.version, small.retention) == ((), VersionSource(), Retention())
     assert small.proof.suffices == (("attestation",),)
+    assert small.mirror.at_rest == "plain"
 
 
 def test_where_a_strong_proof_is_defined_it_is_asked_for_unless_the_definition_says_otherwise() -> None:
