@@ -26,7 +26,7 @@ PACKAGES = (
     "iproute2 iputils-ping iputils-arping netcat-openbsd procps psmisc lsof kmod "
     "e2fsprogs xfsprogs btrfs-progs util-linux util-linux-extra mount fdisk acl attr libcap2-bin "
     "rsync strace python3 python3-venv python3-psycopg2 "
-    "curl ca-certificates openssl less sudo logrotate passwd adduser "
+    "python3-cryptography curl ca-certificates openssl less sudo logrotate passwd adduser "
 )
 # what chroot needs of the machine to reach the mirror; taken away again at the end of the build
 BORROWED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")

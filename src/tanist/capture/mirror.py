@@ -1,20 +1,23 @@
 """Captures on the standby: one store as a plain tar stream, and back, trusting nothing in it.
 
-send() on the active node, receive() on the other (`tanist mirror receive NAME` reads its standard input). The standby
-writes below /var/lib/tanist/NAME/mirror only, and a store that is not whole never gets its name.
+send() on the active node, receive() on the other (runs/mirroring.py brings them together). The parts that a generation
+shares with the one before do not travel: the standby links them. It writes into its mirror only, and a store that is
+not whole never gets its name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from tanist.capture.generations import GenerationInfo, parse_generation_name, read_generation, verify_generation
+from tanist.capture.manifest import Manifest, Part
 from tanist.capture.manifest_format import parse_manifest
-from tanist.capture.names import MANIFEST, PARTIAL, STORE_FILES
+from tanist.capture.names import CHECKSUM, MANIFEST, PARTIAL
 from tanist.capture.store import LIMITS, clean_partials, load_manifest
 from tanist.capture.tarball import BLOCK, END, parse_size, render_member
 from tanist.host.files import write_all
@@ -25,38 +28,38 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
 
 CHUNK = 1 << 20
-CONTROLLER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LINE_LIMIT = 4096  # bytes
 
 
-def mirror_directory(controller: str) -> str:
-    if CONTROLLER.fullmatch(controller) is None:
-        raise ValueError(f"{controller!r} is not the name of a controller")
-    return f"/var/lib/tanist/{controller}/mirror"
-
-
-def missing(here: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
-    """The generations that the other side lacks, oldest first by name."""
-    return tuple(sorted(name for name in set(here) - set(there) if parse_generation_name(name)))
-
-
-def send(host: Host, generation: str) -> Iterator[bytes]:
-    """The store at path `generation` as a tar stream: GEN/manifest.sha256, manifest.json, README, files.tar."""
-    load_manifest(host, generation)
+def send(host: Host, generation: str, base: str = "") -> Iterator[bytes]:
+    """The store at path `generation`: a line that says what comes, then as a tar stream GEN/manifest.sha256,
+    manifest.json and those parts that the store `base`, which the other side has, does not have as well."""
+    manifest = load_manifest(host, generation)
+    there = _parts_by_content(load_manifest(host, base)) if base else {}
     name = os.path.basename(generation)
+    yield json.dumps({"format": 1, "generation": name, "base": os.path.basename(base)}).encode() + b"\n"
     directory = host.files.open_directory(generation)
     try:
-        for part in STORE_FILES:
-            fd = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-            try:
-                size = os.fstat(fd).st_size
-                yield render_member(name, part, size)
-                yield from _read_exactly(fd, size)
-                yield b"\0" * (-size % BLOCK)
-            finally:
-                os.close(fd)
+        for part in (CHECKSUM, MANIFEST, *(key for key, value in manifest.parts if value not in there)):
+            yield from _send_file(directory, name, part)
         yield END
     finally:
         os.close(directory)
+
+
+def _parts_by_content(manifest: Manifest) -> dict[Part, str]:
+    return {part: name for name, part in manifest.parts}
+
+
+def _send_file(directory: int, name: str, part: str) -> Iterator[bytes]:
+    fd = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        size = os.fstat(fd).st_size
+        yield render_member(name, part, size)
+        yield from _read_exactly(fd, size)
+        yield b"\0" * (-size % BLOCK)
+    finally:
+        os.close(fd)
 
 
 def _read_exactly(fd: int, size: int) -> Iterator[bytes]:
@@ -68,14 +71,15 @@ def _read_exactly(fd: int, size: int) -> Iterator[bytes]:
         size -= len(chunk)
 
 
-def receive(host: Host, controller: str, stream: BinaryIO) -> GenerationInfo:
-    """One store from `stream`, verified in every byte before it gets its name. One that is here already stays as it
-    is. BadCapture for a stream that is not a capture of `controller`; nothing of it is kept."""
-    directory = mirror_directory(controller)
+def receive(host: Host, controller: str, stream: BinaryIO, directory: str) -> GenerationInfo | None:
+    """One store from `stream` into `directory`, verified in every byte before it gets its name. One that is here
+    already stays as it is. None when nothing was sent; BadCapture for a stream that is not a capture of `controller`,
+    and nothing of it is kept."""
     host.files.make_directory(directory, 0o700)
     clean_partials(host, directory)
     try:
-        return _receive(host, controller, directory, stream)
+        line = stream.readline(LINE_LIMIT)
+        return _receive(host, controller, directory, stream, *_parse_line(line)) if line else None
     except ValueError as error:
         raise BadCapture(f"what was sent is not a capture of {controller}: {error}") from error
     except OSError as error:
@@ -85,11 +89,27 @@ def receive(host: Host, controller: str, stream: BinaryIO) -> GenerationInfo:
             clean_partials(host, directory)
 
 
-def _receive(host: Host, controller: str, directory: str, stream: BinaryIO) -> GenerationInfo:
-    name, size = _read_header(stream, STORE_FILES[0])
-    generation = read_generation(host, directory, name)
-    if generation is None:
+def _parse_line(line: bytes) -> tuple[str, str]:
+    """(generation, base)."""
+    try:
+        said = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("it does not say what it is") from error
+    if not isinstance(said, dict) or said.get("format") != 1:
+        raise ValueError("it comes from a tanist of another version")
+    name, base = said.get("generation"), said.get("base")
+    if not isinstance(name, str) or parse_generation_name(name) is None:
         raise ValueError(f"{name!r} is not the name of a capture")
+    if not isinstance(base, str) or (base and parse_generation_name(base) is None):
+        raise ValueError(f"{base!r} is not the name of a capture")
+    return name, base
+
+
+def _receive(
+    host: Host, controller: str, directory: str, stream: BinaryIO, name: str, base: str
+) -> GenerationInfo | None:
+    generation = read_generation(host, directory, name)
+    assert generation is not None
     if host.files.exists(generation.path):
         generation = verify_generation(host, generation)
         if generation.state == "good":
@@ -97,7 +117,7 @@ def _receive(host: Host, controller: str, directory: str, stream: BinaryIO) -> G
         host.files.move(generation.path, f"{generation.path}.bad{PARTIAL}{os.getpid()}")  # the new one replaces it
     partial = f"{generation.path}{PARTIAL}{os.getpid()}"
     host.files.make_directory(partial, 0o700)
-    _receive_files(host, partial, name, size, stream)
+    _receive_files(host, partial, name, f"{directory}/{base}" if base else "", stream)
     received = verify_generation(host, replace(generation, path=partial))
     if received.state != "good":
         raise ValueError(received.reason)
@@ -109,24 +129,39 @@ def _receive(host: Host, controller: str, directory: str, stream: BinaryIO) -> G
     return replace(arrived or received, state="good")
 
 
-def _receive_files(host: Host, partial: str, name: str, size: int, stream: BinaryIO) -> None:
-    limits = dict(LIMITS)
+def _receive_files(host: Host, partial: str, name: str, base: str, stream: BinaryIO) -> None:
+    """The manifest comes first, so that its word bounds what is written."""
     directory = host.files.open_directory(partial)
     try:
-        for part in STORE_FILES:
-            if part != STORE_FILES[0]:
-                found, size = _read_header(stream, part)
-                if found != name:
-                    raise ValueError(f"{found!r} among the files of {name!r}")
-            if size > limits[part]:
-                raise ValueError(f"{part} is too large")
-            _receive_file(directory, part, size, stream)
-            if part == MANIFEST:  # sent before them, so that its word bounds what is written
-                text = host.files.read(f"{partial}/{MANIFEST}", LIMITS[MANIFEST])
-                limits |= {key: value.size for key, value in parse_manifest(text).parts}
+        for key in (CHECKSUM, MANIFEST):
+            _receive_file(directory, key, _read_header(stream, name, key, LIMITS[key]), stream)
+        manifest = parse_manifest(host.files.read(f"{partial}/{MANIFEST}", LIMITS[MANIFEST]))
+        here = _parts_by_content(load_manifest(host, base)) if base else {}
+        _check_room(directory, sum(part.size for _, part in manifest.parts if part not in here))
+        for key, it in manifest.parts:
+            if it in here:
+                _link_part(host, base, here[it], directory, key)
+            else:
+                size = _read_header(stream, name, key, min(it.size, LIMITS.get(key, it.size)))
+                _receive_file(directory, key, size, stream)
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _check_room(directory: int, needed: int) -> None:
+    found = os.fstatvfs(directory)
+    if needed > found.f_bavail * found.f_frsize:
+        raise OSError(errno.ENOSPC, f"{needed >> 20} MiB are to come, and there is no room for them")
+
+
+def _link_part(host: Host, base: str, there: str, directory: int, part: str) -> None:
+    """What a good generation has already. Both are read in full before the new one counts."""
+    source = host.files.open_directory(base)
+    try:
+        os.link(there, part, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+    finally:
+        os.close(source)
 
 
 def _receive_file(directory: int, part: str, size: int, stream: BinaryIO) -> None:
@@ -144,16 +179,15 @@ def _receive_file(directory: int, part: str, size: int, stream: BinaryIO) -> Non
     _read(stream, -size % BLOCK)
 
 
-def _read_header(stream: BinaryIO, part: str) -> tuple[str, int]:
-    """The generation's name and the size of its file `part`, which must be what comes next."""
+def _read_header(stream: BinaryIO, name: str, part: str, limit: int) -> int:
+    """The size of the file `part` of generation `name`, which must be what comes next."""
     header = _read(stream, BLOCK)
     size = parse_size(header[124:136])
-    generation = os.fsdecode(header[345:500].rstrip(b"\0"))
-    if parse_generation_name(generation) is None:
-        raise ValueError(f"{generation!r} is not the name of a capture")
-    if header != render_member(generation, part, size):
+    if header != render_member(name, part, size):
         raise ValueError(f"{part} does not come where it must")
-    return generation, size
+    if size > limit:
+        raise ValueError(f"{part} is too large")
+    return size
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

@@ -26,11 +26,13 @@ SCRATCH = "scratch"  # then PARTIAL and the number of the process, so that what 
 FILE_OVERHEAD = 4096  # bytes that a file takes on disk besides its content, roughly
 
 
-def render_store(host: Host, store: str, above: str) -> int:
-    """Into a new directory below `above`."""
+def render_store(host: Host, store: str, above: str) -> str:
+    """Into a new directory below `above`; answers what was done, for people."""
     manifest = load_manifest(host, store)
     with scratch_directory(host, above) as scratch:
         _check_room(host, scratch, manifest)
+        if not _holds_xattrs(host, scratch) and _has_user_xattrs(manifest):
+            return f"every byte of {len(manifest.entries)} entries; not restored: {above} cannot hold user xattrs"
         inside = as_host(host, scratch, (store,))
         different: list[str] = []
         for asked in manifest.asked:
@@ -38,7 +40,7 @@ def render_store(host: Host, store: str, above: str) -> int:
             different += compare_path(inside, store, asked.path)
         if different:
             raise Failed(f"what was restored from it is not what was captured: {'; '.join(different[:5])}")
-    return len(manifest.entries)
+    return f"{len(manifest.entries)} entries restored into a scratch root and compared"
 
 
 @contextlib.contextmanager
@@ -52,6 +54,21 @@ def scratch_directory(host: Host, above: str) -> Iterator[str]:
         yield path
     finally:
         host.files.remove_tree(path)
+
+
+def _has_user_xattrs(manifest: Manifest) -> bool:
+    return any(name.startswith("user.") for entry in manifest.entries for name, _ in entry.attributes.xattrs)
+
+
+def _holds_xattrs(host: Host, scratch: str) -> bool:
+    """tmpfs does from Linux 6.6 on."""
+    try:
+        os.setxattr(host.files.real(scratch), "user.tanist", b"")
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS):
+            return False
+        raise
+    return True
 
 
 def _check_room(host: Host, scratch: str, manifest: Manifest) -> None:

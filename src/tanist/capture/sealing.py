@@ -15,13 +15,20 @@ import os
 import site
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.errors import BadCapture, Refused
 
 if TYPE_CHECKING:
+    from typing_extensions import override
+
     from tanist.host.files import Files
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
+
 
 MAGIC = b"tanist-sealed 1\n"
 NAME, SALT, TAG, PIECE = 8, 32, 16, 1 << 20
@@ -42,7 +49,11 @@ class Cipher(Protocol):
 class Key:
     """A secret of the nodes: 32 bytes that it never shows."""
 
-    secret: bytes = field(repr=False)
+    secret: bytes
+
+    @override
+    def __repr__(self) -> str:
+        return f"Key({self.name.hex()}, ***)"
 
     @property
     def name(self) -> bytes:

@@ -64,7 +64,11 @@ class Conversation:
     def write_line(self, line: str, timeout: float) -> None:
         if "\n" in line:
             raise ValueError("a line has no newline inside")
-        waiting = memoryview(line.encode() + b"\n")
+        self.write(line.encode() + b"\n", timeout)
+
+    def write(self, data: bytes, timeout: float) -> None:
+        """All of it; `timeout` for this call."""
+        waiting = memoryview(data)
         deadline = time.monotonic() + timeout
         while waiting:
             if self._in in self._wait(deadline, writing=True):

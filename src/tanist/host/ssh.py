@@ -68,9 +68,11 @@ def run_on_peer(
     return host.run(command, stdin=stdin, timeout=timeout, ok=None)
 
 
-def open_peer(node: Node, argv: Sequence[str], *, known_hosts: str, connect_timeout: int = 3) -> Conversation:
-    """A long conversation with a command on the peer, as a context manager. No secrets travel."""
+def open_peer(
+    node: Node, argv: Sequence[str], *, known_hosts: str, connect_timeout: int = 3, secret: bool = False
+) -> Conversation:
+    """A long conversation with a command on the peer, as a context manager. `secret` as in ssh_command()."""
     from tanist.host.conversation import Conversation
 
-    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout, secret=False)
+    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=connect_timeout, secret=secret)
     return Conversation(command)

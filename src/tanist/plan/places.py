@@ -31,6 +31,16 @@ def verified(controller: str) -> str:
     return f"{STATE}/{controller}/verified.json"
 
 
+def mirror_keys(controller: str) -> str:
+    """What seals this controller's captures on its standbys."""
+    return f"/etc/tanist/mirror-keys/{controller}"
+
+
+def unsealed(controller: str) -> str:
+    """In memory: sealed captures, plain, while a command reads them."""
+    return f"{RUN}/{controller}/unsealed"
+
+
 def scratch(controller: str) -> str:
     """Where captures are rendered to be compared, 0700 and empty in between."""
     return f"{STATE}/{controller}/scratch"

@@ -8,9 +8,9 @@ from tanist.facts.node import read_node_facts
 from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.errors import Refused
-from tanist.plan import places
 from tanist.plan.release import parked_entries
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.mirrored import capture_directory
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
 from tanist.runs.session import Session, load_run, read_active
@@ -48,12 +48,6 @@ def backup(session: Session, *, mirror: bool) -> None:
     if mirror:
         mirror_to_peers(session)
         exchange_with_peers(session)
-
-
-def capture_directory(session: Session) -> str:
-    if read_active(session):
-        return places.captures(session.controller.tree)
-    return places.mirror(session.name)
 
 
 def list_captures(session: Session) -> tuple[str, ...]:

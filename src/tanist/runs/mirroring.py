@@ -1,24 +1,45 @@
-"""Captures travel to the other nodes over OpenSSH: only generations that they lack."""
+"""Captures travel to the other nodes over OpenSSH: of the newest one, what they lack.
+
+One conversation: the standby says what it has (a line of JSON), a stream follows (capture/mirror.py), and it says what
+it took. It writes below /var/lib/tanist/NAME only, never into the tree.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-from collections.abc import Container
-from typing import BinaryIO
+from collections.abc import Callable, Container, Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
-from tanist.capture.generations import list_generations, retire, verify_generation
-from tanist.capture.mirror import missing, receive, send
-from tanist.capture.store import load_manifest, read_stored_files
-from tanist.host.ssh import run_on_peer
+from tanist.capture.generations import (
+    GenerationInfo,
+    list_generations,
+    parse_generation_name,
+    retire,
+    verify_generation,
+)
+from tanist.capture.mirror import receive, send
+from tanist.capture.render import scratch_directory
+from tanist.capture.sealed import is_sealed_store, seal_plain_ones, seal_store
+from tanist.capture.sealing import Key
+from tanist.capture.store import clean_partials, load_manifest, read_stored_files
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Node
-from tanist.model.errors import Failed, TanistError
+from tanist.model.errors import BadCapture, Failed, TanistError
 from tanist.plan import places
+from tanist.runs.mirrored import open_store, read_keys
 from tanist.runs.peers import write_known_hosts
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import Session
 
-TRANSFER_TIMEOUT = 120.0  # seconds
+if TYPE_CHECKING:
+    from tanist.host.conversation import Conversation
+
+GREETING_TIMEOUT = 60.0  # seconds: the other node reads every byte of its newest capture first
+TRANSFER_TIMEOUT = 120.0  # for each megabyte, and for the last word
+TAKEN = "taken"
 
 
 def mirror_to_peers(session: Session, names: Container[str] | None = None, *, ask_again: bool = True) -> None:
@@ -39,14 +60,44 @@ def mirror_to_peers(session: Session, names: Container[str] | None = None, *, as
 
 
 def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
+    """The newest generation, unless it is there; as much of it as the other node's newest one does not have."""
     here = places.captures(session.controller.tree)
-    names = tuple(one.name for one in list_generations(session.host, here))
-    lacking = missing(names[:1], tuple(json.loads(ask(session, node, "list", b"").decode())))
-    for name in lacking:
-        ask(session, node, name, b"".join(send(session.host, f"{here}/{name}")))
-    if names:
-        session.host.files.write(noted(session, node), names[0].encode())
-    return lacking
+    names = [one.name for one in list_generations(session.host, here)]
+    if not names:
+        return ()
+    argv = ["tanist", "mirror", session.name]
+    with session.open_peer(node, argv, known_hosts=write_known_hosts(session), secret=True) as peer:
+        try:
+            sent = offer(session, peer, here, names)
+        except OSError as error:
+            raise Failed(peer.complaint if error.errno == errno.EPIPE else error.strerror or f"{error}") from error
+    session.host.files.write(noted(session, node), names[0].encode())
+    return sent
+
+
+def offer(session: Session, peer: Conversation, here: str, names: list[str]) -> tuple[str, ...]:
+    there = parse_list(peer.read_line(GREETING_TIMEOUT))
+    if names[0] in there:
+        peer.finish(GREETING_TIMEOUT)
+        return ()
+    base = f"{here}/{there[0]}" if there and there[0] in names else ""
+    for chunk in send(session.host, f"{here}/{names[0]}", base):
+        peer.write(chunk, TRANSFER_TIMEOUT)
+    if peer.read_line(TRANSFER_TIMEOUT) != f"{TAKEN} {names[0]}":
+        raise Failed(f"the other node says that it took another capture than {names[0]}")
+    peer.finish(GREETING_TIMEOUT)
+    return (names[0],)
+
+
+def parse_list(line: str) -> tuple[str, ...]:
+    """What a node says that it has, newest first. Failed when that is no list of captures."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, list) or not all(isinstance(one, str) and parse_generation_name(one) for one in said):
+        raise Failed(f"the other node's answer is no list of captures: {line[:100]!r}")
+    return tuple(said)
 
 
 def took_newest(session: Session, node: Node) -> bool:
@@ -62,31 +113,59 @@ def noted(session: Session, node: Node) -> str:
     return f"{places.runtime(session.name)}/mirrored-{node.name}"
 
 
-def ask(session: Session, node: Node, what: str, stdin: bytes) -> bytes:
-    ran = run_on_peer(
-        session.host,
-        node,
-        ["tanist", "mirror", session.name, what],
-        stdin=stdin,
-        timeout=TRANSFER_TIMEOUT,
-        known_hosts=write_known_hosts(session),
-    )
-    if ran.status != 0:
-        raise Failed(ran.complaint)
-    return ran.stdout
+# -- the other side
+def receive_mirror(session: Session, stream: BinaryIO, say: Callable[[str], None]) -> None:
+    """On the standby: says what it has, takes what comes, whole or not at all; then notes what it tells."""
+    directory = places.mirror(session.name)
+    keys = read_keys(session) if session.controller.mirror.at_rest == "encrypted" else ()
+    with mirrored(session, encrypted=bool(keys)) as (names, place):
+        say(json.dumps(names))
+        taken = receive(session.host, session.name, stream, place)
+        if taken is None:
+            return
+        note_what_it_tells(session, taken.path)
+        if keys:
+            keep_sealed(session, keys[0], names[0] if names else "", place, taken.name)
+    retire(session.host, directory, session.controller.retention, session.host.now())
+    say(f"{TAKEN} {taken.name}")
 
 
-def mirrored_names(session: Session) -> tuple[str, ...]:
-    """What need not be sent again: the newest only if it is good in every byte."""
-    found = list_generations(session.host, places.mirror(session.name))
-    good = [one for one in found[:1] if verify_generation(session.host, one).state == "good"]
-    return tuple(one.name for one in (*good, *found[1:]))
+@contextlib.contextmanager
+def mirrored(session: Session, *, encrypted: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What need not be sent again, newest first, the newest one only if it is good in every byte; and a directory
+    where that one is plain and a new one may arrive: the mirror itself or, for sealed ones, memory."""
+    directory = places.mirror(session.name)
+    found = list_generations(session.host, directory)
+    with contextlib.ExitStack() as stack:
+        place = directory
+        if encrypted:
+            place = stack.enter_context(scratch_directory(session.host, places.unsealed(session.name)))
+        good = tuple(one.name for one in found[:1] if _is_good(session, one, place))
+        yield (*good, *(one.name for one in found[1:])), place
 
 
-def receive_mirror(session: Session, stream: BinaryIO) -> None:
-    """On the standby: the generation, whole or not at all; and the controller's public host keys from it."""
-    note_what_it_tells(session, receive(session.host, session.name, stream).path)
-    retire(session.host, places.mirror(session.name), session.controller.retention, session.host.now())
+def _is_good(session: Session, generation: GenerationInfo, place: str) -> bool:
+    plain = f"{place}/{generation.name}"
+    if plain != generation.path:
+        try:
+            open_store(session, generation.path, plain)
+        except BadCapture as error:
+            session.host.files.remove_tree(plain)
+            session.note(f"{error.message}: it is asked for again")
+            return False
+    return verify_generation(session.host, replace(generation, path=plain)).state == "good"
+
+
+def keep_sealed(session: Session, key: Key, base: str, place: str, name: str) -> None:
+    """What arrived in memory, onto the disk; and whatever is plain there from before, sealed."""
+    directory = places.mirror(session.name)
+    session.host.files.make_directory(directory, 0o700)
+    clean_partials(session.host, directory)
+    shared = base if base and is_sealed_store(session.host, f"{directory}/{base}") else ""
+    beside = (f"{place}/{base}", f"{directory}/{base}") if shared else ("", "")
+    if name != base:
+        seal_store(session.host, key, session.name, f"{place}/{name}", f"{directory}/{name}", beside)
+    seal_plain_ones(session.host, key, session.name, directory)
 
 
 def note_what_it_tells(session: Session, store: str) -> None:

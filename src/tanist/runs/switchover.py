@@ -22,12 +22,12 @@ from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Says
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
-from tanist.plan import places
 from tanist.proof.decide import decide
 from tanist.proof.looks import Looks
 from tanist.proof.probes import judge_claim, judge_marks
 from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
+from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation
 from tanist.runs.peers import ask_peer, write_known_hosts
 from tanist.runs.release import release
@@ -219,7 +219,8 @@ def take_when_released(session: Session, owner: str, reason: str, let_go: Callab
 @contextlib.contextmanager
 def prepared(session: Session) -> Iterator[None]:
     """What can be checked beforehand, from the mirrored capture."""
-    _, manifest = choose_capture(session, places.mirror(session.name))
+    with readable(session) as directory:
+        _, manifest = choose_capture(session, directory)
     check_fitness(session, manifest)
     yield
 

@@ -29,6 +29,7 @@ from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
@@ -230,10 +231,8 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
 
 
 def dry_assume(session: Session, options: TakeoverOptions) -> str:
-    directory = places.mirror(session.name)
-    if read_active(session):
-        directory = places.captures(session.controller.tree)
-    store, manifest = choose_capture(session, directory, options.capture)
-    check_fitness(session, manifest)
-    plan = plan_from_capture(session, store, manifest, "dry-run")
+    with readable(session, [options.capture] if options.capture else ()) as directory:
+        store, manifest = choose_capture(session, directory, options.capture)
+        check_fitness(session, manifest)
+        plan = plan_from_capture(session, store, manifest, "dry-run")
     return f"from the capture {store.rsplit('/', 1)[1]}:\n{render_plan(plan)}"

@@ -12,15 +12,16 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-from tanist.capture.generations import list_generations, verify_generation
-from tanist.capture.render import render_store
+from tanist.capture.generations import GenerationInfo, list_generations, verify_generation
+from tanist.capture.render import SCRATCH, render_store
 from tanist.host.clock import timestamp
 from tanist.model.codec import decode, encode
+from tanist.model.dataclasses import replace
 from tanist.model.errors import BadCapture, Busy, Failed, Refused
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 from tanist.plan import places
-from tanist.runs.backup import capture_directory
+from tanist.runs.mirrored import capture_directory, readable
 from tanist.runs.peers import read_lock
 from tanist.runs.session import Session, describe_lock
 
@@ -54,25 +55,38 @@ def _verify_newest(session: Session) -> tuple[str, str, str]:
     found = list_generations(session.host, directory)
     if not found:
         return "", f"there is no capture in {directory}", ""
-    verified = verify_generation(session.host, found[0])
-    if verified.state != "good":
-        return verified.name, verified.reason, ""
+    name = found[0].name
     try:
-        count = render_store(session.host, f"{directory}/{verified.name}", places.scratch(session.name))
+        with readable(session) as place:
+            verified = verify_generation(session.host, replace(found[0], path=f"{place}/{name}"))
+            if verified.state != "good":
+                return name, verified.reason, ""
+            above = places.scratch(session.name) if place == directory else f"{place}/{SCRATCH}"
+            return name, "", render_store(session.host, verified.path, above)
+    except Busy:
+        raise
     except (BadCapture, Refused, Failed) as error:
-        return verified.name, error.message, ""
+        return name, error.message, ""
     except OSError as error:
-        return verified.name, f"it could not be rendered: {error.filename or ''} {error.strerror}", ""
-    return verified.name, "", f"{count} entries restored into a scratch root and compared"
+        return name, f"it could not be rendered: {error.filename or ''} {error.strerror}", ""
 
 
 def verify_all(session: Session) -> tuple[tuple[str, str], ...]:
     """Each generation by name with "" or what is wrong with it, newest first: every byte of each."""
     with giving_way(session):
-        found = [
-            verify_generation(session.host, one) for one in list_generations(session.host, capture_directory(session))
-        ]
-    return tuple((one.name, one.reason if one.state == "bad" else "") for one in found)
+        found = list_generations(session.host, capture_directory(session))
+        return tuple((one.name, verify_bytes(session, one)) for one in found)
+
+
+def verify_bytes(session: Session, generation: GenerationInfo) -> str:
+    """ "" or what is wrong."""
+    try:
+        with readable(session, [generation.name]) as place:
+            return verify_generation(session.host, replace(generation, path=f"{place}/{generation.name}")).reason
+    except Busy:
+        raise
+    except (BadCapture, Refused, Failed) as error:
+        return error.message
 
 
 @contextlib.contextmanager

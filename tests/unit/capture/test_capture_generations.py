@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +18,10 @@ from tanist.capture.generations import (
     retire,
 )
 from tanist.capture.habackup import capture, captures_directory
-from tanist.capture.mirror import mirror_directory, missing, receive, send
 from tanist.capture.store import load_manifest, save_store
 from tanist.host.fake import FakeHost
 from tanist.model.definition import Accounts, Asset, Controller, Identity, Node, Outside, Retention
-from tanist.model.errors import BadCapture, Busy, Failed, Refused
+from tanist.model.errors import Busy, Failed, Refused
 from tests.unit.capture.conftest import ABOUT
 from tests.unit.capture.trees import snapshot
 
@@ -247,112 +244,6 @@ def test_retirement_is_by_number_and_age_and_spares_the_last_good_one(host: Fake
 
 
 # -- mirror
-@pytest.fixture
-def standby(new_host: Callable[..., FakeHost]) -> FakeHost:
-    return new_host("ec-b", 3001)
-
-
-@pytest.fixture
-def sent(active: FakeHost) -> tuple[str, bytes]:
-    generation = run(active)
-    return generation.name, b"".join(send(active, generation.path))
-
-
-MIRROR = mirror_directory("pg")
-
-
-def test_a_capture_arrives_whole_and_private(active: FakeHost, standby: FakeHost, sent: tuple[str, bytes]) -> None:
-    name, stream = sent
-    received = receive(standby, "pg", io.BytesIO(stream))
-    assert (received.name, received.state, received.path) == (name, "good", f"{MIRROR}/{name}")
-    there, here = Path(standby.root + received.path), Path(active.root + CAPTURES) / name
-    assert {p.name: p.read_bytes() for p in there.iterdir()} == {p.name: p.read_bytes() for p in here.iterdir()}
-    assert {p.stat().st_mode & 0o777 for p in there.iterdir()} == {0o600}
-    assert there.stat().st_mode & 0o777 == 0o700
-    before = snapshot(there)
-    assert receive(standby, "pg", io.BytesIO(stream)) == received
-    assert snapshot(there) == before
-
-
-def test_any_tar_reads_the_stream(sent: tuple[str, bytes]) -> None:
-    with tarfile.open(fileobj=io.BytesIO(sent[1])) as tar:
-        assert [name.split("/")[1] for name in tar.getnames()] == [
-            "manifest.sha256",
-            "manifest.json",
-            "README",
-            "files.tar",
-        ]
-
-
-def test_a_torn_copy_is_replaced(standby: FakeHost, sent: tuple[str, bytes]) -> None:
-    received = receive(standby, "pg", io.BytesIO(sent[1]))
-    standby.files.remove(f"{received.path}/README")
-    assert receive(standby, "pg", io.BytesIO(sent[1])) == received
-    assert standby.files.list(MIRROR) == (received.name,)
-
-
-@pytest.mark.requirement("A38")
-def test_a_stream_cut_or_altered_anywhere_leaves_nothing(standby: FakeHost, sent: tuple[str, bytes]) -> None:
-    _, stream = sent
-    for place in range(0, len(stream) - 1024, 173):
-        altered = stream[:place] + bytes((stream[place] ^ 0x11,)) + stream[place + 1 :]
-        for bad in (stream[:place], altered):
-            try:
-                receive(standby, "pg", io.BytesIO(bad))
-            except BadCapture:
-                assert standby.files.list(MIRROR) == ()
-            else:  # padding, which is not looked at
-                standby.files.remove_tree(MIRROR)
-
-
-def member(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        info = tarfile.TarInfo(name)
-        info.size, info.type, info.linkname = len(data), kind, "/etc/passwd"
-        tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-GEN = "20231114T221320.123Z-e7-ec-a"
-
-
-@pytest.mark.parametrize(
-    "stream",
-    [
-        b"",
-        b"\0" * 2048,
-        os.urandom(4096),
-        member("../../etc/passwd", b"x"),
-        member("/etc/passwd", b"x"),
-        member(f"{GEN}/passwd", b"x"),
-        member(f"{GEN}/../manifest.sha256", b"x"),
-        member(f"{GEN}/manifest.json", b"x"),
-        member(f"{GEN}/manifest.sha256", b"", tarfile.SYMTYPE),
-        member(f"{GEN}/manifest.sha256", b"x" * 5000),
-        member("not-a-generation/manifest.sha256", b"x"),
-    ],
-)
-def test_a_hostile_stream_is_refused(standby: FakeHost, stream: bytes) -> None:
-    with pytest.raises(BadCapture, match="not a capture of pg"):
-        receive(standby, "pg", io.BytesIO(stream))
-    assert standby.files.list(MIRROR) == ()
-    assert standby.files.list("/etc") == ()
-
-
-def test_a_capture_of_another_controller_is_refused(standby: FakeHost, sent: tuple[str, bytes]) -> None:
-    with pytest.raises(BadCapture, match="it is one of 'pg'"):
-        receive(standby, "web", io.BytesIO(sent[1]))
-    with pytest.raises(ValueError, match="not the name of a controller"):
-        receive(standby, "../x", io.BytesIO(sent[1]))
-
-
-def test_only_what_is_missing_travels() -> None:
-    one, two = generation_name(1e9, 1, "a"), generation_name(2e9, 1, "a")
-    assert missing((two, one, "checked.json"), ()) == (one, two)
-    assert missing((two, one), (one,)) == (two,)
-
-
 @pytest.mark.requirement("A34", "A40")
 def test_a_cron_entry_that_is_out_of_crons_sight_is_captured_where_it_belongs(active: FakeHost) -> None:
     active.files.make_directory("/etc/cron.d")

@@ -6,11 +6,13 @@ import errno
 import queue
 import threading
 from collections.abc import Sequence
+from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tanist.host.conversation import Conversation
 from tanist.model.errors import Refused, TanistError
+from tanist.runs.mirroring import receive_mirror
 from tanist.runs.session import Session
 from tanist.runs.switchover import Line, release_planned, take_planned
 
@@ -94,4 +96,56 @@ class Talk(Conversation):
     @override
     def finish(self, timeout: float) -> int:
         self.thread.join(PATIENCE)
+        return 0
+
+
+class MirrorTalk(Conversation):
+    """`tanist mirror NAME` on the other machine: it runs when its word is asked for, on what came until then."""
+
+    def __init__(self, session: Session, argv: Sequence[str], *, reached: bool) -> None:
+        super().__init__(argv)
+        self.session, self.reached = session, reached
+        self.came = BytesIO()
+        self.said: list[str] = []
+        self.words = "" if reached else "ssh: connect to host: No route to host"
+
+    @override
+    def __enter__(self) -> MirrorTalk:
+        return self
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    @override
+    def complaint(self) -> str:
+        return self.words
+
+    def _run(self) -> None:
+        self.said.clear()
+        self.came.seek(0)
+        try:
+            receive_mirror(self.session, self.came, self.said.append)
+        except TanistError as error:
+            self.words = f"{'refused' if isinstance(error, Refused) else 'failed'}: {error.message}"
+
+    @override
+    def write(self, data: bytes, timeout: float) -> None:
+        self.came.write(data)
+
+    @override
+    def read_line(self, timeout: float) -> str:
+        """The first line comes without anything sent, the second after all of it."""
+        if self.reached:
+            self._run()
+        number = 1 if self.came.getbuffer().nbytes else 0
+        if len(self.said) <= number:
+            raise OSError(errno.EPIPE, f"{self.argv[0]} has ended: {self.words}")
+        return self.said[number]
+
+    @override
+    def finish(self, timeout: float) -> int:
         return 0

@@ -7,8 +7,9 @@ import pytest
 from tanist.capture.generations import list_generations
 from tanist.model.errors import BadCapture, Refused
 from tanist.plan import places
-from tanist.runs.backup import backup, capture_directory
+from tanist.runs.backup import backup
 from tanist.runs.diffing import diff_captures
+from tanist.runs.mirrored import capture_directory
 from tests.unit.runs.world import World
 
 

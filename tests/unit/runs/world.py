@@ -6,13 +6,11 @@ whose tanist was killed (Crash) changes nothing more, not even in `finally`, unt
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +26,11 @@ from tanist.model.host import Address, Ran
 from tanist.runs.backup import backup
 from tanist.runs.diffing import diff_captures
 from tanist.runs.exchange import answer
-from tanist.runs.mirroring import mirrored_names, receive_mirror
+from tanist.runs.mirror_key import take_keys
 from tanist.runs.peers import read_word, render_word, write_known_hosts
 from tanist.runs.session import Session
 from tests.unit.runs.roots import NUMBERS, make_disk, make_root
-from tests.unit.runs.talk import Talk
+from tests.unit.runs.talk import MirrorTalk, Talk
 
 if TYPE_CHECKING:
     from typing_extensions import override
@@ -218,7 +216,16 @@ class World:
         )
 
     def open_peer(self, node: PeerNode, argv: Sequence[str], **_: object) -> Conversation:
+        if argv[1] == "mirror":
+            return self._open_mirror(node, argv)
         return Talk(self.session(node.name), argv)
+
+    def _open_mirror(self, node: PeerNode, argv: Sequence[str]) -> Conversation:
+        """The receiving side of a mirror: told as an ssh command of the other node, which is the one that sends."""
+        other = self.nodes["ec-b" if node.name == "ec-a" else "ec-a"]
+        other.ran.append(("ssh", node.ssh, shlex.join(argv)))
+        reached = self.ssh_works and other.answering and self.nodes[node.name].answering
+        return MirrorTalk(self.session(node.name), argv, reached=reached)
 
     def warm(self, name: str) -> None:
         """What the first look at a peer leaves in /run: made in a thread, where a Crash would go unseen."""
@@ -255,10 +262,8 @@ class World:
             match words:
                 case ["tanist", "word", _]:
                     return said(argv, render_word(read_word(session)).encode())
-                case ["tanist", "mirror", _, "list"]:
-                    return said(argv, json.dumps(mirrored_names(session)).encode())
-                case ["tanist", "mirror", _, _]:
-                    receive_mirror(session, BytesIO(stdin))
+                case ["tanist", "mirror", _, "key"]:
+                    return said(argv, take_keys(session, stdin).encode())
                 case ["tanist", "captures", "diff", _, old, new]:
                     lines = diff_captures(session, old, new)
                     return said(argv, "".join(f"{line}\n" for line in lines).encode(), status=1 if lines else 0)
