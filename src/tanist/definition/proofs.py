@@ -81,7 +81,7 @@ def _check_agent(text: str) -> str:
 
 
 def _check_option(key: str) -> str:
-    """The agents' parameters (their metadata has them). What they are told by tanist, and secrets, are none of these."""
+    """The agents' parameters (their metadata has them). What tanist tells them, and secrets, are none of these."""
     if key in _OWN:
         return "is tanist's own business; allowed: the agent's other parameters"
     if key != "passwd_script" and any(word in key for word in ("passw", "secret", "token", "community")):

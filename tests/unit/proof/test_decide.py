@@ -285,7 +285,7 @@ def test_an_added_cannot_tell_never_proves(evidence: tuple[Evidence, ...], more:
 @given(EVIDENCE, POLICY)
 def test_what_suffices_with_more_asked_for_suffices_with_less(evidence: tuple[Evidence, ...], suffices: Policy) -> None:
     both = tuple(tuple(dict.fromkeys((*names, "power"))) for names in suffices)
-    if decide(evidence, ME, both).outcome is Outcome.PROVED:  # type: ignore[arg-type]
+    if decide(evidence, ME, both).outcome is Outcome.PROVED:
         assert decide(evidence, ME, suffices).outcome is Outcome.PROVED
 
 
