@@ -31,7 +31,7 @@ from tanist.model.readout import Captures, Edited, Reach, Readout
 from tanist.model.unread import Unread
 from tanist.parity.standby import CRON_UNITS, NFS_UNITS
 from tanist.plan import places
-from tanist.runs.backup import capture_directory
+from tanist.runs.mirrored import capture_directory
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
 from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
 from tanist.runs.prechecks import check_node, check_unconfigured

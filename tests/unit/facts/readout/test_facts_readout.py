@@ -23,7 +23,7 @@ from tanist.facts import (
     units,
 )
 from tanist.model.definition import Asset
-from tanist.model.readout import Edited, Expiry, Firewall, Link, Space
+from tanist.model.readout import Disk, Edited, Expiry, Firewall, Link, Packages, Space
 from tanist.model.unread import Unread
 from tests.unit.facts.machine import Machine
 
@@ -82,7 +82,7 @@ def test_packages_are_followed_through_what_they_need(tmp_path: Path) -> None:
     owned = f"dpkg-query -S {unit} /usr{unit}"
     machine = Machine(tmp_path, commands={listing: case("dpkg.txt"), owned: f"postgresql-common: {unit}\n"})
     found = packages.read_packages(machine.host, (unit,))
-    assert isinstance(found, packages.Packages)
+    assert isinstance(found, Packages)
     assert found.owners == ("postgresql-common",)
     assert {"adduser", "debconf"} <= set(found.needed) and "libpq5" not in found.needed
     installed = {one.name: one.version for one in found.installed}
@@ -98,7 +98,7 @@ def test_rpm_answers_where_there_is_no_dpkg(tmp_path: Path) -> None:
         f"rpm -qf --qf {form} /u/a /u/b": "cronie\t0:1.5-1\nfile /u/b is not owned by any package\n",
     }
     found = packages.read_packages(Machine(tmp_path, commands=commands).host, ("/u/a", "/u/b"))
-    assert isinstance(found, packages.Packages)
+    assert isinstance(found, Packages)
     assert (found.owners, [one.name for one in found.installed]) == (("cronie",), ["bash", "cronie"])
     assert isinstance(packages.read_packages(Machine(tmp_path).host, ()), Unread)
 
@@ -195,11 +195,11 @@ def test_the_asset_is_described_without_mounting_it(tmp_path: Path) -> None:
     }
     machine = Machine(tmp_path, commands=commands, files={"/proc/filesystems": "nodev\tproc\n\text4\n"})
     found = disk.read_disk(machine.host, asset)
-    assert isinstance(found, disk.Disk)
+    assert isinstance(found, Disk)
     assert (found.size, found.uuid, found.fstype, found.supported) == (1 << 30, "486a", "xfs", False)
     commands["modprobe -n -q xfs"] = ""
     found = disk.read_disk(Machine(tmp_path, commands=commands).host, asset)
-    assert isinstance(found, disk.Disk) and found.supported
+    assert isinstance(found, Disk) and found.supported
     assert isinstance(disk.read_disk(Machine(tmp_path).host, asset), Unread)
     assert disk.read_disk(Machine(tmp_path).host, Asset(kind="directory")) is None
 
