@@ -24,6 +24,7 @@ from tanist.model.definition import (
     Mode,
     Node,
     Outside,
+    OwnershipMethod,
     Retention,
     Scope,
     Service,
@@ -35,6 +36,7 @@ from tanist.model.definition import (
 _HealthKind = Literal["tcp", "http", "command"]
 _VersionKind = Literal["properties", "dpkg", "command"]
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
+_METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
 _FSTYPES: tuple[Literal["ext4", "xfs"], ...] = ("ext4", "xfs")
 _AT_REST: tuple[Literal["plain", "encrypted"], ...] = ("plain", "encrypted")
@@ -164,8 +166,10 @@ def _build_accounts(table: Table | None) -> Accounts:
     if table is None:
         return Accounts()
     users, groups = table.texts("users", v.check_account), table.texts("groups", v.check_account)
+    ownership = (table.one_of("ownership", _METHODS) if "ownership" in table else None) or "auto"
+    create = table.truth("create")
     table.finish()
-    return Accounts(users=users, groups=groups)
+    return Accounts(users=users, groups=groups, ownership=ownership, create=create)
 
 
 def _build_bind(table: Table) -> Bind:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from tanist.host import reowning
 from tanist.host.commands import CommandFailed
 from tanist.host.fake_files import FakeFiles
 from tanist.host.fake_mounts import FakeMounts
@@ -20,7 +21,7 @@ from tanist.host.fake_network import FakeNetwork
 from tanist.host.fake_units import FakeUnit, Systemctl
 from tanist.host.fake_world import Crash, FakeClock, FakeDisk, FakeWire
 from tanist.model.dataclasses import dataclass
-from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 __all__ = ["Crash", "FakeClock", "FakeDisk", "FakeHost", "FakeUnit", "FakeWire"]
 
@@ -228,6 +229,24 @@ class FakeHost:
         if entry is None:
             raise OSError(errno.EINVAL, f"{target}: not a mount point")
         return entry.idmap
+
+    def begin_reowning(self, tree: str, token: str) -> None:
+        with self._changing(f"begin_reowning {tree}"):
+            reowning.begin(self._files.real(tree), token)
+
+    def reown(self, tree: str, token: str, renumber: Renumber) -> Reowned:
+        """Each moment that a kill could part is a change of its own."""
+
+        def point(what: str) -> None:
+            with self._changing(f"reown {what}"):
+                pass
+
+        return reowning.reown(self._files.real(tree), token, renumber, workers=1, point=point)
+
+    def forget_reowning(self, tree: str) -> None:
+        if self._files.exists(f"{tree}/{reowning.PLACE}"):
+            with self._changing(f"forget_reowning {tree}"):
+                reowning.forget(self._files.real(tree))
 
     def hostname(self) -> str:
         return self._hostname

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tanist.host.files import Files
-    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 
 class Host(Protocol):
@@ -71,6 +71,19 @@ class Host(Protocol):
 
     def read_idmap(self, target: str) -> IdMap | None:
         """The id map in force at a mount point, None where there is none. OSError(ENOSYS) before kernel 6.15."""
+        ...
+
+    # -- owners (host/reowning.py states what may be cut off, and where)
+    def begin_reowning(self, tree: str, token: str) -> None:
+        """An empty record of who owned what, on the disk."""
+        ...
+
+    def reown(self, tree: str, token: str, renumber: Renumber) -> Reowned:
+        """Every inode of the tree gets the number that the map gives to what it had when the record was begun."""
+        ...
+
+    def forget_reowning(self, tree: str) -> None:
+        """No record any more. None there: no error."""
         ...
 
     # -- host name

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tanist.host.files import Files
     from tanist.host.host import Lock
     from tanist.host.wire import HeadStart
-    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran
+    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -91,6 +91,22 @@ class LocalHost:
         from tanist.host import mounting
 
         return mounting.read_idmap(target)
+
+    # -- owners
+    def begin_reowning(self, tree: str, token: str) -> None:
+        from tanist.host import reowning
+
+        reowning.begin(tree, token)
+
+    def reown(self, tree: str, token: str, renumber: Renumber) -> Reowned:
+        from tanist.host import reowning
+
+        return reowning.reown(tree, token, renumber)
+
+    def forget_reowning(self, tree: str) -> None:
+        from tanist.host import reowning
+
+        reowning.forget(tree)
 
     # -- host name
     def hostname(self) -> str:

@@ -184,3 +184,16 @@ def _wait_unshared(say: int, until: int) -> NoReturn:
         os.write(say, struct.pack("=I", code))
         os.read(until, 1)
         os._exit(0)
+
+
+def syncfs(fd: int) -> None:
+    if _libc.syncfs(fd) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def die_with_parent(number: int) -> None:
+    """prctl(2), PR_SET_PDEATHSIG. A parent that was gone before is not noticed: look at getppid() afterwards."""
+    if _libc.prctl(1, number, 0, 0, 0) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

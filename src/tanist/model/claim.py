@@ -16,7 +16,8 @@ class Claim:
     since: str  # ISO 8601, UTC
     run: str  # the run that wrote it
     users: tuple[tuple[str, int], ...] = ()  # the numbers that the disk has for the controller's accounts;
-    groups: tuple[tuple[str, int], ...] = ()  # they never change, whoever owns it
+    groups: tuple[tuple[str, int], ...] = ()  # only a finished re-owning walk changes them
+    reowning: str = ""  # token of a walk that has begun: inodes have the numbers that its record tells
 
     def describe(self) -> str:
         verb = "held by" if self.state == "held" else "released by"

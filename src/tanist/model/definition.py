@@ -7,6 +7,7 @@ from typing import Literal
 from tanist.model.dataclasses import dataclass
 
 Mode = Literal["host", "alias"]
+OwnershipMethod = Literal["auto", "map", "walk"]
 AssetKind = Literal["filesystem", "directory"]
 
 
@@ -59,10 +60,12 @@ class Outside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """The controller's own accounts: ownership moves by these names. They must exist on every node."""
+    """The controller's own accounts: ownership moves by these names. They exist on every node, or are made there."""
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    ownership: OwnershipMethod = "auto"  # id-mapped mount, or re-owning walk; auto: the walk where the map can't be
+    create: bool = False  # a node that lacks an account makes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

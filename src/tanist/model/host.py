@@ -46,6 +46,28 @@ class IdMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Renumber:
+    """A permutation of ids: those that move, from and to. All others stay."""
+
+    users: tuple[tuple[int, int], ...]
+    groups: tuple[tuple[int, int], ...]
+
+    @property
+    def inverse(self) -> Renumber:
+        return Renumber(
+            users=tuple((to, start) for start, to in self.users), groups=tuple((to, start) for start, to in self.groups)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reowned:
+    """What a re-owning walk did."""
+
+    looked_at: int  # inodes
+    changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     interface: str
     address: str

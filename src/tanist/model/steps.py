@@ -10,7 +10,7 @@ from typing import Literal
 
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health
-from tanist.model.host import Address, IdMap
+from tanist.model.host import Address, IdMap, Renumber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,47 @@ class MountTree:
     fstype: str
     options: tuple[str, ...]
     idmap: IdMap | None
+    hidden: str = ""  # where MountHidden put it until now: unmounted there once it is at the tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountHidden:
+    """The asset where nobody but root sees it, to be claimed and re-owned there; undone: unmounted."""
+
+    device: str
+    target: str
+    fstype: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reown:
+    """The re-owning walk: the disk's own numbers become `after`, in the claim as well; undone: `before` again."""
+
+    tree: str
+    run: str
+    renumber: Renumber  # from before to after; empty: only what a walk left half done is taken back
+    users_before: tuple[tuple[str, int], ...]
+    groups_before: tuple[tuple[str, int], ...]
+    users_after: tuple[tuple[str, int], ...]
+    groups_after: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateGroup:
+    """A system group that this node lacks; undone: removed."""
+
+    name: str
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateUser:
+    """A system account that this node lacks: no shell, no home, password locked; undone: removed."""
+
+    name: str
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +232,12 @@ class Reboot:
 
 
 StepSpec = (
-    MountTree
+    CreateGroup
+    | CreateUser
+    | MountHidden
+    | MountTree
     | MapTree
+    | Reown
     | HoldClaim
     | InitAsset
     | MakeSshKeys

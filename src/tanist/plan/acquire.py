@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tanist.model.claim import Claim
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
-from tanist.model.steps import HoldClaim, MapTree, MountTree, Plan, PlannedStep, Reboot, StepSpec
-from tanist.plan.idmap import Moved, build_idmap
+from tanist.model.steps import (
+    CreateGroup,
+    CreateUser,
+    HoldClaim,
+    MapTree,
+    MountHidden,
+    MountTree,
+    Plan,
+    PlannedStep,
+    Reboot,
+    StepSpec,
+)
+from tanist.plan import places
+from tanist.plan.idmap import describe_ids
+from tanist.plan.ownership import Ownership, choose_ownership
+
+Named = tuple[str, StepSpec]
 
 
 def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[PlannedStep, ...]:
@@ -19,43 +34,62 @@ def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[Plan
 
 
 def build_acquire(controller: Controller, standing: Standing, claim: Claim) -> Plan:
-    """Mount the tree, ids mapped by name."""
-    steps: list[tuple[str, StepSpec]] = []
-    idmap, moved = build_idmap(claim.users, standing.users, claim.groups, standing.groups)
-    ids = describe_ids(moved)
+    """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first."""
+    ownership = choose_ownership(controller, standing, claim)
+    steps = [*_accounts(standing)]
+    if not ownership.walk:
+        steps += _see_tree(controller, ownership)
+    elif controller.asset.kind == "filesystem":
+        place, device = places.hidden(controller.name), controller.asset.device
+        hidden = MountHidden(
+            device=device, target=place, fstype=controller.asset.fstype, options=controller.asset.options
+        )
+        steps.append((f"mount {device} at {place}, where only root sees it", hidden))
+    return Plan(title="acquire: the asset comes to this node", steps=number_steps("acquire", steps))
+
+
+def build_claim(controller: Controller, standing: Standing, claim: Claim, run: str, epoch: int) -> Plan:
+    """Raise the epoch; the same epoch: this node holds the claim already. Then the re-owning walk, if there is one."""
+    node = standing.node
+    hold = HoldClaim(
+        tree=controller.tree, controller=controller.name, node=node, epoch=epoch, run=run, over=claim.epoch
+    )
+    verb = "keep" if claim.epoch == epoch else "raise"
+    steps: list[Named] = [(f"{verb} the claim: {node} holds {controller.name}, epoch {epoch}", hold)]
+    ownership = choose_ownership(controller, standing, claim)
+    if ownership.walk:
+        steps.append((ownership.says(controller.tree), ownership.build_step(controller.tree, claim, run)))
+        steps += _see_tree(controller, ownership)
+    return Plan(title="claim: the asset is this node's", steps=number_steps("claim", steps))
+
+
+def _accounts(standing: Standing) -> Iterator[Named]:
+    for group in standing.new_groups:
+        yield f"make the group {group.name}, number {group.gid}", CreateGroup(name=group.name, gid=group.gid)
+    for user in standing.new_users:
+        yield (
+            f"make the account {user.name}, number {user.uid}: no shell, no home, password locked",
+            CreateUser(name=user.name, uid=user.uid, gid=user.gid),
+        )
+
+
+def _see_tree(controller: Controller, ownership: Ownership) -> Iterator[Named]:
+    ids = describe_ids(ownership.mapped)
     if controller.asset.kind == "filesystem":
         mount = MountTree(
             device=controller.asset.device,
             target=controller.tree,
             fstype=controller.asset.fstype,
             options=controller.asset.options,
-            idmap=idmap,
+            idmap=ownership.idmap,
+            hidden=places.hidden(controller.name) if ownership.walk else "",
         )
-        steps.append((f"mount {controller.asset.device} at {controller.tree}{ids}", mount))
-    elif idmap is not None:
-        steps.append((f"see {controller.tree} through an id map{ids}", MapTree(target=controller.tree, idmap=idmap)))
-    return Plan(title="acquire: the asset comes to this node", steps=number_steps("acquire", steps))
-
-
-def build_claim(controller: Controller, node: str, claim: Claim, run: str, epoch: int) -> Plan:
-    """Raise the epoch; the same epoch: this node holds the claim already."""
-    hold = HoldClaim(
-        tree=controller.tree, controller=controller.name, node=node, epoch=epoch, run=run, over=claim.epoch
-    )
-    verb = "keep" if claim.epoch == epoch else "raise"
-    says = f"{verb} the claim: {node} holds {controller.name}, epoch {epoch}"
-    return Plan(title="claim: the asset is this node's", steps=number_steps("claim", [(says, hold)]))
+        yield f"mount {controller.asset.device} at {controller.tree}{ids}", mount
+    elif ownership.idmap is not None:
+        tree = controller.tree
+        yield f"see {tree} through an id map{ids}", MapTree(target=tree, idmap=ownership.idmap)
 
 
 def build_reboot(standing: Standing) -> Plan:
     steps = [("restart this machine; the run goes on after the boot", Reboot(boot_id=standing.boot_id))]
     return Plan(title="reboot", steps=number_steps("reboot", steps))
-
-
-def describe_ids(moved: tuple[Moved, ...]) -> str:
-    if not moved:
-        return ""
-    named = sorted({f"{one.name} {one.on_disk}->{one.here}" for one in moved if one.name})
-    closing = sorted({f"{one.on_disk}->{one.here}" for one in moved if not one.name})
-    also = f"; to keep the map whole also {', '.join(closing)}" if closing else ""
-    return f", ids by name ({', '.join(named)}{also})"

@@ -18,16 +18,20 @@ from tanist.model.steps import (
     BindMount,
     CheckHealth,
     CoverSshKeys,
+    CreateGroup,
+    CreateUser,
     HoldClaim,
     InitAsset,
     MakeSshKeys,
     MapTree,
+    MountHidden,
     MountTree,
     MountUnmapped,
     Plan,
     PlannedStep,
     PutPath,
     Reboot,
+    Reown,
     SaveOwn,
     ServeAlias,
     SetHostname,
@@ -39,6 +43,10 @@ from tanist.plan import places
 from tanist.plan.acquire import number_steps
 from tanist.plan.addresses import service_addresses
 
+NOT_AT_A_BOOT = (  # acquire and claim are planned anew; the others outlive a boot
+    *(CreateGroup, CreateUser, MountHidden, MountTree, MapTree, HoldClaim, Reown),
+    *(SaveOwn, PutPath, InitAsset, MakeSshKeys, Reboot),
+)
 PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used
 Named = tuple[str, StepSpec]
 
@@ -58,7 +66,7 @@ def build_start(in_force: tuple[PlannedStep, ...]) -> Plan:
     steps = [
         (step.says, replace(step.spec, store="") if isinstance(step.spec, ArmCron) else step.spec)
         for step in in_force
-        if not isinstance(step.spec, (MountTree, MapTree, HoldClaim, SaveOwn, PutPath, InitAsset, MakeSshKeys, Reboot))
+        if not isinstance(step.spec, NOT_AT_A_BOOT)
     ]
     return Plan(title="start: the controller comes up again", steps=number_steps("assume", steps))
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 
 from tanist.model.dataclasses import dataclass
 from tanist.model.errors import Refused
-from tanist.model.host import IdMap
+from tanist.model.host import IdMap, Renumber
 
 LAST_ID = 4294967294  # 4294967295 is (uid_t) -1 and no id
 MAX_BYTES = 4095  # one write(2) to uid_map is at most a page less one byte (measured; user_namespaces(7))
+
+MAX_EXTENTS = 340  # user_namespaces(7)
 
 Extent = tuple[int, int, int]
 
@@ -35,19 +37,57 @@ def build_idmap(
     groups: Iterable[tuple[str, int]],
 ) -> tuple[IdMap | None, tuple[Moved, ...]]:
     """The map, or None where all numbers agree; and what moves, for the plan. Refused when it can't be made."""
-    moved_users = complete(pair_up(dict(disk_users), dict(users), "account"))
-    moved_groups = complete(pair_up(dict(disk_groups), dict(groups), "group"))
-    if not moved_users and not moved_groups:
-        return None, ()
-    idmap = IdMap(users=build_extents(moved_users), groups=build_extents(moved_groups))
+    moves = find_moves(disk_users, users, disk_groups, groups)
+    idmap = moves.build_idmap()
+    if idmap is not None and (problem := why_too_large(idmap)):
+        raise Refused(f"{problem}: give fewer of the controller's accounts other numbers")
+    return idmap, moves.all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    users: tuple[Moved, ...]
+    groups: tuple[Moved, ...]
+
+    @property
+    def all(self) -> tuple[Moved, ...]:
+        return (*self.users, *self.groups)
+
+    @property
+    def renumber(self) -> Renumber:
+        pairs = [tuple(sorted({(one.on_disk, one.here) for one in kind})) for kind in (self.users, self.groups)]
+        return Renumber(users=pairs[0], groups=pairs[1])
+
+    def build_idmap(self) -> IdMap | None:
+        """None where nothing moves. It may be too large: why_too_large()."""
+        if not self.all:
+            return None
+        return IdMap(users=build_extents(self.users), groups=build_extents(self.groups))
+
+
+def find_moves(
+    disk_users: Iterable[tuple[str, int]],
+    users: Iterable[tuple[str, int]],
+    disk_groups: Iterable[tuple[str, int]],
+    groups: Iterable[tuple[str, int]],
+) -> Moves:
+    """What moves, completed to permutations. Refused when names and numbers make none."""
+    return Moves(
+        users=complete(pair_up(dict(disk_users), dict(users), "account")),
+        groups=complete(pair_up(dict(disk_groups), dict(groups), "group")),
+    )
+
+
+def why_too_large(idmap: IdMap) -> str:
+    """Why the kernel would not take this map, "" when it does: places and bytes are limited, whichever ends first."""
     for extents, kind in ((idmap.users, "account"), (idmap.groups, "group")):
-        size = sum(len("{} {} {}\n".format(*extent)) for extent in extents)
-        if size > MAX_BYTES:
-            raise Refused(
+        size = sum(len("{} {} {}\n".format(*extent)) for extent in extents) - 1
+        if size > MAX_BYTES or len(extents) > MAX_EXTENTS:
+            return (
                 f"the {kind} numbers of the disk and of this node differ in too many places for the kernel's map "
-                f"({size} bytes, {MAX_BYTES} fit): give fewer of the controller's accounts other numbers"
+                f"({len(extents)} extents and {size} bytes, {MAX_EXTENTS} and {MAX_BYTES} fit)"
             )
-    return idmap, (*moved_users, *moved_groups)
+    return ""
 
 
 def pair_up(on_disk: dict[str, int], here: dict[str, int], kind: str) -> tuple[Moved, ...]:
@@ -91,3 +131,12 @@ def build_extents(moved: tuple[Moved, ...]) -> tuple[Extent, ...]:
     if position <= LAST_ID:
         extents.append((position, position, LAST_ID - position + 1))
     return tuple(extents)
+
+
+def describe_ids(moved: tuple[Moved, ...]) -> str:
+    if not moved:
+        return ""
+    named = sorted({f"{one.name} {one.on_disk}->{one.here}" for one in moved if one.name})
+    closing = sorted({f"{one.on_disk}->{one.here}" for one in moved if not one.name})
+    also = f"; to keep the map whole also {', '.join(closing)}" if closing else ""
+    return f", ids by name ({', '.join(named)}{also})"

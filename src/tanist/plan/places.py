@@ -59,6 +59,11 @@ def runtime(controller: str) -> str:
     return f"{RUN}/{controller}"
 
 
+def hidden(controller: str) -> str:
+    """Where the asset is claimed and re-owned before anybody sees it."""
+    return f"{RUN}/{controller}/hidden"
+
+
 def captures(tree: str) -> str:
     return f"{tree}/.tanist/captures"
 

@@ -14,6 +14,7 @@ from tanist.model.steps import (
     CoverSshKeys,
     HoldClaim,
     MapTree,
+    MountHidden,
     MountTree,
     MountUnmapped,
     Plan,
@@ -31,7 +32,7 @@ from tanist.plan import places
 Kinds = tuple[type[object], ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
-ASSET: Kinds = (HoldClaim, MountTree, MapTree)
+ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree)
 AFTER: Kinds = (CoverSshKeys, SetHostname, PutPath)
 
 
@@ -92,7 +93,14 @@ def describe_undo(spec: StepSpec) -> str:
             return f"remove {address.address}/{address.prefix} from {address.interface}"
         case WriteExports():
             return "withdraw the NFS exports"
-        case MountUnmapped(target=target) | BindMount(target=target) | MountTree(target=target):
+        case MountTree(target=target, hidden=hidden) if hidden:
+            return f"unmount {target}; only root sees the asset, at {hidden}"
+        case (
+            MountUnmapped(target=target)
+            | BindMount(target=target)
+            | MountTree(target=target)
+            | MountHidden(target=target)
+        ):
             return f"unmount {target}"
         case MapTree(target=target):
             return f"take the id map off {target}"

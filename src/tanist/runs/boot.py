@@ -129,7 +129,8 @@ def drive_start(session: Session, journal: Journal) -> None:
 
     def claim() -> PlanMade:
         found = observe_own_claim(session)
-        plan = build_claim(session.controller, session.node, found, started.run, found.epoch)
+        standing = read_standing(session.host, session.controller, session.node)
+        plan = build_claim(session.controller, standing, found, started.run, found.epoch)
         return PlanMade(part="claim", plan=plan)
 
     engine.execute("acquire", acquire)

@@ -9,7 +9,7 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
-from tanist.model.steps import HoldClaim, MapTree, MountTree, PlannedStep
+from tanist.model.steps import HoldClaim, MapTree, MountHidden, MountTree, PlannedStep
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back
 from tanist.runs.boot import drive_start, start
@@ -83,7 +83,7 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
 
 def tree_is_here(session: Session, state: RunState) -> bool:
     """Has this run taken the asset, and does it have it still?"""
-    taken = [step for step in state.steps if isinstance(step.spec, (MountTree, MapTree, HoldClaim))]
+    taken = [step for step in state.steps if isinstance(step.spec, (MountHidden, MountTree, MapTree, HoldClaim))]
     return bool(taken) and all(state.status[step.id] == "done" and _stands(session, step) for step in taken)
 
 
@@ -145,7 +145,7 @@ def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) ->
 
 def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     """After a boot the tree is not mounted any more; where the claim is this run's, it must be, to be released."""
-    mounts = [step for step in state.touched if isinstance(step.spec, (MountTree, MapTree))]
+    mounts = [step for step in state.touched if isinstance(step.spec, (MountHidden, MountTree, MapTree))]
     claims = [step for step in state.touched if isinstance(step.spec, HoldClaim)]
     if not mounts or not claims or _stands(session, mounts[0]):
         return

@@ -6,6 +6,7 @@ from tanist.capture.generations import newest_good
 from tanist.capture.manifest import Manifest
 from tanist.capture.ownership import missing_accounts
 from tanist.capture.store import load_manifest, verify_store
+from tanist.facts.accounts import read_accounts
 from tanist.facts.node import read_node_facts
 from tanist.model.codec import decode
 from tanist.model.errors import BadCapture, Refused
@@ -41,7 +42,9 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
 def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None = None) -> None:
     """Same processor class, system, product version and networks as the node that made the capture (A09-A13).
     `mine`: the facts of this node, where they were read already."""
-    problems = [f"{one}" for one in missing_accounts(session.host, manifest)]
+    here = read_accounts(session.host, session.controller.accounts)
+    made = {f"user {one.name}" for one in here.new_users} | {f"group {one.name}" for one in here.new_groups}
+    problems = [one for one in missing_accounts(session.host, manifest) if one not in made]
     try:
         theirs = decode(NodeFacts, manifest.facts, "facts")
     except ValueError as error:

@@ -14,8 +14,9 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
-from tanist.model.steps import MapTree, MountTree
+from tanist.model.steps import MapTree, MountHidden, MountTree
 from tanist.model.unread import Unread
+from tanist.plan import places
 from tanist.plan.release import build_release, letting_go
 from tanist.runs.filing import begin_run, finish, refuse_open_run
 from tanist.runs.mirroring import mirror_to_peers
@@ -98,7 +99,7 @@ def has_let_go(session: Session, state: RunState) -> bool:
         last = letting_go(part.plan)
         if last is None or state.status[last.id] == "planned":
             continue
-        if state.status[last.id] == "done" or not isinstance(last.spec, (MountTree, MapTree)):
+        if state.status[last.id] == "done" or not isinstance(last.spec, (MountHidden, MountTree, MapTree)):
             return state.status[last.id] == "done"
         return mounted_at(session.host, last.spec.target) is None
     return False
@@ -115,7 +116,8 @@ def read_hold(session: Session, journal: Journal) -> Hold:
     if has_let_go(session, state):
         return "let-go"
     claim = read_claim_offline(session.host, controller.asset, controller.tree)
-    mounted = controller.asset.kind == "directory" or mounted_at(session.host, controller.tree) is not None
+    spots = (controller.tree, places.hidden(controller.name))
+    mounted = controller.asset.kind == "directory" or any(mounted_at(session.host, one) is not None for one in spots)
     here = mounted and journal.records[0].boot == session.host.boot_id()
     if isinstance(claim, Unread):
         if here:

@@ -42,6 +42,7 @@ from tanist.runs.session import (
     save_active,
 )
 from tanist.steps.network import has_address
+from tanist.steps.storage import tree_place
 
 Look = Callable[[Session, str], Observation]
 
@@ -159,8 +160,9 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
 def plan_claim(session: Session, engine: Engine) -> PlanMade:
     """Before anything is done that the old owner could not live with; after all that could refuse was looked at."""
     started = engine.state.started
-    claim = demand_epoch(load_claim(session.host, session.controller.tree), engine)
-    plan = build_claim(session.controller, session.node, claim, started.run, started.epoch)
+    claim = demand_epoch(load_claim(session.host, tree_place(session.host, session.controller)), engine)
+    standing = read_standing(session.host, session.controller, session.node)
+    plan = build_claim(session.controller, standing, claim, started.run, started.epoch)
     return PlanMade(part="claim", plan=plan)
 
 
@@ -175,7 +177,8 @@ def demand_epoch(claim: Claim | Unread, engine: Engine) -> Claim:
 
 def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts | None) -> None:
     """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go."""
-    _, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    tree = tree_place(session.host, session.controller)
+    _, manifest = choose_capture(session, places.captures(tree), options.capture)
     check_fitness(session, manifest, facts)
 
 
@@ -225,7 +228,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     standing = read_standing(session.host, session.controller, session.node)
     epoch = observation.claim.epoch + 1
     text = [render_plan(build_acquire(session.controller, standing, observation.claim))]
-    text.append(render_plan(build_claim(session.controller, session.node, observation.claim, "dry-run", epoch)))
+    text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))
     text.append(dry_assume(session, options))
     return observation, "\n\n".join(text)
 

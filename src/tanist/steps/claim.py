@@ -11,6 +11,7 @@ from tanist.model.errors import Failed
 from tanist.model.steps import HoldClaim, InitAsset
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.storage import tree_place
 
 
 def apply_init_asset(spec: InitAsset, context: Context) -> None:
@@ -52,35 +53,37 @@ def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
             next_step=f"tanist undo {spec.controller}, then look: tanist status {spec.controller}",
         )
     held = replace(claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run)
-    save_claim(context.host, spec.tree, held)
-    settle_in_place(spec, context, held)
+    save_claim(context.host, tree_place(context.host, context.controller), held)
+    settle_in_place(context, held)
 
 
-def settle_in_place(spec: HoldClaim, context: Context, held: Claim) -> None:
+def settle_in_place(context: Context, held: Claim) -> None:
     """A standby must find this claim on the raw device, whatever the journal holds (facts/storage.py says when not)."""
     asset = context.controller.asset
     if check_claim_in_place(context.host, asset, held):
-        settle(context.host, spec.tree)
+        settle(context.host, tree_place(context.host, context.controller))
     if problem := check_claim_in_place(context.host, asset, held):
         raise Failed(f"the claim was written, but another node would not find it on the disk: {problem}")
 
 
 def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
-    claim = load_claim(context.host, spec.tree)
+    tree = tree_place(context.host, context.controller)
+    claim = load_claim(context.host, tree)
     if isinstance(claim, Unread) or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released":
         return
-    save_claim(context.host, spec.tree, replace(claim, state="released", since=timestamp(context.host), run=spec.run))
+    save_claim(context.host, tree, replace(claim, state="released", since=timestamp(context.host), run=spec.run))
 
 
 def is_hold_claim_applied(spec: HoldClaim, context: Context) -> bool:
-    claim = load_claim(context.host, spec.tree)
+    claim = load_claim(context.host, tree_place(context.host, context.controller))
     return not isinstance(claim, Unread) and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
 
 
 def read_or_fail(spec: HoldClaim, context: Context) -> Claim:
-    claim = load_claim(context.host, spec.tree)
+    tree = tree_place(context.host, context.controller)
+    claim = load_claim(context.host, tree)
     if isinstance(claim, Unread):
-        raise Failed(f"the claim at {spec.tree} can't be read: {claim.why}")
+        raise Failed(f"the claim at {tree} can't be read: {claim.why}")
     if claim.controller != spec.controller:
         raise Failed(f"the asset belongs to the controller {claim.controller!r}, not to {spec.controller!r}")
     return claim

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from tanist.model import steps as s
-from tanist.steps import claim, files, hostname, network, nfs, reboot, services, sshkeys, storage
+from tanist.steps import accounts, claim, files, hostname, network, nfs, ownership, reboot, services, sshkeys, storage
 from tanist.steps.context import Handler
 
 HANDLERS: dict[type, Handler] = {
     s.MountTree: Handler(
         apply=storage.apply_mount_tree, undo=storage.undo_mount_tree, is_applied=storage.is_mount_tree_applied
     ),
+    s.CreateGroup: Handler(
+        apply=accounts.apply_create_group, undo=accounts.undo_create_group, is_applied=accounts.is_create_group_applied
+    ),
+    s.CreateUser: Handler(
+        apply=accounts.apply_create_user, undo=accounts.undo_create_user, is_applied=accounts.is_create_user_applied
+    ),
+    s.MountHidden: Handler(
+        apply=storage.apply_mount_hidden, undo=storage.undo_mount_hidden, is_applied=storage.is_mount_hidden_applied
+    ),
+    s.Reown: Handler(apply=ownership.apply_reown, undo=ownership.undo_reown, is_applied=ownership.is_reown_applied),
     s.MapTree: Handler(
         apply=storage.apply_map_tree, undo=storage.undo_map_tree, is_applied=storage.is_map_tree_applied
     ),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tanist.host.host import Host
 from tanist.model.errors import Failed
-from tanist.model.host import Mount
+from tanist.model.host import IdMap, Mount
+from tanist.plan import places
 from tanist.steps.context import Context
 from tanist.steps.services import read_unit
 
 if TYPE_CHECKING:
-    from tanist.model.steps import BindMount, MapTree, MountTree, MountUnmapped
+    from tanist.model.definition import Controller
+    from tanist.model.steps import BindMount, MapTree, MountHidden, MountTree, MountUnmapped
 
 UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
@@ -23,20 +25,45 @@ def mounted_at(host: Host, target: str) -> Mount | None:
     return found[-1] if found else None
 
 
+def tree_place(host: Host, controller: Controller) -> str:
+    """Where the tree is now: hidden while it is being taken or let go, else at its own place."""
+    hidden = places.hidden(controller.name)
+    return hidden if mounted_at(host, hidden) is not None else controller.tree
+
+
+def apply_mount_hidden(spec: MountHidden, context: Context) -> None:
+    refuse_running_services(context.controller.tree, context)
+    context.host.files.make_directory(spec.target.rsplit("/", 1)[0], 0o700)
+    context.host.files.make_directory(spec.target, 0o700)
+    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
+
+
+def undo_mount_hidden(spec: MountHidden, context: Context) -> None:
+    release_mount(spec.target, context)
+
+
+def is_mount_hidden_applied(spec: MountHidden, context: Context) -> bool:
+    """Once the tree is at its own place it has served."""
+    host = context.host
+    return any(mounted_at(host, target) is not None for target in (spec.target, context.controller.tree))
+
+
 def apply_mount_tree(spec: MountTree, context: Context) -> None:
     if mounted_at(context.host, spec.target) is None:
-        refuse_hidden_services(spec, context)
+        refuse_running_services(spec.target, context)
     context.host.files.make_directory(spec.target)
     context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
+    if spec.hidden:
+        release_mount(spec.hidden, context)
 
 
-def refuse_hidden_services(spec: MountTree, context: Context) -> None:
+def refuse_running_services(tree: str, context: Context) -> None:
     """A service that was started by something else (a boot, a person) works on what lies below the mount point, and
     goes on to write by path: seen, a PostgreSQL that stopped later wrote its own control file over the asset's."""
     units = [one.unit for one in context.controller.services if not is_stopped(context.host, one.unit)]
     if units:
         raise Failed(
-            f"{', '.join(units)} runs already, on what lies below {spec.target}, and would write into the asset; "
+            f"{', '.join(units)} runs already, on what lies below {tree}, and would write into the asset; "
             f"stop it, and see what started it: systemctl list-dependencies --reverse {units[0]}"
         )
 
@@ -47,12 +74,31 @@ def is_stopped(host: Host, unit: str) -> bool:
 
 
 def undo_mount_tree(spec: MountTree, context: Context) -> None:
+    if spec.hidden and mounted_at(context.host, spec.target) is not None:
+        context.host.files.make_directory(spec.hidden.rsplit("/", 1)[0], 0o700)
+        context.host.files.make_directory(spec.hidden, 0o700)
+        context.host.mount_device(spec.device, spec.hidden, spec.fstype, spec.options, None)
     release_mount(spec.target, context)
 
 
 def is_mount_tree_applied(spec: MountTree, context: Context) -> bool:
     mount = mounted_at(context.host, spec.target)
-    return mount is not None and ("idmapped" in mount.options) == (spec.idmap is not None)
+    return mount is not None and has_map(context.host, mount, spec.idmap)
+
+
+def has_map(host: Host, mount: Mount, idmap: IdMap | None) -> bool:
+    """The map in force, read back from the kernel; before 6.15 it only tells whether there is one."""
+    if ("idmapped" in mount.options) != (idmap is not None):
+        return False
+    try:
+        found = host.read_idmap(mount.target)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return True
+    if found is None or idmap is None:
+        return found == idmap
+    return [sorted(found.users), sorted(found.groups)] == [sorted(idmap.users), sorted(idmap.groups)]
 
 
 def apply_map_tree(spec: MapTree, context: Context) -> None:
@@ -67,7 +113,7 @@ def undo_map_tree(spec: MapTree, context: Context) -> None:
 
 def is_map_tree_applied(spec: MapTree, context: Context) -> bool:
     mount = mounted_at(context.host, spec.target)
-    return mount is not None and "idmapped" in mount.options
+    return mount is not None and has_map(context.host, mount, spec.idmap)
 
 
 def apply_mount_unmapped(spec: MountUnmapped, context: Context) -> None:

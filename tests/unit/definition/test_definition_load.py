@@ -99,9 +99,9 @@ def test_all_mistakes_come_at_once_in_the_order_of_their_lines() -> None:
     places = [problem.split(": ")[:2] for problem in caught.value.problems]
     assert places == [
         ["/x/full.toml:12", "tree.path"],
-        ["/x/full.toml:62", "health.port"],  # missing: the line of its table
-        ["/x/full.toml:65", "health.prot"],
-        ["/x/full.toml:93", "retention.keep"],
+        ["/x/full.toml:64", "health.port"],  # missing: the line of its table
+        ["/x/full.toml:67", "health.prot"],
+        ["/x/full.toml:95", "retention.keep"],
     ]
     assert 'did you mean "port"?' in caught.value.problems[2]
 
@@ -115,7 +115,7 @@ def test_an_empty_file_names_what_every_definition_has() -> None:
 
 def test_text_with_windows_line_ends_has_the_same_lines() -> None:
     text = FULL.replace(b"keep = 12", b"keep = 0").replace(b"\n", b"\r\n")
-    with pytest.raises(BadDefinition, match=r"^full\.toml:93: retention\.keep: "):
+    with pytest.raises(BadDefinition, match=r"^full\.toml:95: retention\.keep: "):
         load_controller(text, "full.toml")
 
 

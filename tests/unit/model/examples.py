@@ -6,7 +6,7 @@ from tanist.model import run as r
 from tanist.model import steps as s
 from tanist.model.definition import Health
 from tanist.model.evidence import Evidence, Outcome, Says, Verdict
-from tanist.model.host import Address, IdMap
+from tanist.model.host import Address, IdMap, Renumber
 
 MAP = IdMap(users=((0, 0, 101), (101, 102, 1), (102, 101, 1)), groups=((0, 0, 4294967295),))
 ADDRESS = Address(interface="svc0", address="10.88.0.60", prefix=24)
@@ -16,6 +16,19 @@ CHECK = Health(
 STEPS: tuple[s.StepSpec, ...] = (
     s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=("noatime",), idmap=MAP),
     s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=(), idmap=None),
+    s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=(), idmap=None, hidden="/run/hidden"),
+    s.MountHidden(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
+    s.Reown(
+        tree="/tree",
+        run="r",
+        renumber=Renumber(users=((1, 2), (2, 1)), groups=()),
+        users_before=(("a", 1),),
+        groups_before=(),
+        users_after=(("a", 2),),
+        groups_after=(),
+    ),
+    s.CreateGroup(name="g", gid=998),
+    s.CreateUser(name="u", uid=998, gid=998),
     s.MapTree(target="/tree", idmap=MAP),
     s.HoldClaim(tree="/tree", controller="oc", node="ec-a", epoch=2, run="r1", over=1),
     s.InitAsset(tree="/tree", controller="oc", node="ec-a", run="r1", users=(("oc", 101),), groups=(("oc", 101),)),

@@ -38,7 +38,7 @@ def build_parts(profile: str, mode: str, fstype: str, shift: int) -> tuple[Plan,
     standing, claim = make_standing(controller, shift), make_claim(controller)
     return (
         build_acquire(controller, standing, claim),
-        build_claim(controller, standing.node, claim, RUN, EPOCH),
+        build_claim(controller, standing, claim, RUN, EPOCH),
         build_assume(controller, standing, STORE, RUN),
     )
 
@@ -100,7 +100,7 @@ def test_equal_ids_need_no_map_and_a_directory_then_no_mount() -> None:
 def test_a_start_keeps_the_epoch_and_says_so() -> None:
     controller = load_profile("postgresql", "host", "ext4")
     claim = replace(make_claim(controller), node="ec-b")
-    plan = build_claim(controller, "ec-b", claim, RUN, claim.epoch)
+    plan = build_claim(controller, make_standing(controller), claim, RUN, claim.epoch)
     assert plan.steps[-1].says == "keep the claim: ec-b holds postgresql, epoch 7"
 
 

@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tanist.model.errors import Refused
-from tanist.plan.acquire import describe_ids
-from tanist.plan.idmap import LAST_ID, MAX_BYTES, Extent, Moved, build_extents, build_idmap, complete, pair_up
+from tanist.plan.idmap import (
+    LAST_ID,
+    MAX_BYTES,
+    Extent,
+    Moved,
+    build_extents,
+    build_idmap,
+    complete,
+    describe_ids,
+    pair_up,
+)
 
 Numbers = dict[str, int]
 NAMES = st.sampled_from([f"user{n}" for n in range(8)])
