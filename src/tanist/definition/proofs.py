@@ -81,12 +81,12 @@ def _check_agent(text: str) -> str:
 
 
 def _check_option(key: str) -> str:
-    """The agents' parameters (their metadata has them). What tanist tells them, and secrets, are none of these."""
+    """The agents' parameters, as their metadata has them; what tanist tells them itself and secrets apart."""
     if key in _OWN:
         return "is tanist's own business; allowed: the agent's other parameters"
     if key != "passwd_script" and any(word in key for word in ("passw", "secret", "token", "community")):
         return (
-            "is a secret, which everybody who reads the definition would know; allowed: in the file that secrets names"
+            "is a secret, which every reader of the definition would know; allowed: in the file that secrets names"
         )
     if v.is_made_of(key, _SMALL, _SMALL + _DIGITS + "_-"):
         return ""
