@@ -273,6 +273,23 @@ class Lab:
         argv = [*join, "nsenter", *inside, str(self.layout.observer_log)]
         start_daemon(argv, self.layout.directory / "observer.log")
 
+    def start_power_switch(self, password: str) -> None:
+        """A management controller at 10.99.0.1 that cuts and gives power (lab/bmc.py); it ends with the lab."""
+        group = f"{self.layout.prefix}bmc"
+        if cgroup.exists(group) and cgroup.pids(group):
+            return
+        cgroup.create(group)
+        join = [
+            a
+            for tree in cgroup.trees()
+            for a in ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(tree / group))
+        ]
+        secret = self.layout.directory / "bmc.password"
+        secret.touch(0o600)
+        secret.write_text(password)
+        log = self.layout.directory / "bmc.log"
+        start_daemon([*join, *PYTHON, "-m", "lab.bmc", self.name, str(secret)], log)
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One lifecycle verb at a time per lab; the lock ends with its holder, however it ends."""

@@ -12,6 +12,9 @@ from tanist.runs.session import Session
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
+    parser.add_argument(
+        "--fence", action="store_true", help="where the old owner is not proved down: stop it first, as defined"
+    )
     parser.add_argument("--reboot", action="store_true", help="restart this machine on the way, as the seed system did")
     parser.add_argument("--planned", action="store_true", help=argparse.SUPPRESS)
 
@@ -37,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
 def take(args: argparse.Namespace, session: Session) -> int:
     from tanist.runs.takeover import TakeoverOptions, takeover  # a tenth of a second, beside what was begun
 
-    options = TakeoverOptions(reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot)
+    options = TakeoverOptions(
+        reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot, fence=args.fence
+    )
     if args.dry_run:
         from tanist.cli.render import print_dry_run
 

@@ -85,9 +85,7 @@ def _check_option(key: str) -> str:
     if key in _OWN:
         return "is tanist's own business; allowed: the agent's other parameters"
     if key != "passwd_script" and any(word in key for word in ("passw", "secret", "token", "community")):
-        return (
-            "is a secret, which every reader of the definition would know; allowed: in the file that secrets names"
-        )
+        return "is a secret, which every reader of the definition would know; allowed: in the file that secrets names"
     if v.is_made_of(key, _SMALL, _SMALL + _DIGITS + "_-"):
         return ""
     return 'is no parameter of a fence agent; allowed: those of "AGENT -o metadata"'

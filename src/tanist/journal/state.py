@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass, field
+from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import (
     Continued,
+    Judged,
     PlanMade,
     Record,
     RunEnded,
@@ -37,6 +39,16 @@ class RunState:
     boot: str = ""
     since: float = 0.0
     error: str = ""
+    judged: Judged | None = None  # the newest verdict after a fence
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return self.judged.evidence if self.judged else self.started.evidence
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the run went on."""
+        return self.judged.verdict if self.judged else self.started.verdict
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -85,6 +97,8 @@ def _apply(state: RunState, record: Record) -> None:
             state.status[step] = "undone"
         case Continued(direction=direction):
             state.undoing = state.undoing or direction == "undo"
+        case Judged() as judged:
+            state.judged = judged
         case RunEnded() as ended:
             state.ended = ended
         case RunStarted():  # pragma: no branch - there is no other kind

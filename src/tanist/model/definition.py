@@ -159,6 +159,19 @@ class PowerDevice:
     retry: int = 1  # how often "off" is sent again
     timeout: float = 60.0  # seconds for each call of the agent
 
+    @property
+    def longest(self) -> float:
+        """Seconds that cutting it takes at most: every call at its limit, and a second before each "off" sent again."""
+        return self.delay + (self.retry + 1) * 2 * self.timeout + self.retry + 2 * self.timeout
+
+    @property
+    def label(self) -> str:
+        """The agent and where it reaches, for people."""
+        options = dict(self.options)
+        where = next((options[key] for key in ("ip", "ipaddr") if key in options), "")
+        plug = next((options[key] for key in ("plug", "port") if key in options), "")
+        return " ".join(part for part in (self.agent, where, plug) if part)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:

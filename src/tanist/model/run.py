@@ -30,6 +30,7 @@ class RunStarted:
     in_force: str = ""  # release, start and restore: the run whose plan is in force on this node
     capture: str = ""  # takeover: the generation asked for, "" for the newest; restore: the one chosen
     reboot: bool = False  # takeover: by way of a restart of the machine
+    fence: bool = False  # takeover: by way of a fence, because the verdict was not PROVED
     format: int = 1  # of the whole journal
 
 
@@ -80,13 +81,23 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """After a fence everything was looked at anew."""
+
+    evidence: tuple[Evidence, ...]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     outcome: Outcome
     summary: str
     seconds: float
 
 
-Body = RunStarted | PlanMade | StepBegun | StepDone | StepFailed | StepUndoing | StepUndone | Continued | RunEnded
+Body = (
+    RunStarted | PlanMade | StepBegun | StepDone | StepFailed | StepUndoing | StepUndone | Continued | Judged | RunEnded
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

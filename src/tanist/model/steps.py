@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass
-from tanist.model.definition import Health
+from tanist.model.definition import Health, PowerDevice
 from tanist.model.host import Address, IdMap, Renumber
 
 
@@ -231,6 +231,14 @@ class Reboot:
     boot_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOff:
+    """Another node without power, read back as off; undone: nothing, a person switches it on again."""
+
+    node: str
+    devices: tuple[PowerDevice, ...]
+
+
 StepSpec = (
     CreateGroup
     | CreateUser
@@ -256,6 +264,7 @@ StepSpec = (
     | SaveCapture
     | Announce
     | Reboot
+    | PowerOff
 )
 
 Direction = Literal["apply", "undo"]

@@ -63,11 +63,6 @@ def levels(devices: tuple[PowerDevice, ...]) -> tuple[tuple[PowerDevice, ...], .
     return tuple(tuple(device for device in devices if device.level == number) for number in numbers)
 
 
-def longest(devices: tuple[PowerDevice, ...]) -> float:
-    """Seconds that cutting it can take at most: every call at its limit."""
-    return sum(one.delay + (one.retry + 1) * (2 * one.timeout + PAUSE) + 2 * one.timeout for one in devices)
-
-
 def _put_off(host: Host, device: PowerDevice) -> tuple[PowerState | Unread, str]:
     """The word is sent even where the state cannot be told; only what is read back counts."""
     state = read_device(host, device)
@@ -134,18 +129,10 @@ def render_input(device: PowerDevice, secrets: Secrets, action: str) -> bytes:
 
 
 def _names(devices: tuple[PowerDevice, ...]) -> str:
-    return " and ".join(dict.fromkeys(_label(device) for device in devices))
-
-
-def _label(device: PowerDevice) -> str:
-    """The agent and where it reaches, for people."""
-    options = dict(device.options)
-    where = next((options[key] for key in ("ip", "ipaddr") if key in options), "")
-    plug = next((options[key] for key in ("plug", "port") if key in options), "")
-    return " ".join(part for part in (device.agent, where, plug) if part)
+    return " and ".join(dict.fromkeys(device.label for device in devices))
 
 
 def _tell(device: PowerDevice, state: PowerState | Unread) -> str:
     if isinstance(state, Unread):
-        return f"{_label(device)} cannot tell: {state.why}"
-    return f"{_label(device)} says {state}"
+        return f"{device.label} cannot tell: {state.why}"
+    return f"{device.label} says {state}"

@@ -23,6 +23,7 @@ from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.proof.looks import Looks
+from tanist.proof.power import look_at_power
 from tanist.proof.wire import GLANCE, Wire, addresses_by_interface, choose_targets, look_at_wire
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
+POWER_PATIENCE = 20.0  # seconds that a power device may take to say whether its node is on
 LATE = 3.0  # seconds beyond the budget that looks at wire and disk are given: on a busy machine they begin late, and
 # what nobody waited for says "could not be asked", which proves nothing, even with a person's word
 
@@ -63,20 +65,28 @@ def gather(
     for name in peers:
         looks.begin(f"peer {name}", partial(ask_peer, name))
     here = [key for key in looks.begun if not key.startswith("peer ")]
-    looks.wait(looks.begun if glance else here, budget_seconds)
+    powered = [] if glance else [name for name in peers if controller.proof.devices(name)]
+    for name in powered:
+        looks.begin(f"power {name}", partial(look_at_power, host, name, controller.proof.devices(name)))
+    looks.wait([*here, *(f"peer {name}" for name in peers)] if glance else here, budget_seconds)
     looks.wait(here, budget_seconds + LATE)
     wire = Wire.of(targets, looks, known_macs or {})
     looks.wait([f"peer {name}" for name in peers if not wire.is_silent(name)], word_seconds)
 
+    claim = _claim_evidence(looks, controller, me)
+    if claim.says is not Says.MINE:  # else nobody's power matters
+        looks.wait([f"power {name}" for name in powered], POWER_PATIENCE)
+
     words = {name: looks.result(f"peer {name}", PeerWord) for name in peers}
-    evidence = [_claim_evidence(looks, controller, me), _storage_evidence(looks, controller)]
+    evidence = [claim, _storage_evidence(looks, controller)]
     evidence += [_word_evidence(name, words[name], looks, silent=wire.is_silent(name)) for name in peers]
     evidence += wire.service_evidence()
     evidence += wire.management_evidence({name for name in peers if judge_word(name, words[name])[0] is Says.INACTIVE})
     if attestation.strip():
         when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
         evidence.append(attest(attestation, who or f"somebody on {me}", when))
-    return tuple(replace(item, at=host.monotonic()) for item in evidence)
+    seen = tuple(replace(item, at=host.monotonic()) for item in evidence)
+    return (*seen, *(_power_evidence(name, looks) for name in powered))
 
 
 def attest(text: str, who: str, when: str) -> Evidence:
@@ -100,6 +110,13 @@ def judge_claim(found: Claim | Unread, controller: Controller, me: str) -> tuple
     if found.state == "released":
         return Says.RELEASED, found.node, found.describe()
     return (Says.MINE if found.node == me else Says.HELD), found.node, found.describe()
+
+
+def _power_evidence(name: str, looks: Looks) -> Evidence:
+    found = looks.result(f"power {name}", Evidence)
+    if isinstance(found, Evidence):
+        return found
+    return Evidence(source="power", about=name, says=Says.UNKNOWN, detail=found.why)
 
 
 def _storage_evidence(looks: Looks, controller: Controller) -> Evidence:

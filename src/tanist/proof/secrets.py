@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
+    from typing_extensions import override
+
     from tanist.host.host import Host
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
+
 
 STORES = ("/etc/credstore.encrypted", "/etc/credstore")  # systemd-creds(1), systemd.exec(5) LoadCredential=
 LIMIT = 1 << 16
@@ -24,6 +31,7 @@ class Secrets:
     def __init__(self, pairs: tuple[tuple[str, str], ...] = ()) -> None:
         self.pairs = pairs
 
+    @override
     def __repr__(self) -> str:
         return BLOT
 

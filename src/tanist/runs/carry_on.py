@@ -76,6 +76,8 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
             return None
     elif state.started.kind not in ("takeover", "start") or tree_is_here(session, state):
         return None
+    if state.started.fence and not (state.judged and state.judged.verdict.outcome is Outcome.PROVED):
+        return None  # the fence is still to come, and judges
     observation = observe(session, state.started.attested)
     demand_proof(session, observation)
     return observation

@@ -23,6 +23,7 @@ def begin_run(
     in_force: str = "",
     capture: str = "",
     reboot: bool = False,
+    fence: bool = False,
     opened: tuple[str, Journal] | None = None,
 ) -> tuple[str, Journal]:
     """A run with its first record: who, why and on what evidence. `opened`: from `new_run`, where a name was needed
@@ -44,6 +45,7 @@ def begin_run(
             in_force=in_force,
             capture=capture,
             reboot=reboot,
+            fence=fence,
         )
     )
     return run, journal

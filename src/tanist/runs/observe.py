@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tanist.facts.storage import read_claim_offline
 from tanist.model.claim import Claim
-from tanist.model.dataclasses import dataclass
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Evidence, Outcome, Verdict
 from tanist.model.peer import PeerWord
 from tanist.model.unread import Unread
+from tanist.plan.fence import describe_offer, fences
 from tanist.plan.render import render_evidence, render_verdict
-from tanist.proof.decide import decide
+from tanist.proof.decide import decide, possible_owners
 from tanist.proof.probes import gather
 from tanist.runs.peers import ask_peer
 from tanist.runs.session import Session
@@ -43,6 +44,7 @@ def observe(session: Session, attestation: str) -> Observation:
 
 def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> Observation:
     words: list[PeerWord] = []
+    proof = session.controller.proof
 
     def ask(name: str) -> PeerWord | Unread:
         word = ask_peer(session, name)
@@ -59,8 +61,18 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> O
         who=session.who,
         glance=glance,
     )
-    verdict = decide(evidence, session.node, session.controller.proof.suffices)
+    verdict = with_offers(session, evidence, attestation, decide(evidence, session.node, proof.suffices))
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
+
+
+def with_offers(session: Session, evidence: tuple[Evidence, ...], attested: str, verdict: Verdict) -> Verdict:
+    """What could be done about it from here, and what it costs, before what others could do."""
+    if verdict.outcome is Outcome.PROVED:
+        return verdict
+    suspects = possible_owners(evidence, session.node)
+    sets = fences(session.controller, suspects, attested=bool(attested.strip()))
+    offers = tuple(describe_offer(session.controller, names, suspects) for names in sets)
+    return replace(verdict, would_suffice=(*offers, *verdict.would_suffice))
 
 
 def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:
@@ -69,10 +81,14 @@ def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:
     return decide(facts, session.node, ()).outcome is Outcome.PROVED
 
 
+def tell(session: Session, evidence: tuple[Evidence, ...], verdict: Verdict) -> None:
+    session.note("evidence:\n" + render_evidence(evidence))
+    session.note(render_verdict(verdict))
+
+
 def demand_proof(session: Session, observation: Observation) -> None:
     """NotProved unless the verdict is PROVED: silence is never death."""
-    session.note("evidence:\n" + render_evidence(observation.evidence))
-    session.note(render_verdict(observation.verdict))
+    tell(session, observation.evidence, observation.verdict)
     if observation.verdict.outcome is Outcome.PROVED:
         return
     life = observation.verdict.outcome is Outcome.ALIVE

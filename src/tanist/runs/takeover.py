@@ -15,6 +15,7 @@ from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
+from tanist.model.evidence import Outcome
 from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent
 from tanist.model.run import PlanMade
@@ -24,10 +25,13 @@ from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
 from tanist.plan.addresses import service_addresses
 from tanist.plan.assume import PROBE_SECONDS, build_assume
+from tanist.plan.fence import build_fence, describe_kept
 from tanist.plan.render import render_plan
+from tanist.proof.decide import possible_owners
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
+from tanist.runs.fencing import NotStopped, demand_fences, fence_first
 from tanist.runs.filing import begin_run, finish, refuse_open_run
 from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
@@ -53,6 +57,7 @@ class TakeoverOptions:
     attest: str = ""
     capture: str = ""
     reboot: bool = False
+    fence: bool = False  # stop the old owner first, where it is not proved down
 
 
 def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -> None:
@@ -76,6 +81,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
                 verdict=observation.verdict,
                 capture=options.capture,
                 reboot=options.reboot,
+                fence=observation.verdict.outcome is not Outcome.PROVED,
                 opened=(run, journal),
             )
             drive_takeover(session, journal, options, facts)
@@ -84,15 +90,20 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
 
 
 def prove(session: Session, options: TakeoverOptions, look: Look, intent: Intent) -> Observation:
-    """NotProved, or Busy where what was seen is another node's takeover; one that gave way is not held against it."""
+    """What was proved, or is to be proved by a fence. NotProved, or Busy where what was seen is another node's
+    takeover; one that gave way is not held against it."""
     while True:
         observation = look(session, options.attest)
         try:
             demand_proof(session, observation)
             return observation
         except NotProved:
-            if not has_passed(session, intent, observation):
+            if has_passed(session, intent, observation):
+                continue
+            if not options.fence:
                 raise
+            demand_fences(session, observation.evidence, options.attest)
+            return observation
 
 
 def check_standby(session: Session) -> None:
@@ -120,6 +131,7 @@ def drive_takeover(
     begun = session.host.monotonic()
     ask_for_addresses(session)
     try:
+        fence_first(session, journal, engine)
         engine.execute("acquire", lambda: plan_acquire(session, engine))
         if "claim" not in engine.state.parts:
             check_capture(session, options, facts)
@@ -132,6 +144,8 @@ def drive_takeover(
     except StepFailure as failure:
         if failure.hold:
             raise
+        raise undo_failed(session, journal, engine, failure) from failure
+    except NotStopped as failure:
         raise undo_failed(session, journal, engine, failure) from failure
     except Refused as refusal:
         undo_failed(session, journal, engine, refusal)
@@ -213,8 +227,9 @@ def undo_failed(session: Session, journal: Journal, engine: Engine, cause: Tanis
     engine.undo()
     forget_active(session, engine.state.started.run)
     finish(session, journal, f"undone: {cause.message}", outcome="undone")
+    kept = describe_kept(engine.state.steps)
     return Failed(
-        f"{cause.message}. Everything was undone: {session.node} is what it was before",
+        f"{cause.message}. Everything was undone: {session.node} is what it was before{kept}",
         node=session.node,
         next_step=f"mend it, then: tanist takeover {session.name}",
     )
@@ -227,7 +242,13 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     observation = observe(session, options.attest)
     standing = read_standing(session.host, session.controller, session.node)
     epoch = observation.claim.epoch + 1
-    text = [render_plan(build_acquire(session.controller, standing, observation.claim))]
+    text = []
+    if options.fence and observation.verdict.outcome is not Outcome.PROVED:
+        suspects = possible_owners(observation.evidence, session.node)
+        sets = demand_fences(session, observation.evidence, options.attest)
+        plans = (build_fence(session.controller, f"fence-{n}", names, suspects) for n, names in enumerate(sets, 1))
+        text.append("\nor, if that was not to be had:\n".join(map(render_plan, plans)))
+    text += [render_plan(build_acquire(session.controller, standing, observation.claim))]
     text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))
     text.append(dry_assume(session, options))
     return observation, "\n\n".join(text)

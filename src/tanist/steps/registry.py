@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from tanist.model import steps as s
-from tanist.steps import accounts, claim, files, hostname, network, nfs, ownership, reboot, services, sshkeys, storage
+from tanist.steps import (
+    accounts,
+    claim,
+    files,
+    hostname,
+    network,
+    nfs,
+    ownership,
+    power,
+    reboot,
+    services,
+    sshkeys,
+    storage,
+)
 from tanist.steps.context import Handler
 
 HANDLERS: dict[type, Handler] = {
@@ -67,5 +80,6 @@ HANDLERS: dict[type, Handler] = {
         is_applied=sshkeys.is_serve_alias_applied,
         hold=True,
     ),
+    s.PowerOff: Handler(apply=power.apply_power_off, undo=power.undo_power_off),
     s.Reboot: Handler(apply=reboot.apply_reboot, undo=reboot.undo_reboot, is_applied=reboot.is_reboot_applied),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tanist.model import run as r
 from tanist.model import steps as s
-from tanist.model.definition import Health
+from tanist.model.definition import Health, PowerDevice
 from tanist.model.evidence import Evidence, Outcome, Says, Verdict
 from tanist.model.host import Address, IdMap, Renumber
 
@@ -48,6 +48,21 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.SaveCapture(epoch=2, run="r1", parked=(("/etc/cron.d/oc", "/etc/parked/oc"),)),
     s.Announce(addresses=(ADDRESS, ADDRESS)),
     s.Reboot(boot_id="b1"),
+    s.PowerOff(
+        node="ec-a",
+        devices=(
+            PowerDevice(
+                node="ec-a",
+                agent="fence_ipmilan",
+                options=(("ip", "10.99.0.21"),),
+                secrets="/etc/tanist/secrets/ec-a",
+                level=2,
+                delay=0.5,
+                retry=3,
+                timeout=12.5,
+            ),
+        ),
+    ),
 )
 VERDICT = Verdict(outcome=Outcome.NOT_PROVED, reasons=("silence",), would_suffice=("a word",))
 EVIDENCE = tuple(
@@ -83,5 +98,6 @@ BODIES: tuple[r.Body, ...] = (
     r.StepUndoing(step="acquire.1"),
     r.StepUndone(step="acquire.1", seconds=0.5),
     r.Continued(direction="undo", who="jan", reason="enough", evidence=EVIDENCE, verdict=VERDICT),
+    r.Judged(evidence=EVIDENCE, verdict=VERDICT),
     r.RunEnded(outcome="undone", summary="as before", seconds=3.0),
 )

@@ -1,0 +1,138 @@
+"""Power as a proof, on real hosts: a frozen owner is cut off by a fence agent, and never writes again.
+
+One story in the order of the file; the fence agent and its switch are the lab's own (lab/bmc.py).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab.controllers.install import NODES, install_tanist
+from lab.lab import Lab
+from lab.layout import REPOSITORY
+from lab.machine import why_no_lab
+from tests.lab.stage import Stage, make_stage
+
+PASSWORD = "lab-power-s3cret"
+SECRETS = "/etc/tanist/secrets/power"
+POWER = """
+[[proof.power]]
+node = "{node}"
+agent = "fence_tanistlab"
+options = {{ ip = "{ip}", plug = "{plug}" }}
+secrets = "/etc/tanist/secrets/power"
+timeout = 20
+"""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    reason = why_no_lab()
+    if reason is not None:
+        pytest.skip(reason)
+    lab = Lab(f"pw{os.getpid()}")
+    try:
+        lab.up()
+        lab.start_power_switch(PASSWORD)
+        install_tanist(lab)
+        made = make_stage(lab, "postgresql", "ext4", "host")
+        for node in NODES:
+            lab.push(node, REPOSITORY / "lab" / "guest" / "fence_tanistlab", "/usr/sbin/fence_tanistlab")
+            script = "mkdir -pm700 /etc/tanist/secrets && umask 077 && cat > /etc/tanist/secrets/power"
+            lab.exec(node, ["sh", "-c", script], input=f"password={PASSWORD}\n".encode(), check=True)
+        yield made
+    finally:
+        lab.down()
+
+
+def plugged(stage: Stage, *, ip: str = "10.99.0.1", plugs: dict[str, str] | None = None) -> None:
+    """Both nodes' definitions have these power devices."""
+    path = "/etc/tanist/controllers/postgresql.toml"
+    text = stage.sh("ec-b", f"sed '/^# -- power/,$d' {path}") + "\n# -- power\n"
+    for node in NODES:
+        text += POWER.format(node=node, ip=ip, plug=(plugs or {}).get(node, node))
+    running = [one.name for one in stage.lab.status().nodes if one.name in NODES and one.state == "running"]
+    for node in running:
+        stage.lab.exec(node, ["sh", "-c", f"cat > {path}"], input=text.encode(), check=True)
+        stage.lab.exec(node, ["tanist", "definition", "check", path], check=True)
+
+
+def state_of(stage: Stage, node: str) -> str:
+    return {one.name: one.state for one in stage.lab.status().nodes}[node]
+
+
+@pytest.mark.requirement("A05", "A42")
+def test_a_frozen_owner_is_not_proved_dead_and_the_refusal_offers_the_fence(stage: Stage) -> None:
+    plugged(stage)
+    stage.ledger.start()
+    stage.ledger.wait_ack(time.monotonic())
+    stage.lab.freeze("ec-a")
+    said = stage.refused("ec-b", 4, "takeover", "--attest", "its lamps are out")
+    assert "tanist takeover postgresql --fence" in said
+    assert "switch ec-a off and read it back: fence_tanistlab 10.99.0.1 ec-a" in said
+    assert "power" in said and "says on" in said
+    assert PASSWORD not in said
+
+
+@pytest.mark.requirement("A05")
+def test_a_fence_that_cannot_reach_its_device_stops_nothing_and_everything_is_undone(stage: Stage) -> None:
+    plugged(stage, ip="10.99.0.250")
+    ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence")
+    assert ran.status == 8, ran.out + ran.err
+    assert "cannot tell" in ran.err and "Everything was undone: ec-b is what it was before" in ran.err
+    assert "is not switched on again" in ran.err
+    assert stage.activity("ec-b") == [] and state_of(stage, "ec-a") == "frozen"
+
+
+@pytest.mark.requirement("A05")
+def test_a_plug_of_another_machine_is_found_because_the_owner_still_answers(stage: Stage) -> None:
+    """The device says off, and tells the truth of the wrong machine."""
+    plugged(stage, plugs={"ec-a": "spare"})
+    ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence")
+    assert ran.status == 8, ran.out + ran.err
+    assert "verdict: ALIVE" in ran.err and "10.88.0.50" in ran.err
+    assert stage.activity("ec-b") == [] and state_of(stage, "ec-a") == "frozen"
+
+
+@pytest.mark.requirement("A05", "A42", "A43")
+def test_with_power_that_is_cut_and_read_back_the_takeover_goes_on_and_no_zombie_writes(stage: Stage) -> None:
+    plugged(stage)
+    said = stage.tanist("ec-b", "takeover", "--fence", "--reason", "ec-a hangs")
+    stage.owners.append("ec-b")
+    assert "verdict: PROVED" in said and "ec-a has no power" in said
+    assert "answered since" in said, "what was heard of the frozen owner is kept beside the proof"
+    assert PASSWORD not in said
+    assert state_of(stage, "ec-a") == "off"
+    assert stage.activity("ec-b") == stage.expected_activity("ec-b")
+    assert stage.sql("select 1") == "1"
+    entry = stage.history("ec-b")[-1]
+    assert (entry["verdict"], entry["outcome"]) == ("PROVED", "done")
+    assert any(item["source"] == "power" and item["says"] == "off" for item in entry["evidence"])
+    kept = stage.sh("ec-b", "cat /var/lib/tanist/postgresql/runs/done/* /var/lib/tanist/postgresql/*.jsonl 2>/dev/null")
+    assert PASSWORD not in kept
+
+
+@pytest.mark.requirement("A05", "A61")
+def test_the_old_owner_comes_back_as_a_standby(stage: Stage) -> None:
+    stage.lab.boot("ec-a")
+    assert stage.activity("ec-a") == []
+    assert stage.status("ec-a")["state"] == "standby"
+    assert stage.wire_owners() == ["ec-a", "ec-b"]
+
+
+@pytest.mark.requirement("A05", "A42")
+def test_an_owner_that_is_found_without_power_is_proved_dead_without_a_persons_word(stage: Stage) -> None:
+    stage.lab.cut("ec-b")
+    said = stage.tanist("ec-a", "takeover")
+    stage.owners.append("ec-a")
+    assert "ec-b has no power: fence_tanistlab 10.99.0.1 ec-b says off" in said
+    assert stage.activity("ec-a") == stage.expected_activity("ec-a")
+    assert stage.sql("select 1") == "1"
+    stage.ledger.wait_ack(time.monotonic())
+    stage.ledger.stop()
+    verdict = stage.ledger.verify()
+    assert verdict.status == 0, f"every acknowledged write is there: {verdict}"
