@@ -69,6 +69,12 @@ def _open_content(host: Host, store: str) -> Iterator[int]:
         os.close(content)
 
 
+def clear_remains(host: Host, path: str) -> None:
+    """What a killed restore of `path` left beside it, where another way than restore_path puts `path` in force."""
+    with _clean_directory(host, path) as directory:
+        os.fsync(directory)
+
+
 @contextlib.contextmanager
 def _clean_directory(host: Host, path: str) -> Iterator[int]:
     """The directory that holds `path`, without what a killed restore left in it."""

@@ -2,7 +2,8 @@
 
 Its files lie below `root`, its mounts redirect to the directories of FakeDisks, its addresses are on a FakeWire, its
 time is virtual, its commands are scripted: an unplanned command is an AssertionError. It can lose power, boot, keep
-silent, and stop tanist after any change (`crash_after`).
+silent, and stop tanist after any change (`crash_after`), those made through descriptors of directories included. A
+tanist that was stopped so changes nothing more, not even in `finally`, until `revive` or a boot.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from tanist.host import reowning
+from tanist.host import fake_descriptors, reowning
 from tanist.host.commands import CommandFailed
 from tanist.host.fake_files import FakeFiles
 from tanist.host.fake_mounts import FakeMounts
@@ -65,6 +66,7 @@ class FakeHost:
         self.urls: dict[str, int] = {}  # what http_status() answers
         self.ports: set[int] = set()  # what listens besides the units
         self.power = True
+        self.gone = False  # tanist was killed: it changes nothing more
         self.silent = False  # hung or cut off: runs on, but nobody hears of it
         self.log: list[str] = []  # every change, in order
         self.ran: list[tuple[str, ...]] = []  # every command, in order
@@ -76,6 +78,8 @@ class FakeHost:
         self._locks: dict[str, FakeLock] = {}
         self._boots = 1
         self._until_crash: int | None = None
+        self._announced = 0  # changes that are being made in ways that count themselves
+        fake_descriptors.watch(self)
         self._hostname = self._stored_hostname()
 
     # -- the test's side
@@ -98,8 +102,13 @@ class FakeHost:
         self._replies.append((tuple(prefix), reply))
 
     def crash_after(self, changes: int) -> None:
-        """Raise Crash right after the Nth change from now on; tanist's locks are gone then, the host runs on."""
+        """Raise Crash right after the Nth change from now on (right before it, where it is made through a descriptor);
+        tanist's locks are gone then, and it changes nothing more; the host runs on."""
         self._until_crash = changes
+
+    def revive(self) -> None:
+        """tanist may be run again."""
+        self.gone, self._until_crash = False, None
 
     def power_off(self) -> None:
         """Memory is gone: mounts, added addresses, running units, the host name, locks and /run."""
@@ -116,6 +125,7 @@ class FakeHost:
     def boot(self) -> None:
         """A new boot id, the stored host name, enabled units running."""
         self.power = True
+        self.revive()
         self._boots += 1
         self._hostname = self._stored_hostname()
         for unit in self.units.values():
@@ -134,15 +144,40 @@ class FakeHost:
     def _changing(self, what: str) -> Iterator[None]:
         """Around one change. One that fails is not counted."""
         assert self.power, f"{self.name} is off and cannot do: {what}"
-        yield
+        if self.gone:
+            raise Crash(what)
+        self._announced += 1
+        try:
+            yield
+        finally:
+            self._announced -= 1
         self.log.append(what)
+        self._count(what)
+
+    def _count(self, what: str) -> None:
         if self._until_crash is None:
             return
         self._until_crash -= 1
         if self._until_crash <= 0:
-            self._until_crash = None
-            self._locks.clear()
+            self.die(what)
+
+    def die(self, what: str) -> None:
+        """tanist is killed here."""
+        self._until_crash, self.gone = None, True
+        self._locks.clear()
+        raise Crash(what)
+
+    # -- changes through descriptors (fake_descriptors.py)
+    def owns(self, place: str) -> bool:
+        """Its own files, and those of the disks that it has mounted."""
+        held = [disk.path for disk in self.disks.values() if disk.holder == self.name]
+        return any(place.startswith(f"{top}/") for top in (self.root, *held))
+
+    def about_to_change(self, what: str) -> None:
+        if self.gone:
             raise Crash(what)
+        if not self._announced:
+            self._count(what)
 
     def _stored_hostname(self) -> str:
         content = self._files.read("/etc/hostname") if self._files.exists("/etc/hostname") else b""

@@ -1,6 +1,6 @@
 """The files of a fake host: every change is announced to the host, which logs it and may crash after it.
 
-Changes made through a descriptor of open_directory() are not seen here.
+Changes made through a descriptor of open_directory() are seen by fake_descriptors.py.
 """
 
 from __future__ import annotations

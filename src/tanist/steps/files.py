@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tanist import __version__
 from tanist.capture.habackup import capture
 from tanist.capture.manifest import About
-from tanist.capture.restore import compare_path, restore_path
+from tanist.capture.restore import clear_remains, compare_path, restore_path
 from tanist.capture.store import load_manifest, save_store
 from tanist.facts.node import read_node_facts
 from tanist.model.errors import BadCapture, Busy
@@ -55,6 +55,7 @@ def apply_arm_cron(spec: ArmCron, context: Context) -> None:
         parked = places.parked_path(spec.parked, path)
         if files.exists(parked):
             files.move(parked, path)
+            clear_remains(context.host, path)
         elif spec.store:
             restore_path(context.host, spec.store, path)
 

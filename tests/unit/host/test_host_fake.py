@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,7 +120,53 @@ def test_tanist_dies_after_the_nth_change_and_not_before(pair: tuple[FakeHost, F
     assert host.files.read("/journal") == b"line\n", "the change itself was made"
     assert host.log == ["add_address 10.88.0.50 eth0", "files.append /journal"]
     assert not isinstance(host.lock("/run/lock", "the next"), str)
+
+
+def test_a_killed_tanist_changes_nothing_more_not_even_in_finally(pair: tuple[FakeHost, FakeHost]) -> None:
+    host, _ = pair
+    host.files.make_directory("/d")
+    host.crash_after(1)
+    with pytest.raises(Crash, match="set_hostname x"):
+        try:
+            host.files.append("/journal", b"line\n")
+        finally:
+            with pytest.raises(Crash):
+                host.files.remove("/journal")
+            descriptor = host.files.open_directory("/d")
+            with pytest.raises(Crash):
+                os.mkdir("deeper", dir_fd=descriptor)
+            os.close(descriptor)
+            host.set_hostname("x")
+    assert host.hostname() == host.name and host.files.exists("/journal") and not host.files.exists("/d/deeper")
+    host.revive()
     host.set_hostname("x")
+
+
+def test_changes_through_descriptors_count_each_before_it_is_made(pair: tuple[FakeHost, FakeHost]) -> None:
+    host, other = pair
+    host.files.make_directory("/d")
+    host.files.write("/d/file", b"1")
+    descriptor = host.files.open_directory("/d")
+    pin = os.open("file", os.O_PATH, dir_fd=descriptor)
+    changes: list[Callable[[], None]] = [
+        lambda: os.mkdir("new", dir_fd=descriptor),
+        lambda: os.symlink("file", "link", dir_fd=descriptor),
+        lambda: os.rename("link", "name", src_dir_fd=descriptor, dst_dir_fd=descriptor),
+        lambda: os.chmod(f"/proc/self/fd/{pin}", 0o600),
+        lambda: os.rmdir("new", dir_fd=descriptor),
+        lambda: os.unlink("name", dir_fd=descriptor),
+    ]
+    for at in range(len(changes)):
+        host.crash_after(2)
+        changes[at]()
+        before = sorted(host.files.list("/d"))
+        with pytest.raises(Crash, match=f"{host.root}/d"):
+            changes[min(at + 1, 5)]()
+        assert sorted(host.files.list("/d")) == before
+        host.revive()
+    os.close(pin)
+    os.close(descriptor)
+    other.set_hostname("is not concerned")
 
 
 def test_a_host_without_power_does_nothing(pair: tuple[FakeHost, FakeHost]) -> None:

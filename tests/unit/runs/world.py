@@ -1,7 +1,6 @@
 """Two fake machines that share a disk and a wire, with a controller that has one of everything (oc.toml).
 
-ssh between them runs the other node's side in this process; debugfs and dd answer from the disk's directory. A node
-whose tanist was killed (Crash) changes nothing more, not even in `finally`, until `revive`.
+ssh between them runs the other node's side in this process; debugfs and dd answer from the disk's directory.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from tanist.definition.load import load_controller
 from tanist.engine import Event
 from tanist.host.conversation import Conversation
-from tanist.host.fake import Crash, FakeClock, FakeDisk, FakeHost, FakeUnit, FakeWire
+from tanist.host.fake import FakeClock, FakeDisk, FakeHost, FakeUnit, FakeWire
 from tanist.host.fake_network import FakePort
 from tanist.model.definition import Controller
 from tanist.model.definition import Node as PeerNode
@@ -60,7 +59,6 @@ class Node(FakeHost):
     """One machine. `exported` and `shown` are what its NFS and ssh servers have in force."""
 
     def __init__(self, world: World, name: str) -> None:
-        self.gone = False
         self.then: list[tuple[str, Callable[[], None]]] = []  # once, right after the change that begins so
         self.exported: tuple[str, ...] = ()
         self.shown: bytes = b""
@@ -94,26 +92,17 @@ class Node(FakeHost):
         self.world = world
         self._answer_commands()
 
-    # -- killed means killed
     @override
     @contextmanager
     def _changing(self, what: str) -> Iterator[None]:
-        if self.gone:
-            raise Crash(what)
         try:
             with super()._changing(what):
                 yield
-        except Crash:
-            self.gone = True
-            raise
-        self.world.note_running(what)
+        finally:
+            self.world.note_running(what)
         for item in [one for one in self.then if f"{what} ".startswith(one[0])]:
             self.then.remove(item)
             item[1]()
-
-    def revive(self) -> None:
-        self.gone = False
-        self.crash_after(1 << 30)
 
     @override
     def power_off(self) -> None:
@@ -125,7 +114,6 @@ class Node(FakeHost):
     @override
     def boot(self) -> None:
         super().boot()
-        self.gone = False
         self._load_keys()
         self.world.warm(self.name)
 
