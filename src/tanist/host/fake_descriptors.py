@@ -1,7 +1,7 @@
 """Changes that tanist makes through descriptors of directories, seen by the fake host whose files they change.
 
-In: this process's audit events (PEP 578), which tell of each such system call just before it is made. Out: one call of
-`about_to_change` of the host, which may raise Crash: then the call is not made. The hook is one for the process, as audit
+In: this process's audit events (PEP 578), which tell of each such system call just before it is made. Out: a call of
+`about_to_change` of the host, which may raise Crash: then it is not made. The hook is one for the process, as audit
 hooks can't be taken away; a host that nobody refers to any more is forgotten. Never changes anything itself.
 
 Not told by Python, so not seen: files that are created or written by descriptor (tanist does so under temporary names

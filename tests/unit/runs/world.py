@@ -174,9 +174,11 @@ def said(argv: Sequence[str], stdout: bytes = b"", *, status: int = 0, stderr: b
 
 
 class World:
-    def __init__(self, top: Path, *, mode: str = "host", kind: str = "filesystem") -> None:
+    def __init__(
+        self, top: Path, *, mode: str = "host", kind: str = "filesystem", controller: Controller | None = None
+    ) -> None:
         self.top = top
-        self.controller = make_controller(mode, kind)
+        self.controller = controller or make_controller(mode, kind)
         self.clock, self.wire = FakeClock(), FakeWire()
         self.dirty = False  # the file system was not unmounted
         self.disk = FakeDisk(path=str(top / "disk"))
@@ -189,9 +191,12 @@ class World:
             make_root(top / name, name)
             if kind == "directory" and name == "ec-a":
                 shutil.copytree(top / "disk", top / name / TREE[1:], symlinks=True, dirs_exist_ok=True)
-            self.nodes[name] = Node(self, name)
+            self.nodes[name] = self.make_node(name)
             self.nodes[name].reboot()
         self.a, self.b = self.nodes["ec-a"], self.nodes["ec-b"]
+
+    def make_node(self, name: str) -> Node:
+        return Node(self, name)
 
     def session(self, name: str, who: str = "") -> Session:
         return Session(

@@ -1,0 +1,140 @@
+"""Fault schedules by chance: the same seed, the same lines. `python -m tests.sim.chance SEED` prints and plays one."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.sim.folders import MEMORY
+from tests.sim.play import Broken, Play
+from tests.sim.world import NODES, SimWorld
+
+MODES = ("host", "alias")
+LONGEST = 90  # changes; a kill further on is none
+FAULTS = (
+    *("power {n} off",) * 6,
+    *("net {n} cut", "ssh off", "freeze {n}", "disk {n} lost", "clock {n} -31536000", "clock {n} 86400"),
+    *("unit {n} fails", "writes 2", "writes 2"),
+)
+MENDS = ("power {n} on", "net {n} heal", "ssh on", "thaw {n}", "thaw {n} 3600", "disk {n} back", "unit {n} works")
+TAKE = ("takeover --attest",) * 4 + ("takeover", "restore --attest", "takeover --attest --reboot")
+LEAVE = ("release",) * 3 + ("switchover", "restore", "capture")
+END = ("resume", "undo")
+
+
+class Chooser:
+    """What happens next, from a seed and from where the play stands: mostly what a person or a fault might do there."""
+
+    def __init__(self, seed: int, *, hasty: bool) -> None:
+        self.pick = random.Random(seed)
+        self.attest = "--lie" if hasty else "--attest"
+        self.mode = self.pick.choice(MODES)
+        self.size = "full" if self.pick.random() < 0.1 else "slim"
+        self.left = self.pick.randint(2, 4)
+        self.way = self.pick.choice(END)
+        self.first = self.pick.choice(("freeze ec-a", "net ec-a cut")) if hasty and self.pick.random() < 0.5 else ""
+
+    def next(self, play: Play) -> str:
+        self.left -= 1
+        if self.first:
+            self.first, first = "", self.first
+            return first
+        kind = self.pick.choices(("run", "kill", "cut", "at", "fault"), (18, 20, 20, 12, 30))[0]
+        if kind == "fault":
+            return self._fault()
+        node = self.pick.choice([name for name in NODES if play.can_type(name)] or NODES)
+        command = self._command(play, node)
+        if kind == "run":
+            return command
+        where = self.pick.choice((node, node, node, self.pick.choice(NODES)))
+        at = self.pick.randint(1, LONGEST)
+        if kind != "at":
+            return f"{kind} {where} {at} {command}"
+        other = NODES[1 - NODES.index(node)]
+        inside = self._fault() if self.pick.random() < 0.6 else self._command(play, other)
+        return f"at {where} {at} ( {inside} ) {command}"
+
+    def _command(self, play: Play, node: str) -> str:
+        usual = END if play.is_open(node) else LEAVE if play.is_active(node) else TAKE
+        chosen = self.pick.choice(usual if self.pick.random() < 0.85 else (*END, *LEAVE, *TAKE))
+        return f"{node} {chosen.replace('--attest', self.attest)}"
+
+    def _fault(self) -> str:
+        return self.pick.choice(FAULTS if self.pick.random() < 0.6 else MENDS).format(n=self.pick.choice(NODES))
+
+
+class Chance:
+    """Plays seeds, one after the other, in worlds that are put back each time. `held`: seeds by number of lies told."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.worlds: dict[tuple[str, str], SimWorld] = {}
+        self.events: Counter[str] = Counter()
+        self.caught = 0  # hasty schedules in which a lie made two actives
+
+    def world(self, mode: str, size: str) -> SimWorld:
+        if (mode, size) not in self.worlds:
+            self.worlds[mode, size] = SimWorld(self.top / f"{mode}-{size}", mode=mode, size=size)
+        return self.worlds[mode, size]
+
+    def play(self, seed: int, *, hasty: bool = False) -> Play:
+        chooser = Chooser(seed, hasty=hasty)
+        world = self.world(chooser.mode, chooser.size)
+        world.begin()
+        play, lines = Play(world), []
+        try:
+            while chooser.left:
+                lines.append(chooser.next(play))
+                play.run(lines[-1:])
+            if not world.violations:
+                play.way_out(chooser.way)
+        except Exception as error:
+            text = f"seed {seed}{' hasty' if hasty else ''}: {error}\n{folder(seed, chooser, lines, play)}"
+            raise Broken(text) from error
+        self.caught += bool(world.violations)
+        self.events.update(line.partition(" ")[2] for line in play.said)
+        return play
+
+
+def folder(seed: int, chooser: Chooser, lines: list[str], play: Play) -> str:
+    """A scenario folder as text, to be added to tests/sim/scenarios once it is understood."""
+    text = [f"mkdir tests/sim/scenarios/seed-{seed}", f"-- state\nmode {chooser.mode}\nsize {chooser.size}"]
+    return "\n".join([*text, "-- cmdlist", *lines, f"way-out {chooser.way}", "-- so far", *play.said])
+
+
+def play_all(seeds: Iterable[int], *, hasty: bool = False) -> Chance:
+    with tempfile.TemporaryDirectory(prefix="tanist-sim-", dir=MEMORY) as top:
+        chance = Chance(Path(top))
+        for seed in seeds:
+            chance.play(seed, hasty=hasty)
+    return chance
+
+
+def make_caught(count: int) -> list[tuple[str, ...]]:
+    """What the first seeds say."""
+    with tempfile.TemporaryDirectory(prefix="tanist-sim-", dir=MEMORY) as top:
+        chance = Chance(Path(top))
+        return [tuple(chance.play(seed).said) for seed in range(count)]
+
+
+def how_many(wanted: int) -> int:
+    """All of them with TANIST_EVERY_POINT=1, as `make test` has it; a twenty-fifth otherwise."""
+    return wanted if os.environ.get("TANIST_EVERY_POINT") else wanted // 25
+
+
+def report(found: Chance, first: int, count: int) -> None:
+    events = sum(found.events.values())
+    print(f"\n{count} schedules from seed {first}: {events} events, {found.caught} in which a lie made two actives")
+
+
+if __name__ == "__main__":
+    begin, number = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    played = play_all(range(begin, begin + number), hasty="hasty" in sys.argv)
+    report(played, begin, number)
+    for event, times in played.events.most_common():
+        print(f"{times:7} {event}")

@@ -1,0 +1,19 @@
+"""Thousands of fault schedules by seed, with operators who attest only what is so. A red one prints itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.chance import how_many, play_all, report
+from tests.sim.seeds import read_seed
+
+
+@pytest.mark.requirement("A05", "A42", "A61", "A62", "A63")
+def test_no_schedule_of_faults_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
+    count, first = how_many(5000), read_seed()
+    played = play_all(range(first, first + count))
+    with capsys.disabled():
+        report(played, first, count)
+    assert played.caught == 0
+    for event in ("takeover: done", "release: done", "boot: inert", "boot: active", "resume: done", "undo: done"):
+        assert played.events[event] > count // 50, played.events

@@ -1,0 +1,245 @@
+"""Two fake machines for the simulator: worlds that can be put back to their beginning, cut off, frozen and thawed.
+
+A world is built once; `begin` puts files and memory back, so that a schedule costs some milliseconds before its first
+event. A frozen machine keeps its mounts, addresses and services, answers nobody and runs nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tanist.definition.load import load_controller
+from tanist.host.conversation import Conversation
+from tanist.host.fake import Crash, FakeClock
+from tanist.model.definition import Node as PeerNode
+from tanist.model.host import Ran
+from tanist.runs.first import init
+from tests.sim.image import Image
+from tests.unit.runs.talk import PATIENCE, Talk
+from tests.unit.runs.world import ASSETS, Node, World, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from typing_extensions import override
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
+
+
+OC = Path(__file__).parents[1] / "unit/runs/oc.toml"
+NODES = ("ec-a", "ec-b")
+LEDGER = "db/ledger"  # below the tree: the service's acknowledged writes
+KEPT_MEMORY = ("power", "silent", "gone", "exported", "shown", "log", "ran", "_boots", "_hostname", "_until_crash")
+
+
+def slim(text: str) -> str:
+    """One service, one address, one outside file: what a schedule of many events needs."""
+    for start in (r"\[\[bind\]\]", r"\[\[export\]\]", r"\[cron\]", r"\[\[scope\]\]", r"\[version\]"):
+        text = re.sub(rf"(?ms)^{start}\n.*?(?=^\[)", "", text)
+    text = re.sub(r'(?ms)^\[\[service\]\]\nunit = "oc-proxy.service"\n.*?(?=^\[)', "", text)
+    text = re.sub(r'(?ms)^\[\[identity.address\]\]\naddress = "10.88.0.61/24".*?(?=^\[)', "", text)
+    text = text.replace('directories = ["/etc/oc"]\n', "").replace(', "/etc/opt/oc-only-there"', "")
+    return text.replace('unconfigured = ["/etc/opt/oc/users.json"]', "unconfigured = []")
+
+
+def is_look() -> bool:
+    """In the thread of a look, where a Crash would go unseen (and every run would count otherwise)."""
+    return threading.current_thread().name.startswith("look ")
+
+
+class SimTalk(Talk):
+    """As Talk, but the far side may be killed, too, or not be reached at all."""
+
+    reached = True
+
+    @override
+    def _run(self) -> None:
+        if self.reached:
+            super()._run()
+            return
+        self.words = "ssh: connect to host: No route to host"
+        self.pipe.back.put(None)
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.pipe.there.put("")
+        self.thread.join(PATIENCE)
+        if isinstance(self.failure, Crash):
+            self.failure = None
+        super().__exit__(kind, error, trace)
+
+
+@dataclass(slots=True)
+class Trap:
+    """Something that happens on a machine after its Nth change, or after the Nth one that begins so."""
+
+    text: str
+    left: int
+    act: Callable[[], None]
+
+
+class SimNode(Node):
+    """`traps`: what happens in the middle of its changes. `frozen`: nothing runs here. `lost`: the disk is not here."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.traps: list[Trap] = []
+        self.frozen = self.lost = False
+        super().__init__(world, name)
+        self.answer_with(["systemctl", "--no-block", "reboot"], self._reboots)
+        self.answer(["blkid"], status=2)
+        for tool in ("debugfs", "dd"):
+            self.answer_with([tool], self._disk_tool)
+
+    def _reboots(self, argv: Sequence[str], _: bytes) -> Ran:
+        return said(argv)
+
+    def _disk_tool(self, argv: Sequence[str], stdin: bytes) -> Ran:
+        if self.lost:
+            return said(argv, status=1, stderr=b"no such device")
+        return (self._debugfs if argv[0] == "debugfs" else self._dd)(argv, stdin)
+
+    @override
+    @contextmanager
+    def _changing(self, what: str) -> Iterator[None]:
+        if (self.gone or not self.power) and is_look():
+            raise OSError(errno.EIO, f"this look was cut off before: {what}")
+        with super()._changing(what):
+            yield
+        for trap in [one for one in self.traps if what.startswith(one.text) and not is_look()]:
+            trap.left -= 1
+            if trap.left == 0:
+                self.traps.remove(trap)
+                trap.act()
+                if not self.power or self.frozen:
+                    self.die(what)
+
+    @override
+    def _count(self, what: str) -> None:
+        if not is_look():
+            super()._count(what)
+
+    @override
+    def mount_device(self, device: str, *args: Any) -> None:
+        if self.lost:
+            raise OSError(6, f"mount of {device}: no such device or address")
+        super().mount_device(device, *args)
+
+
+class SimWorld(World):
+    """ec-a is the active node at `begin`."""
+
+    def __init__(self, top: Path, *, mode: str = "host", size: str = "full") -> None:
+        text = OC.read_text() if size == "full" else slim(OC.read_text())
+        text = text.format(mode=mode, asset=ASSETS["filesystem"])
+        super().__init__(top, mode=mode, controller=load_controller(text.encode(), "oc.toml"))
+        for node in self.nodes.values():
+            node.clock = FakeClock(wall=self.clock.wall)
+        init(self.session("ec-a"))
+        self.write("ec-a", 0)
+        self._image = Image(str(top))
+        self._memory = self._remember()
+
+    @override
+    def make_node(self, name: str) -> Node:
+        return SimNode(self, name)
+
+    def sim(self, name: str) -> SimNode:
+        node = self.nodes[name]
+        assert isinstance(node, SimNode)
+        return node
+
+    # -- back to the beginning
+    def begin(self) -> None:
+        self._image.put_back()
+        memory = self._memory
+        self.dirty, self.ssh_works = False, True
+        self.both_ran.clear()
+        self.wire.violations.clear()
+        self.disk.violations.clear()
+        self.disk.holder = memory["holder"]
+        for name, kept in memory["nodes"].items():
+            node = self.sim(name)
+            for key in KEPT_MEMORY:
+                setattr(node, key, copy(kept[key]))
+            node._mounts.entries[:] = [replace(one, disk=self._disk_of(one)) for one in kept["mounts"]]
+            node._mounts._settle()
+            for port, added in kept["added"].items():
+                node.network.ports[port].added[:] = added
+                node.network.ports[port].carrier = True
+            for unit, was in kept["units"].items():
+                node.units[unit] = copy(was)
+            node.clock.wall, node.clock.ticks = kept["clock"]
+            node._locks.clear()
+            node.traps.clear()
+            node.then.clear()
+            node.frozen = node.lost = False
+            self.events[name].clear()
+
+    def _remember(self) -> dict[str, Any]:
+        nodes: dict[str, Any] = {}
+        for name, node in self.nodes.items():
+            kept: dict[str, Any] = {key: copy(getattr(node, key)) for key in KEPT_MEMORY}
+            kept["mounts"] = [replace(one, disk=None) for one in node._mounts.entries]
+            kept["added"] = {port: list(one.added) for port, one in node.network.ports.items()}
+            kept["units"] = {unit: copy(one) for unit, one in node.units.items()}
+            kept["clock"] = (node.clock.wall, node.clock.ticks)
+            nodes[name] = kept
+        return {"nodes": nodes, "holder": self.disk.holder}
+
+    def _disk_of(self, entry: Any) -> Any:
+        return self.disk if entry.mount.device == self.disk.number else None
+
+    # -- what else happens
+    @override
+    def open_peer(self, node: PeerNode, argv: Sequence[str], **_: object) -> Conversation:
+        talk = SimTalk(self.session(node.name), argv)
+        talk.reached = self.reaches(node.name)
+        return talk
+
+    @override
+    def ssh(self, source: Node, argv: Sequence[str], stdin: bytes) -> Ran:
+        try:
+            return super().ssh(source, argv, stdin)
+        except Crash:
+            if source.gone:
+                raise
+            return said(argv, status=137, stderr=b"killed\n")
+
+    def reaches(self, name: str) -> bool:
+        return self.ssh_works and all(node.answering for node in self.nodes.values())
+
+    def serving(self) -> tuple[str, ...]:
+        """Who would answer a client now: the address, the service and the tree."""
+        address = self.controller.identity.addresses[0].address
+        unit = self.controller.services[0].unit
+        return tuple(
+            name
+            for name, node in self.nodes.items()
+            if node.answering
+            and node.mac_of(address)
+            and node.units[unit].state == "active"
+            and any(mount.target == self.controller.tree for mount in node.mounts())
+        )
+
+    def write(self, name: str, number: int) -> None:
+        """The service acknowledges a client's write."""
+        path = Path(self.nodes[name].files.real(f"{self.controller.tree}/{LEDGER}"))
+        with path.open("a") as ledger:
+            ledger.write(f"{number}\n")
+
+    def written(self) -> list[int]:
+        path = self.top / "disk" / LEDGER
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
