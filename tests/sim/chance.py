@@ -96,6 +96,8 @@ class Chance:
         except Exception as error:
             text = f"seed {seed}{' hasty' if hasty else ''}: {error}\n{folder(seed, chooser, lines, play)}"
             raise Broken(text) from error
+        finally:
+            world.revive()
         self.caught += bool(world.violations)
         self.events.update(line.partition(" ")[2] for line in play.said)
         return play

@@ -23,7 +23,7 @@ from tanist.model.definition import Node as PeerNode
 from tanist.model.host import Ran
 from tanist.runs.first import init
 from tests.sim.image import Image
-from tests.unit.runs.talk import PATIENCE, Talk
+from tests.unit.runs.talk import PATIENCE, MirrorTalk, Talk
 from tests.unit.runs.world import ASSETS, Node, World, said
 
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ class SimTalk(Talk):
         if isinstance(self.failure, Crash):
             self.failure = None
         super().__exit__(kind, error, trace)
+
+
+class SimMirror(MirrorTalk):
+    @override
+    def _run(self) -> None:
+        try:
+            super()._run()
+        except Crash:
+            host = self.session.host
+            if not (isinstance(host, SimNode) and host.gone):
+                raise
+            self.reached, self.words = False, "killed"
+            self.said.clear()
 
 
 @dataclass(slots=True)
@@ -163,6 +176,7 @@ class SimWorld(World):
 
     # -- back to the beginning
     def begin(self) -> None:
+        self.revive()
         self._image.put_back()
         memory = self._memory
         self.dirty, self.ssh_works = False, True
@@ -202,9 +216,15 @@ class SimWorld(World):
     def _disk_of(self, entry: Any) -> Any:
         return self.disk if entry.mount.device == self.disk.number else None
 
+    def revive(self) -> None:
+        for node in self.nodes.values():
+            node.revive()
+
     # -- what else happens
     @override
     def open_peer(self, node: PeerNode, argv: Sequence[str], **_: object) -> Conversation:
+        if argv[1] == "mirror":
+            return SimMirror(self.session(node.name), argv, reached=self.reaches(node.name))
         talk = SimTalk(self.session(node.name), argv)
         talk.reached = self.reaches(node.name)
         return talk
