@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tanist.host import fake_descriptors, reowning
-from tanist.host.commands import CommandFailed
+from tanist.host.commands import demand_status
 from tanist.host.fake_files import FakeFiles
 from tanist.host.fake_mounts import FakeMounts
 from tanist.host.fake_network import FakeNetwork
@@ -229,9 +229,17 @@ class FakeHost:
         ran = self._reply(argv, stdin)
         if self.clock.ticks - before > timeout:
             raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within {timeout:g} s, killed")
-        if ok is not None and ran.status not in ok:
-            raise CommandFailed(ran)
-        return ran
+        return demand_status(ran, ok)
+
+    def begin(
+        self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)
+    ) -> Callable[[], Ran]:
+        """It has run by the time this returns; that it failed is told at its end."""
+        try:
+            ran = self.run(argv, timeout=timeout, ok=None)
+        except OSError as error:
+            return _raising(error)
+        return lambda: demand_status(ran, ok)
 
     def _reply(self, argv: Sequence[str], stdin: bytes) -> Ran:
         for prefix, reply in reversed(self._replies):
@@ -348,3 +356,10 @@ class FakeHost:
             return self._locks[path].note
         self._locks[path] = FakeLock(self._locks, path, note)
         return self._locks[path]
+
+
+def _raising(error: OSError) -> Callable[[], Ran]:
+    def end() -> Ran:
+        raise error
+
+    return end

@@ -7,7 +7,7 @@ the others change the machine. All of them may raise OSError; every command has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ class Host(Protocol):
         raises CommandFailed (an OSError, host/commands.py); `ok=None` accepts every status. A program that is not
         there is status 127. `user`: run as this account (its groups included).
         """
+        ...
+
+    def begin(
+        self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)
+    ) -> Callable[[], Ran]:
+        """The same without waiting: what it returns is called once, waits for the end and is as `run` then. The time
+        limit counts from here, but ends nothing until it is waited for."""
         ...
 
     # -- mounts

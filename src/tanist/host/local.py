@@ -11,7 +11,7 @@ import time
 
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tanist.host.files import Files
     from tanist.host.host import Lock
@@ -58,13 +58,19 @@ class LocalHost:
         ok: Sequence[int] | None = (0,),
         user: str = "",
     ) -> Ran:
-        from tanist.host.commands import CommandFailed
+        from tanist.host.commands import demand_status
         from tanist.host.processes import run_program
 
-        ran = run_program(argv, stdin=stdin, timeout=timeout, user=user)
-        if ok is not None and ran.status not in ok:
-            raise CommandFailed(ran)
-        return ran
+        return demand_status(run_program(argv, stdin=stdin, timeout=timeout, user=user), ok)
+
+    def begin(
+        self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)
+    ) -> Callable[[], Ran]:
+        from tanist.host.commands import demand_status
+        from tanist.host.processes import Started
+
+        started = Started(argv, timeout=timeout)
+        return lambda: demand_status(started.end(), ok)
 
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]:

@@ -61,34 +61,51 @@ class _Output:
 
 def run_program(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, user: str = "") -> Ran:
     """Every exit status is an answer; OSError(ETIMEDOUT) when the program was killed at the limit."""
-    deadline = time.monotonic() + timeout
-    account, environment = _account(user)
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-            close_fds=True,
-            **account,
-        )
-    except FileNotFoundError:
-        return Ran(argv=tuple(argv), status=NOT_THERE, stdout=b"", stderr=f"{argv[0]}: not found".encode())
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.ENOEXEC):
-            raise
-        return Ran(argv=tuple(argv), status=NOT_RUNNABLE, stdout=b"", stderr=f"{argv[0]}: {error.strerror}".encode())
-    try:
-        out, err = _converse(process, stdin, deadline)
-        process.wait(max(deadline - time.monotonic(), 0.001))
-    except subprocess.TimeoutExpired:
-        raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within {timeout:g} s, killed") from None
-    finally:
-        end_process(process)
-    return Ran(argv=tuple(argv), status=process.returncode, stdout=out, stderr=err)
+    return Started(argv, stdin=stdin, timeout=timeout, user=user).end()
+
+
+class Started:
+    """A program that runs meanwhile. `end` must be called: until then nobody reads what it says."""
+
+    def __init__(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, user: str = "") -> None:
+        self._argv, self._stdin, self._timeout = tuple(argv), stdin, timeout
+        self._deadline = time.monotonic() + timeout
+        self._ran: Ran | None = None
+        account, environment = _account(user)
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                close_fds=True,
+                **account,
+            )
+        except FileNotFoundError:
+            self._ran = self._not_run(NOT_THERE, "not found")
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.ENOEXEC):
+                raise
+            self._ran = self._not_run(NOT_RUNNABLE, f"{error.strerror}")
+
+    def _not_run(self, status: int, why: str) -> Ran:
+        return Ran(argv=self._argv, status=status, stdout=b"", stderr=f"{self._argv[0]}: {why}".encode())
+
+    def end(self) -> Ran:
+        """Waits for its end; as `run_program`. The limit counts from the start."""
+        if self._ran is not None:
+            return self._ran
+        try:
+            out, err = _converse(self._process, self._stdin, self._deadline)
+            self._process.wait(max(self._deadline - time.monotonic(), 0.001))
+        except subprocess.TimeoutExpired:
+            raise OSError(errno.ETIMEDOUT, f"{self._argv[0]}: no end within {self._timeout:g} s, killed") from None
+        finally:
+            end_process(self._process)
+        return Ran(argv=self._argv, status=self._process.returncode, stdout=out, stderr=err)
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,8 @@
 """The way back: what a takeover put in place is taken away, the asset let go as early as it can be. Pure.
 
 First what stands in the way of the asset (services, addresses, exports, mounts), then the asset, then what is this
-node's own again (files, name, ssh keys): the other node need not wait for the latter.
+node's own again (name, files): the other node need not wait for the latter. ssh answers with the node's own keys from
+when the addresses are gone: the server's reload takes its time beside the asset's steps.
 """
 
 from __future__ import annotations
@@ -29,18 +30,19 @@ from tanist.model.steps import (
 )
 from tanist.plan import places
 
-Kinds = tuple[type[object], ...]
+Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
 ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree)
-AFTER: Kinds = (CoverSshKeys, SetHostname, PutPath)
+KEYS: Kinds = (CoverSshKeys,)
+AFTER: Kinds = (SetHostname, PutPath)
 
 
 def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Plan:
     """`in_force`: the steps of the run that made this node active, in their order."""
     steps: list[PlannedStep] = []
-    for kinds in (BEFORE, MOUNTS):
-        steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    for kinds in (BEFORE, KEYS, MOUNTS):
+        steps += [_reversed(_parked_only(step)) for step in reversed(in_force) if isinstance(step.spec, kinds)]
     steps.append(
         PlannedStep(
             id="",
@@ -51,6 +53,7 @@ def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Pl
     )
     for kinds in (ASSET, AFTER):
         steps += [_reversed(step, run) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    steps += [_reversed(step) for armed in in_force for step in _own_entries(armed)]
     numbered = tuple(replace(step, id=f"release.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
 
@@ -72,6 +75,18 @@ def letting_go(plan: Plan) -> PlannedStep | None:
     """The step after which the other node may take the asset."""
     found = [step for step in plan.steps if step.direction == "undo" and isinstance(step.spec, ASSET)]
     return found[-1] if found else None
+
+
+def _parked_only(step: PlannedStep) -> PlannedStep:
+    """Cron need only let go of the entries in force before the services stop; the node's own ones have time."""
+    return replace(step, spec=replace(step.spec, own="")) if isinstance(step.spec, ArmCron) else step
+
+
+def _own_entries(step: PlannedStep) -> tuple[PlannedStep, ...]:
+    if not isinstance(step.spec, ArmCron) or not step.spec.own:
+        return ()
+    puts = (PutPath(path=path, store=step.spec.store, own=step.spec.own) for path in step.spec.paths)
+    return tuple(replace(step, spec=put) for put in puts)
 
 
 def _reversed(step: PlannedStep, run: str = "") -> PlannedStep:

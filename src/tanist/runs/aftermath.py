@@ -8,6 +8,7 @@ from tanist.journal.state import RunState
 from tanist.model.errors import TanistError
 from tanist.model.evidence import Says
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.glance import note_captured, read_fingerprint
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
 from tanist.runs.session import Session
@@ -20,8 +21,10 @@ def after_becoming_active(session: Session, state: RunState) -> None:
     reachable = {one.about for one in state.started.evidence if one.source == "peer" and one.says is Says.INACTIVE}
     note_claim(session)
     try:
+        before = read_fingerprint(session.host.files, session.controller.captured_paths)
         facts = read_node_facts(session.host, session.controller, session.node)
         made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
+        note_captured(session, made.name, before)
         session.note(f"captured: {made.name}")
         mirror_to_peers(session, reachable)
     except (OSError, TanistError) as error:

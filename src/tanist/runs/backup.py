@@ -10,11 +10,12 @@ from tanist.model.claim import Claim
 from tanist.model.errors import Refused
 from tanist.plan.release import parked_entries
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.glance import note_captured, read_fingerprint
 from tanist.runs.mirrored import capture_directory
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
 from tanist.runs.session import Session, load_run, read_active
-from tanist.steps.files import find_parked
+from tanist.steps.cron import find_parked
 from tanist.steps.storage import mounted_at
 
 
@@ -33,6 +34,7 @@ def backup(session: Session, *, mirror: bool) -> None:
     if not isinstance(claim, Claim) or (claim.node, claim.state) != (session.node, "held"):
         found = claim.describe() if isinstance(claim, Claim) else claim.why
         raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")
+    before = read_fingerprint(session.host.files, session.controller.captured_paths)
     facts = read_node_facts(session.host, session.controller, session.node)
     made = capture(
         session.host,
@@ -43,6 +45,7 @@ def backup(session: Session, *, mirror: bool) -> None:
         facts=facts,
         elsewhere=find_parked(parked_entries(load_run(session, active).steps), session.context),
     )
+    note_captured(session, made.name, before)
     session.note(f"{made.name}: {'nothing changed since' if made.unchanged else 'captured'}")
     note_claim(session)
     if mirror:

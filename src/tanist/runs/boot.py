@@ -13,7 +13,7 @@ from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
-from tanist.runs.filing import begin_run, find_open_run, finish
+from tanist.runs.filing import begin_run, find_open_run, finish, verify
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
@@ -23,8 +23,7 @@ from tanist.runs.session import (
     load_run,
     read_active,
 )
-from tanist.runs.takeover import verify
-from tanist.steps.files import park_cron
+from tanist.steps.cron import park_cron
 from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at
 

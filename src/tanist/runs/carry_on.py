@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tanist.engine import Engine, handler_of
+from tanist.engine import Engine, handler_of, still_stands
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
@@ -20,7 +20,6 @@ from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
 from tanist.runs.session import Session, clear_active, exclusive, forget_active, load_run, read_active
 from tanist.runs.takeover import TakeoverOptions, drive_takeover
-from tanist.steps.registry import HANDLERS
 
 
 def resume(session: Session) -> None:
@@ -86,12 +85,9 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
 def tree_is_here(session: Session, state: RunState) -> bool:
     """Has this run taken the asset, and does it have it still?"""
     taken = [step for step in state.steps if isinstance(step.spec, (MountHidden, MountTree, MapTree, HoldClaim))]
-    return bool(taken) and all(state.status[step.id] == "done" and _stands(session, step) for step in taken)
-
-
-def _stands(session: Session, step: PlannedStep) -> bool:
-    look = HANDLERS[type(step.spec)].is_applied
-    return look is None or look(step.spec, session.context) is not False
+    return bool(taken) and all(
+        state.status[step.id] == "done" and still_stands(step, session.context) for step in taken
+    )
 
 
 def undo(session: Session, reason: str = "") -> None:
@@ -149,7 +145,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     """After a boot the tree is not mounted any more; where the claim is this run's, it must be, to be released."""
     mounts = [step for step in state.touched if isinstance(step.spec, (MountHidden, MountTree, MapTree))]
     claims = [step for step in state.touched if isinstance(step.spec, HoldClaim)]
-    if not mounts or not claims or _stands(session, mounts[0]):
+    if not mounts or not claims or still_stands(mounts[0], session.context):
         return
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tanist.engine import Engine
 from tanist.journal.journal import Journal, runs_directory
 from tanist.journal.state import read_run
-from tanist.model.errors import Refused
+from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
 from tanist.runs.history import save_history
@@ -49,6 +50,17 @@ def begin_run(
         )
     )
     return run, journal
+
+
+def verify(session: Session, engine: Engine) -> None:
+    """Success is what was verified: the host is looked at afresh."""
+    lacking = engine.not_in_effect()
+    if lacking:
+        raise Failed(
+            "every step was done, but the host does not show: " + "; ".join(lacking),
+            node=session.node,
+            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
+        )
 
 
 def finish(

@@ -12,7 +12,7 @@ from tanist.model.standing import Standing
 from tanist.plan.assume import build_first
 from tanist.plan.first import build_first_acquire
 from tanist.runs.aftermath import after_becoming_active
-from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
@@ -23,7 +23,6 @@ from tanist.runs.session import (
     read_active,
     save_active,
 )
-from tanist.runs.takeover import verify
 
 
 def init(session: Session, reason: str = "") -> None:

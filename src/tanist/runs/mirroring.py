@@ -29,6 +29,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Node
 from tanist.model.errors import BadCapture, Failed, TanistError
 from tanist.plan import places
+from tanist.runs.glance import mirrored_file
 from tanist.runs.mirrored import open_store, read_keys
 from tanist.runs.peers import write_known_hosts
 from tanist.runs.seen import save_claim_seen
@@ -71,7 +72,7 @@ def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
             sent = offer(session, peer, here, names)
         except OSError as error:
             raise Failed(peer.complaint if error.errno == errno.EPIPE else error.strerror or f"{error}") from error
-    session.host.files.write(noted(session, node), names[0].encode())
+    session.host.files.write(mirrored_file(session, node.name), names[0].encode())
     return sent
 
 
@@ -103,14 +104,9 @@ def parse_list(line: str) -> tuple[str, ...]:
 def took_newest(session: Session, node: Node) -> bool:
     newest = [one.name for one in list_generations(session.host, places.captures(session.controller.tree))[:1]]
     try:
-        return [session.host.files.read(noted(session, node)).decode()] == newest
+        return [session.host.files.read(mirrored_file(session, node.name)).decode()] == newest
     except FileNotFoundError:
         return False
-
-
-def noted(session: Session, node: Node) -> str:
-    """Where the newest generation stands that a node took. A boot forgets it."""
-    return f"{places.runtime(session.name)}/mirrored-{node.name}"
 
 
 # -- the other side

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tanist.capture.habackup import capture
 from tanist.engine import Event, StepFailure
-from tanist.facts.node import read_node_facts
-from tanist.facts.storage import read_claim_offline
+from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
+from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
-from tanist.model.steps import MapTree, MountHidden, MountTree
+from tanist.model.steps import AddAddress, HoldClaim, MapTree, MountHidden, MountTree, SaveCapture
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.plan.release import build_release, letting_go
-from tanist.runs.filing import begin_run, finish, refuse_open_run
-from tanist.runs.mirroring import mirror_to_peers
-from tanist.runs.seen import note_claim, note_claim_on_disk
+from tanist.plan.release import AFTER, ASSET, KEYS, build_release, letting_go
+from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
+from tanist.runs.glance import note_captured, read_fingerprint, seems_captured
+from tanist.runs.seen import note_claim, note_claim_on_disk, save_claim_seen, seen_epoch
 from tanist.runs.session import (
     Session,
     clear_active,
@@ -28,8 +28,13 @@ from tanist.runs.session import (
     load_run,
     read_active,
 )
-from tanist.runs.takeover import verify
+from tanist.steps.registry import handler_for
 from tanist.steps.storage import mounted_at
+
+if TYPE_CHECKING:
+    from tanist.model.facts import NodeFacts
+
+LATER = ("tanist.host.mounting", "tanist.host.netlink", "tanist.facts.node")  # what else the later steps import
 
 Hold = Literal["here", "away", "let-go", "lost"]
 
@@ -49,11 +54,20 @@ def release(session: Session, reason: str = "", on_let_go: Callable[[], None] = 
 
 
 def capture_before(session: Session, in_force: RunState) -> None:
-    """Habackup first, if it can (A32, A40): while the services still run, so that the last one has little to do."""
+    """Habackup first, if it can (A32, A40): while the services still run, so that the last one has little to do. Where
+    nothing seems to have changed since the last one, that one is it; the last one reads every byte in any case."""
+    if seems_captured(session):
+        return
+    from tanist.capture.habackup import capture
+    from tanist.facts.node import read_node_facts
+    from tanist.runs.mirroring import mirror_to_peers
+
     try:
+        before = read_fingerprint(session.host.files, session.controller.captured_paths)
         facts = read_node_facts(session.host, session.controller, session.node)
-        epoch = in_force.started.epoch
-        capture(session.host, session.controller, session.node, epoch=epoch, run=in_force.started.run, facts=facts)
+        epoch, run = in_force.started.epoch, in_force.started.run
+        made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
+        note_captured(session, made.name, before)
         mirror_to_peers(session, ask_again=False)  # an ssh call would double its time
         note_claim(session)
     except (OSError, TanistError) as error:
@@ -64,8 +78,10 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
     """The release from wherever its journal stands. Before the asset is let go a failure is undone: the controller
     comes up again here. Afterwards there is only forward."""
     begun = session.host.monotonic()
-    watching = replace(session, report=_watch(session, journal, on_let_go))
-    engine = watching.engine(journal)
+    ahead = Ahead(session)
+    watching = replace(session, report=_watch(session, journal, on_let_go, ahead))
+    context = replace(session.context, meanwhile=ahead.prepare, read_facts=ahead.read_facts)
+    engine = watching.engine(journal, context)
     started = engine.state.started
     in_force = load_run(session, started.in_force)
     try:
@@ -89,8 +105,45 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
             next_step=f"mend it, then: tanist release {session.name}",
         ) from failure
     clear_active(session)
-    note_claim_on_disk(session)
+    note_released(session, ahead.claim)
     finish(session, journal, f"{session.node} released {session.name}, epoch {started.epoch}", begun)
+
+
+class Ahead:
+    """What a release does while the services stop, and what it saw on its way. Changes nothing on the host."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._facts: NodeFacts | None = None
+        self.claim: Claim | None = None  # as it was written last
+
+    def prepare(self) -> None:
+        """Read in what the last capture and the steps after it need."""
+        for kind in (SaveCapture, *ASSET, *KEYS, *AFTER, AddAddress):
+            handler_for(kind)
+        for module in LATER:
+            importlib.import_module(module)
+        self.read_facts()
+
+    def read_facts(self) -> NodeFacts:
+        """Read once in a run."""
+        from tanist.facts.node import read_node_facts
+
+        if self._facts is None:
+            self._facts = read_node_facts(self._session.host, self._session.controller, self._session.node)
+        return self._facts
+
+    def note_claim(self) -> None:
+        claim = load_claim(self._session.host, self._session.controller.tree)
+        self.claim = None if isinstance(claim, Unread) else claim
+
+
+def note_released(session: Session, claim: Claim | None) -> None:
+    """For people. After a crash the disk is asked; and the next owner's word, which may have come already, stays."""
+    if claim is None:
+        note_claim_on_disk(session)
+    elif seen_epoch(session) <= claim.epoch:
+        save_claim_seen(session, claim)
 
 
 def has_let_go(session: Session, state: RunState) -> bool:
@@ -112,6 +165,8 @@ def read_hold(session: Session, journal: Journal) -> Hold:
     let-go: nothing, or nothing that may be brought up again: there is only forward. lost: nothing, another node has
     taken it since, and only this node's own files are left to be given back.
     """
+    from tanist.facts.storage import read_claim_offline
+
     state, controller = read_run(journal.records), session.controller
     if has_let_go(session, state):
         return "let-go"
@@ -130,10 +185,12 @@ def read_hold(session: Session, journal: Journal) -> Hold:
     return "here" if here else "away"
 
 
-def _watch(session: Session, journal: Journal, on_let_go: Callable[[], None]) -> Callable[[Event], None]:
+def _watch(session: Session, journal: Journal, on_let_go: Callable[[], None], ahead: Ahead) -> Callable[[Event], None]:
     def report(event: Event) -> None:
         session.report(event)
         if event.kind == "done" and event.step is not None:
+            if isinstance(event.step.spec, HoldClaim):
+                ahead.note_claim()
             parts = read_run(journal.records).parts
             if any(letting_go(part.plan) == event.step for part in parts.values()):
                 _tell(session, on_let_go)

@@ -10,9 +10,9 @@ from tanist.model.run import PlanMade
 from tanist.plan import places
 from tanist.plan.assume import build_restore
 from tanist.runs.choose import check_fitness, choose_capture
-from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.session import Session, exclusive, load_run, read_active
-from tanist.runs.takeover import TakeoverOptions, takeover, verify
+from tanist.runs.takeover import TakeoverOptions, takeover
 
 
 def harestore(session: Session, options: TakeoverOptions) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from tanist.facts.storage import read_claim_offline
 from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.codec import encode
@@ -22,6 +21,8 @@ def note_claim(session: Session) -> None:
 
 def note_claim_on_disk(session: Session) -> None:
     """The same where the asset was let go: what the disk says now, the next owner's claim perhaps."""
+    from tanist.facts.storage import read_claim_offline
+
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if not isinstance(claim, Unread):
         save_claim_seen(session, claim)
@@ -30,3 +31,11 @@ def note_claim_on_disk(session: Session) -> None:
 def save_claim_seen(session: Session, claim: Claim) -> None:
     text = json.dumps(encode(claim), indent=1).encode() + b"\n"
     session.host.files.write(places.claim_seen(session.name), text)
+
+
+def seen_epoch(session: Session) -> int:
+    """-1 where none was seen yet."""
+    try:
+        return int(json.loads(session.host.files.read(places.claim_seen(session.name)))["epoch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1

@@ -49,10 +49,10 @@ class Session:
     def context(self) -> Context:
         return Context(host=self.host, controller=self.controller, node=self.node)
 
-    def engine(self, journal: Journal) -> Engine:
+    def engine(self, journal: Journal, context: Context | None = None) -> Engine:
         from tanist.engine import Engine
 
-        return Engine(self.context, journal, self.report)
+        return Engine(context or self.context, journal, self.report)
 
     def note(self, text: str) -> None:
         self.report(Event(kind="note", says=text))

@@ -32,7 +32,7 @@ from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.fencing import NotStopped, demand_fences, fence_first
-from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
@@ -208,17 +208,6 @@ def plan_from_capture(session: Session, store: str, manifest: Manifest, run: str
     keys = names_below(manifest, session.controller.identity.ssh_host_keys)
     standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
     return build_assume(session.controller, standing, store, run)
-
-
-def verify(session: Session, engine: Engine) -> None:
-    """Success is what was verified: the host is looked at afresh."""
-    lacking = engine.not_in_effect()
-    if lacking:
-        raise Failed(
-            "every step was done, but the host does not show: " + "; ".join(lacking),
-            node=session.node,
-            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
-        )
 
 
 def undo_failed(session: Session, journal: Journal, engine: Engine, cause: TanistError) -> Failed:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tanist.host.host import Host
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller
+
+if TYPE_CHECKING:
+    from tanist.model.facts import NodeFacts
+
+
+def nothing() -> None:
+    """There is nothing to be done meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +22,8 @@ class Context:
     host: Host
     controller: Controller
     node: str
+    meanwhile: Callable[[], None] = nothing  # called while a service stops, perhaps more than once
+    read_facts: Callable[[], NodeFacts] | None = None  # of this node, where the run has read them already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +32,13 @@ class Handler:
 
     `is_applied`, or its answer, is None: nothing on the host shows it, or a service may have changed it since: the
     journal is trusted.
+    `begin_undo`: as `undo`, but it returns before the last of it is done, which goes on beside the following steps;
+    what it returns waits for that.
     `hold`: when it fails, the run stops there and waits for a person, instead of being undone at once.
     """
 
     apply: Callable[[Any, Context], None]
     undo: Callable[[Any, Context], None]
     is_applied: Callable[[Any, Context], bool | None] | None = None
+    begin_undo: Callable[[Any, Context], Callable[[], None]] | None = None
     hold: bool = False

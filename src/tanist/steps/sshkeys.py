@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tanist.model.errors import Failed
 from tanist.model.steps import CoverSshKeys, MakeSshKeys, ServeAlias
 from tanist.steps.context import Context
@@ -29,23 +31,34 @@ def apply_cover(spec: CoverSshKeys, context: Context) -> None:
     for key, own in spec.covers:
         if mounted_at(host, own) is None:
             host.mount_bind(key, own)
-    reload_server(spec.unit, context)
+    begin_reload(spec.unit, context)()
 
 
 def undo_cover(spec: CoverSshKeys, context: Context) -> None:
+    begin_undo_cover(spec, context)()
+
+
+def begin_undo_cover(spec: CoverSshKeys, context: Context) -> Callable[[], None]:
     for _, own in spec.covers:
         release_mount(own, context)
-    reload_server(spec.unit, context)
+    return begin_reload(spec.unit, context)
 
 
 def is_cover_applied(spec: CoverSshKeys, context: Context) -> bool:
     return all(mounted_at(context.host, own) is not None for _, own in spec.covers)
 
 
-def reload_server(unit: str, context: Context) -> None:
-    """SIGHUP makes sshd read its keys again and keeps open sessions (sshd(8)). A stopped server is left alone."""
-    if unit:
-        context.host.run(["systemctl", "try-reload-or-restart", "--", unit], timeout=30)
+def begin_reload(unit: str, context: Context) -> Callable[[], None]:
+    """SIGHUP makes sshd read its keys again and keeps open sessions (sshd(8)). A stopped server is left alone. What is
+    returned waits for it; OSError when it did not."""
+    if not unit:
+        return lambda: None
+    wait = context.host.begin(["systemctl", "try-reload-or-restart", "--", unit], timeout=30)
+
+    def end() -> None:
+        wait()
+
+    return end
 
 
 def alias_unit(controller: str) -> str:

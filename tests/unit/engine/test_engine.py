@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,8 @@ NAME = s.SetHostname(name="ec", own="node1", cover="/run/tanist/oc/hostname")
 ADD = s.AddAddress(address=ADDRESS, probe_seconds=0.1)
 START = s.StartService(unit="oc.service", start_timeout=9, stop_timeout=9)
 EXPORT = s.WriteExports(path="/etc/exports.d/oc.exports", lines=("/tree *(ro)",))
+COVER = s.CoverSshKeys(unit="ssh.service", covers=())
+RELOAD = ["systemctl", "try-reload-or-restart"]
 PUT = s.MakeSshKeys(directory="/keys", types=("ed25519",), comment="ec")
 
 
@@ -117,6 +119,54 @@ def test_a_step_that_fails_is_noted_and_stops_the_run(bench: Bench) -> None:
     assert bench.host.hostname() == "node1"
 
 
+def test_what_only_has_to_be_waited_for_goes_on_beside_the_following_steps(bench: Bench) -> None:
+    bench.host.answer(RELOAD)
+    bench.execute(COVER, NAME, undo=True)
+    assert bench.records == ["PlanMade", "StepBegun 1", "StepBegun 2", "StepDone 2", "StepDone 1"]
+    assert bench.said[-2:] == ["done SetHostname", "done CoverSshKeys"]
+    assert bench.host.ran == [(*RELOAD, "--", "ssh.service")]
+
+
+def test_a_step_that_fails_beside_others_fails_the_run_once_they_are_done(bench: Bench) -> None:
+    bench.host.answer(RELOAD, status=1, stderr="bad configuration")
+    with pytest.raises(StepFailure, match=r"CoverSshKeys: .*bad configuration"):
+        bench.execute(COVER, NAME, undo=True)
+    assert bench.records[-2:] == ["StepDone 2", "StepFailed 1"]
+    bench.host.answer(RELOAD)
+    bench.execute()
+    assert bench.records[-2:] == ["StepBegun 1", "StepDone 1"]
+
+
+@pytest.mark.parametrize(("status", "last"), [(0, "StepDone 1"), (1, "StepFailed 1")])
+def test_a_later_failure_is_the_one_told_and_what_goes_on_is_waited_for_first(
+    bench: Bench, status: int, last: str
+) -> None:
+    bench.host.answer(RELOAD, status=status)
+    bench.host.answer(["systemctl", "stop"], status=1, stderr="will not")
+    bench.host.units["oc.service"].state = "active"
+    with pytest.raises(StepFailure, match=r"StartService: .*will not"):
+        bench.execute(COVER, START, undo=True)
+    assert bench.records[-2:] == ["StepFailed 2", last]
+    bench.host.answer(RELOAD)
+    bench.engine().undo()
+    assert bench.records[-4:] == ["StepUndoing 2", "StepUndone 2", "StepUndoing 1", "StepUndone 1"]
+
+
+def test_killed_beside_others_it_is_done_again(bench: Bench) -> None:
+    def reload(argv: Sequence[str], _: bytes) -> Ran:
+        bench.host.crash_after(1)  # the next record is the last
+        return Ran(argv=tuple(argv), status=0, stdout=b"", stderr=b"")
+
+    bench.host.answer_with(RELOAD, reload)
+    with pytest.raises(Crash):
+        bench.execute(COVER, ADD, undo=True)
+    assert bench.records[-2:] == ["StepBegun 1", "StepBegun 2"]
+    bench.host.revive()
+    bench.host.answer(RELOAD)
+    bench.execute()
+    assert bench.records[-4:] == ["StepBegun 1", "StepBegun 2", "StepDone 2", "StepDone 1"]
+
+
 def test_a_step_that_breaks_in_an_unforeseen_way_is_a_failure_of_that_step(bench: Bench) -> None:
     bench.host.answer_with(["ssh-keygen"], lambda argv, stdin: 1 // 0)  # type: ignore[arg-type,return-value]
     with pytest.raises(StepFailure, match="by zero"):
@@ -196,7 +246,8 @@ def test_after_a_boot_what_the_machine_forgot_is_done_again_and_what_it_keeps_is
 
 def test_a_machine_that_can_not_be_looked_at_counts_as_not_in_effect(bench: Bench) -> None:
     bench.execute(ADD)
-    bench.host.answer(["systemctl", "show"], status=1)
+    for verb in ("show", "is-active"):
+        bench.host.answer(["systemctl", verb], status=1)
     bench.journal = Journal.create(bench.host, "oc", "run2")
     bench.journal.append(STARTED)
     with pytest.raises(StepFailure):

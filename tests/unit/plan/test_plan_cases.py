@@ -77,6 +77,12 @@ def test_a_release_takes_away_all_that_a_takeover_put_in_place_the_asset_before_
     nothing_to_undo = (s.SaveOwn, s.CheckHealth, s.Announce)
     undone = [step for step in release if step.direction == "undo"]
     put = [step for step in steps if not isinstance(step.spec, nothing_to_undo)]
+    arm = next(step.spec for step in put if isinstance(step.spec, s.ArmCron))
+    parked = next(step.spec for step in undone if isinstance(step.spec, s.ArmCron))
+    assert parked == replace(arm, own="")  # first only parked; the node's own entries return last
+    returned = [s.PutPath(path=path, store=arm.store, own=arm.own) for path in arm.paths]
+    assert [step.spec for step in release[-len(returned) :]] == returned
+    undone = [step for step in undone if step.spec not in returned]
     assert sorted(type(step.spec).__name__ for step in undone) == sorted(type(step.spec).__name__ for step in put)
     for kinds in ((s.StartService,), (s.BindMount,), (s.PutPath,), (s.AddAddress,)):
         assert [x.spec for x in undone if isinstance(x.spec, kinds)] == [

@@ -9,7 +9,7 @@ from tanist.model import steps as s
 from tanist.model.claim import Claim
 from tanist.model.host import Address, IdMap
 from tanist.runs.session import Session
-from tanist.steps.registry import HANDLERS
+from tanist.steps.registry import handler_for
 from tests.unit.runs.world import DEVICE, TREE
 
 WHOLE = IdMap(users=((0, 0, 4294967295),), groups=((0, 0, 4294967295),))
@@ -28,16 +28,16 @@ HELD = Claim(controller="oc", node="ec-a", epoch=1, state="held", since="t", run
 
 def apply(session: Session, *specs: s.StepSpec) -> None:
     for spec in specs:
-        HANDLERS[type(spec)].apply(spec, session.context)
+        handler_for(type(spec)).apply(spec, session.context)
 
 
 def undo(session: Session, *specs: s.StepSpec) -> None:
     for spec in specs:
-        HANDLERS[type(spec)].undo(spec, session.context)
+        handler_for(type(spec)).undo(spec, session.context)
 
 
 def looks_applied(session: Session, spec: s.StepSpec) -> bool | None:
-    look = HANDLERS[type(spec)].is_applied
+    look = handler_for(type(spec)).is_applied
     return None if look is None else look(spec, session.context)
 
 

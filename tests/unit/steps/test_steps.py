@@ -9,7 +9,7 @@ import pytest
 from tanist.model import steps as s
 from tanist.model.definition import Health
 from tanist.runs.session import Session
-from tanist.steps.registry import HANDLERS
+from tanist.steps.registry import PLACES, handler_for
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.world import DEVICE, TREE, World
 from tests.unit.steps.specs import (
@@ -35,9 +35,13 @@ from tests.unit.steps.specs import (
 
 
 def test_every_kind_of_step_has_a_handler() -> None:
-    assert set(HANDLERS) == set(typing.get_args(s.StepSpec))
-    held = {kind.__name__ for kind, handler in HANDLERS.items() if handler.hold}
+    assert set(PLACES) == set(typing.get_args(s.StepSpec))
+    handlers = {kind.__name__: handler_for(kind) for kind in PLACES}
+    held = {name for name, handler in handlers.items() if handler.hold}
     assert held == {"StartService", "CheckHealth", "CoverSshKeys", "ServeAlias"}
+    trusted = {name for name, handler in handlers.items() if handler.is_applied is None}
+    assert trusted == {"InitAsset", "MakeSshKeys", "SaveOwn", "PutPath", "SaveCapture", "Announce", "PowerOff"}
+    assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys"}
 
 
 OWN_KEY = "/etc/ssh/ssh_host_ed25519_key"
