@@ -37,7 +37,21 @@ INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain"}  # asked by th
 
 
 def tanist() -> int:
-    return run_command("tanist", sys.argv[1:])
+    return leave(run_command("tanist", sys.argv[1:]))
+
+
+def leave(status: int) -> int:
+    """Ends the process without taking the interpreter apart, which takes longer than to start it. Where a thread is
+    still at work, or what was said can't be delivered, it ends in the usual way."""
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            return status
+        os._exit(status)
+    return status
 
 
 def habackup() -> int:

@@ -7,7 +7,6 @@ import sys
 
 from tanist.cli.context import open_session
 from tanist.runs.release import release
-from tanist.runs.switchover import release_planned
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     session = open_session(args.name, sys.stdout if args.planned else sys.stderr)
     if args.planned:
+        from tanist.runs.switchover import release_planned  # all that a takeover needs, too
+
         release_planned(session, args.reason)
     else:
         release(session, args.reason)

@@ -8,7 +8,6 @@ from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
-from tanist.runs.history import save_history
 from tanist.runs.session import TOOL, Session, new_run
 
 
@@ -92,6 +91,8 @@ def find_open_run(session: Session) -> Journal | None:
 
 
 def file_away(session: Session, journal: Journal) -> None:
+    from tanist.runs.history import save_history  # a release imports it while the services stop
+
     files = session.host.files
     save_history(session, journal)
     done = f"{runs_directory(session.name)}/done"

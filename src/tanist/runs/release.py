@@ -34,7 +34,12 @@ from tanist.steps.storage import mounted_at
 if TYPE_CHECKING:
     from tanist.model.facts import NodeFacts
 
-LATER = ("tanist.host.mounting", "tanist.host.netlink", "tanist.facts.node")  # what else the later steps import
+LATER = (
+    "tanist.host.mounting",
+    "tanist.host.netlink",
+    "tanist.facts.node",
+    "tanist.runs.history",
+)  # what else the later steps import
 
 Hold = Literal["here", "away", "let-go", "lost"]
 
