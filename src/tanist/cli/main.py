@@ -31,6 +31,7 @@ COMMANDS = {
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",
+    "agent": "captures on change, readiness, metrics (tanist-agent.service)",
     "setup": "install commands and units of this installation on this node",
 }
 INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain"}  # asked by the other node, or by systemd

@@ -1,0 +1,164 @@
+"""tanist-agent: captures on change, readiness refreshed, metrics served; all controllers of this node.
+
+The loop itself only waits, looks and tells systemd that it is alive. The work is done by the same commands that a
+person types, one process each, in one worker: they take the locks that they always take, and what they leave when they
+are killed is what they always leave. A second agent, or none at all, does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import select
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from tanist.agent.post import Post
+from tanist.agent.schedule import Job
+from tanist.definition.load import list_controllers, read_controller
+from tanist.model.errors import Refused
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+
+RELOAD = 10.0  # seconds between two looks at the definitions
+STEP = 2.0  # seconds at most between two looks at anything
+LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0}  # seconds that one may take
+GRADES = {"READY": 6, "READY WITH LOSS": 4, "NOT READY": 3}  # priority in the journal
+
+Log = Callable[[str, Mapping[str, str], int], None]
+
+
+class Agent:
+    def __init__(self, host: Host, log: Log, alive: Callable[[str], object]) -> None:
+        self.host, self.log, self.alive = host, log, alive
+        self.posts: dict[str, Post] = {}
+        self._texts: dict[str, bytes] = {}
+        self._jobs: queue.Queue[tuple[Post, Job]] = queue.Queue()
+        self._done: queue.Queue[tuple[Post, Job, bool]] = queue.Queue()
+        self._reload_at = 0.0
+        self._begun = 0.0  # when the worker began what it is doing; 0: it waits
+
+    def run(self) -> None:
+        """For ever."""
+        threading.Thread(target=self._work, daemon=True).start()
+        self.step(0.0)
+        self.alive("READY=1")
+        while True:
+            self.step(STEP)
+
+    def step(self, patience: float) -> None:
+        """Wait for something to happen, at most so many seconds, and give the worker what is due."""
+        now = self.host.monotonic()
+        if now >= self._reload_at:
+            self.reload(now)
+            self._reload_at = now + RELOAD
+        waits = [post.schedule.wait(now) for post in self.posts.values() if not post.running]
+        select.select([post.watch for post in self.posts.values()], [], [], max(min([patience, *waits]), 0.02))
+        now = self.host.monotonic()
+        self._collect(now)
+        for post in self.posts.values():
+            post.look(now)
+            job = None if post.running else post.schedule.due(now)
+            if job is not None:
+                post.running = True
+                post.schedule.begin(job, now)
+                self._jobs.put((post, job))
+        if not self._is_stuck(now):
+            self.alive("WATCHDOG=1")
+
+    def reload(self, now: float) -> None:
+        """Definitions come, change and go while the agent runs."""
+        names = list_controllers(self.host.files)
+        for name in set(self.posts) - set(names):
+            self.posts.pop(name).close()
+            self._texts.pop(name, None)
+        for name in names:
+            text = self.host.files.read(f"/etc/tanist/controllers/{name}.toml")
+            if self._texts.get(name) == text:
+                continue
+            self._texts[name] = text
+            try:
+                controller = read_controller(self.host.files, name)
+            except Refused as refused:
+                self.log(f"{name}: {refused.message}", {"TANIST_CONTROLLER": name}, 3)
+                continue
+            if name in self.posts:
+                self.posts.pop(name).close()
+            self.posts[name] = Post(self.host, controller, now)
+            if self.posts[name].watch.full:
+                says = f"{name}: more directories than fs.inotify.max_user_watches; the rest waits for the timer"
+                self.log(says, {"TANIST_CONTROLLER": name}, 4)
+
+    def metrics(self) -> str:
+        """Each controller's, with its help lines once for all."""
+        lines: dict[str, None] = {}
+        for post in self.posts.values():
+            lines.update(dict.fromkeys(line for line in post.metrics.splitlines() if line))
+        return group_metrics(list(lines))
+
+    def _collect(self, now: float) -> None:
+        while not self._done.empty():
+            post, job, ok = self._done.get()
+            post.running = False
+            post.schedule.ended(job, ok, now)
+
+    def _is_stuck(self, now: float) -> bool:
+        return bool(self._begun) and now - self._begun > max(LIMITS.values()) + 60.0
+
+    # -- the worker
+    def _work(self) -> None:
+        while True:
+            post, job = self._jobs.get()
+            self._begun = self.host.monotonic()
+            self._done.put((post, job, self.do(post, job)))
+            self._begun = 0.0
+
+    def do(self, post: Post, job: Job) -> bool:
+        """Whether it went well. What the command complains of goes to the journal."""
+        argv = {
+            "capture": ["tanist", "capture", post.name],
+            "check": ["tanist", "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
+        }[job]
+        fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": job}
+        try:
+            ran = self.host.run(["/usr/bin/env", "nice", "-n", "10", *argv], ok=None, timeout=LIMITS[job])
+        except OSError as error:
+            self.log(f"{post.name}: {job}: {error.strerror or error}", fields, 3)
+            return False
+        if job == "check":
+            return self._take_check(post, ran.text if ran.status in (0, 10, 20) else "", ran.complaint)
+        if ran.status != 0:
+            self.log(f"{post.name}: {ran.complaint}", fields, 4)
+        return ran.status == 0
+
+    def metrics_path(self, name: str) -> str:
+        return f"/run/tanist/{name}/metrics.prom"
+
+    def _take_check(self, post: Post, text: str, complaint: str) -> bool:
+        fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": "check"}
+        try:
+            found = json.loads(text)
+            verdict = min((str(one["verdict"]) for one in found), key=list(GRADES).index)
+            bad = [one for item in found for one in item["findings"] if one["grade"] != "good" and not one["accepted"]]
+        except (ValueError, KeyError, TypeError):
+            self.log(f"{post.name}: readiness can't be told: {complaint}", fields, 3)
+            return False
+        post.metrics = self.host.files.read(self.metrics_path(post.name), 1 << 22).decode()
+        if verdict != post.verdict:
+            post.verdict = verdict
+            why = "; ".join(f"{one['name']}: {one['says']}" for one in bad if one["grade"] in ("blocks", "loss"))
+            text = f"{post.name}: {verdict}" + (f" ({why})" if why else "")
+            self.log(text, {**fields, "TANIST_VERDICT": verdict}, GRADES[verdict])
+        self.alive("STATUS=" + ", ".join(f"{one.name} {one.verdict or '...'}" for one in self.posts.values()))
+        return True
+
+
+def group_metrics(lines: list[str]) -> str:
+    """The samples of one metric in one group after its help and type, as the exposition format wants it."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        name = line.split()[2] if line.startswith("# ") else line.partition("{")[0].partition(" ")[0]
+        groups.setdefault(name, []).append(line)
+    return "".join(f"{line}\n" for group in groups.values() for line in group)

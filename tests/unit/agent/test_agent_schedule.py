@@ -1,0 +1,89 @@
+"""When something is due: a table of times."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tanist.agent.schedule import CHECK, GAP, LONGEST, QUIET, RETRY, SOON, Job, Schedule
+
+JOBS: tuple[Job, ...] = ("capture", "check")
+
+
+def settled(now: float = 100.0) -> Schedule:
+    """Caught up and checked at `now`."""
+    schedule = Schedule(now - 50)
+    for job in JOBS:
+        schedule.begin(job, now)
+        schedule.ended(job, True, now)
+    return schedule
+
+
+def test_a_start_catches_up_and_then_checks() -> None:
+    schedule = Schedule(0.0)
+    assert schedule.due(0.1) is None
+    assert schedule.due(QUIET) == "capture"
+    schedule.begin("capture", QUIET)
+    assert schedule.due(SOON) == "check"
+
+
+def test_a_capture_waits_for_quiet_but_not_for_ever() -> None:
+    schedule = settled()
+    now = 100.0 + GAP
+    schedule.changed(now)
+    assert schedule.due(now + QUIET - 0.01) is None
+    assert schedule.due(now + QUIET) == "capture"
+    busy = settled()
+    for tenth in range(60):
+        busy.changed(now + tenth / 10)
+    assert busy.due(now + LONGEST - 0.01) is None
+    assert busy.due(now + LONGEST) == "capture"
+
+
+def test_two_captures_keep_a_distance_and_a_failed_one_is_tried_again() -> None:
+    schedule = settled()
+    schedule.changed(100.1)
+    assert schedule.due(100.0 + GAP - 0.01) is None
+    assert schedule.due(100.0 + GAP) == "capture"
+    schedule.begin("capture", 105.0)
+    schedule.ended("capture", False, 106.0)
+    assert schedule.due(106.0 + SOON) == "check"
+    schedule.begin("check", 106.0 + SOON)
+    assert schedule.due(106.0 + RETRY - 0.01) is None
+    assert schedule.due(106.0 + RETRY) == "capture"
+
+
+def test_what_changes_during_a_capture_is_for_the_next_one() -> None:
+    schedule = settled()
+    schedule.changed(200.0)
+    schedule.begin("capture", 201.0)
+    schedule.changed(201.5)
+    schedule.ended("capture", True, 202.0)
+    assert schedule.due(202.0 + GAP) == "capture"
+
+
+def test_nothing_to_do_is_nothing_done_until_the_next_check() -> None:
+    schedule = settled()
+    assert schedule.wait(100.0) == CHECK
+    assert schedule.due(100.0 + CHECK - 0.01) is None
+    assert schedule.due(100.0 + CHECK) == "check"
+    schedule.check_soon(120.0)
+    assert schedule.due(120.0 + SOON) == "check"
+
+
+@given(st.lists(st.floats(0, 1000), max_size=30))
+def test_every_change_is_captured_within_the_bound(changes: list[float]) -> None:
+    """No schedule of changes keeps a capture from being due within LONGEST, or GAP after the last one."""
+    schedule = Schedule(0.0)
+    schedule.begin("capture", 0.0)
+    schedule.ended("capture", True, 0.0)
+    waiting, ended = None, 0.0
+    for now in sorted(changes):
+        if waiting is not None and schedule.due(now) == "capture":
+            schedule.begin("capture", now)
+            schedule.ended("capture", True, now)
+            waiting, ended = None, now
+        assert waiting is None or now < max(waiting + LONGEST, ended + GAP)
+        schedule.changed(now)
+        waiting = now if waiting is None else waiting
+    assert schedule.wait(2000.0) == 0.0
