@@ -22,6 +22,7 @@ from tanist.model.errors import Refused
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
+TANIST = "/usr/local/bin/tanist"
 RELOAD = 10.0  # seconds between two looks at the definitions
 STEP = 2.0  # seconds at most between two looks at anything
 LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0}  # seconds that one may take
@@ -118,12 +119,12 @@ class Agent:
     def do(self, post: Post, job: Job) -> bool:
         """Whether it went well. What the command complains of goes to the journal."""
         argv = {
-            "capture": ["tanist", "capture", post.name],
-            "check": ["tanist", "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
+            "capture": [TANIST, "capture", post.name],
+            "check": [TANIST, "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
         }[job]
         fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": job}
         try:
-            ran = self.host.run(["/usr/bin/env", "nice", "-n", "10", *argv], ok=None, timeout=LIMITS[job])
+            ran = self.host.run(argv, ok=None, timeout=LIMITS[job])
         except OSError as error:
             self.log(f"{post.name}: {job}: {error.strerror or error}", fields, 3)
             return False

@@ -1,5 +1,5 @@
-"""What a service tells systemd: that it is ready, that it is alive (sd_notify(3)), and lines with fields for its journal
-(systemd.journal-fields(7), the native protocol). Where there is none, nothing happens but a line on stdout."""
+"""What a service tells systemd: that it is ready, that it is alive (sd_notify(3)), and lines with fields for
+the journal (systemd.journal-fields(7), the native protocol). Without systemd nothing happens but a line on stdout."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tanist.agent.loop import Agent, group_metrics
+from tanist.agent.loop import TANIST, Agent, group_metrics
 from tanist.agent.serve import serve
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Refused
@@ -33,7 +33,7 @@ class Stand:
         self.said: list[tuple[str, Mapping[str, str], int]] = []
         self.states: list[str] = []
         self.verdict, self.status, self.capture_status = "READY", 0, 0
-        self.host.answer_with(["/usr/bin/env", "nice"], self.run)
+        self.host.answer_with([TANIST], self.run)
         self.agent = Agent(self.host, lambda *words: self.said.append(words), self.states.append)
 
     def run(self, argv: Any, _: bytes) -> Ran:
@@ -44,7 +44,7 @@ class Stand:
         return Ran(argv=tuple(argv), status=self.status, stdout=text.encode(), stderr=b"")
 
     def jobs(self) -> list[str]:
-        found = [one[5] for one in self.host.ran if one[:2] == ("/usr/bin/env", "nice")]
+        found = [one[1] for one in self.host.ran if one[0] == TANIST]
         self.host.ran.clear()
         return found
 
