@@ -4,13 +4,14 @@ PY      := .venv/bin/python
 STAMP   := .venv/.ready
 SHELL   := /bin/bash
 
-.PHONY: help setup check test unit coverage lab-test demo bench requirements wheel clean
+.PHONY: help setup check test unit coverage fuzz lab-test demo bench requirements wheel clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## make demo          two hosts, a power cut under load, a takeover and the way home (KEEP=1 leaves the hosts up)
 ## make test          every test, the lab tests included
 ## make check         format, lint, types, import layers, unit tests: under a minute
+## make fuzz          an hour of coverage-guided bad input (MINUTES=N); what it finds is in tests/fuzz/found
 ## make coverage      every branch of plan, verdict, journal and engine is tried by their own tests
 ## make bench         every claim of speed or size (ONLY=NAME for one)
 ## make requirements  each requirement A01-A72 with the tests that show it
@@ -34,6 +35,9 @@ unit: $(STAMP)
 
 coverage: $(STAMP)
 	@$(PY) tools/coverage.py
+
+fuzz: $(STAMP)
+	@tests/fuzz/hunt.sh $(or $(MINUTES),60)
 
 lab-test: $(STAMP) wheel
 	@$(PY) -m pytest tests/lab
