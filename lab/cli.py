@@ -34,7 +34,20 @@ def _exec(node: str, words: list[str]) -> int:
     argv = words[1:] if words[:1] == ["--"] else words
     if not argv:
         raise LabRefused("usage: exec NODE -- PROGRAM ARGUMENT...")
-    return run_in_node(machine_name(os.environ.get("LAB") or "main", node), argv)
+    lab = os.environ.get("LAB") or "main"
+    if os.path.exists(f"/var/lib/tanist-lab/{lab}/vm"):
+        return run_in_machine(lab, node, argv)
+    return run_in_node(machine_name(lab, node), argv)
+
+
+def run_in_machine(lab: str, node: str, argv: list[str], **more: str) -> int:
+    """The same for a lab of virtual machines."""
+    from lab.vm.lab import VmLab
+
+    machine = VmLab(lab).running(node)
+    from lab.vm.channel import pass_through
+
+    return pass_through(machine.directory, argv, {**ENVIRONMENT, **more})
 
 
 def run_in_node(machine: str, argv: list[str], **more: str) -> int:

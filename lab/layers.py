@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -42,7 +42,7 @@ def build(log: TextIO) -> Path:
             return layers
         work = layers.with_name(f"{layers.name}.building")
         remove_tree(work)
-        _make_keys(work / "keys")
+        make_keys(work / "keys", NODES)
         for spec in NODES.values():
             _build_layer(base, work, spec, log)
         work.rename(layers)
@@ -54,9 +54,9 @@ def lower_dirs(node: str) -> str:
     return f"{layers_path() / node}:{base_path()}"
 
 
-def _make_keys(directory: Path) -> None:
+def make_keys(directory: Path, nodes: Iterable[str]) -> None:
     directory.mkdir(parents=True)
-    for node in NODES:
+    for node in nodes:
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{node}", "-f", str(directory / node)]
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
 
@@ -67,7 +67,7 @@ def _build_layer(base: Path, work: Path, spec: NodeSpec, log: TextIO) -> None:
     for path in (upper, scratch / "work", root, setup / "files"):
         path.mkdir(parents=True)
     upper.chmod(0o755)
-    _write_setup(setup, spec, work / "keys")
+    write_setup(setup, spec, work / "keys", guest_files(spec, NODES.values()))
     # a mount namespace of its own: a build that is killed leaves no mount behind
     script = """set -e
         mount -t overlay -o "lowerdir=$1,upperdir=$2,workdir=$3,$4" overlay "$5"
@@ -84,14 +84,15 @@ def _build_layer(base: Path, work: Path, spec: NodeSpec, log: TextIO) -> None:
     remove_tree(scratch)
 
 
-def _write_setup(setup: Path, spec: NodeSpec, keys: Path) -> None:
+def write_setup(setup: Path, spec: NodeSpec, keys: Path, files: Mapping[str, tuple[str, int]]) -> None:
+    """What guest/setup.sh finds in /lab-setup: script, accounts, keys and the files to copy (path -> text, mode)."""
     (setup / "setup.sh").write_bytes((GUEST_FILES / "setup.sh").read_bytes())
     kinds = [f"{a.name} {a.uid} {a.gid} {'foreign' if a.foreign else 'service'}\n" for a in spec.accounts]
     (setup / "accounts").write_text("".join(kinds))
     (setup / "keys").mkdir()
     for key in keys.iterdir():
         (setup / "keys" / key.name).write_bytes(key.read_bytes())
-    for name, (text, mode) in guest_files(spec, NODES.values()).items():
+    for name, (text, mode) in files.items():
         path = setup / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

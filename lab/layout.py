@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SVC_NET, MGMT_NET = "10.88.0", "10.99.0"
 SVC_NET6 = "fd88:"
 NETWORKS = ("svc", "mgmt")
+SAN, SAN_NET = "san", "10.66.0"  # virtual machines only: the way to the store, which isolate leaves alone unless named
+MAC_OCTETS = {"svc": "88", "mgmt": "99", SAN: "66"}
 DISK_COUNT = 2
 DISK_BYTES = 1 << 30
 # service names that every host knows: the data base and the controller
@@ -54,7 +56,7 @@ class NodeSpec:
         return f"{MGMT_NET}.{self.number}"
 
     def mac(self, network: str) -> str:
-        return f"02:{'88' if network == 'svc' else '99'}:00:00:00:{self.number:02x}"
+        return f"02:{MAC_OCTETS[network]}:00:00:00:{self.number:02x}"
 
 
 def _spec(name: str, number: int, ids: dict[str, tuple[int, int]], uceadm: int, foreign: str, disks: bool) -> NodeSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import LabError, LabRefused
-from lab.layout import MGMT_NET, NETWORKS, SVC_NET, Layout, NodeSpec
+from lab.layout import MGMT_NET, NETWORKS, SAN, SVC_NET, Layout, NodeSpec
 from lab.run import run
 
 NETNS = Path("/run/netns")
@@ -20,7 +20,7 @@ def create_switch(layout: Layout) -> None:
             f"link set {network} up",
             f"address add {net}.1/24 dev {network}",
         ]
-    _batch(layout.switch, lines)
+    batch(layout.switch, lines)
 
 
 def plug(layout: Layout, spec: NodeSpec) -> None:
@@ -36,7 +36,7 @@ def plug(layout: Layout, spec: NodeSpec) -> None:
             f"link set {port} master {network}",
             f"link set {port} {'down' if network in pulled_cables(layout, spec.name) else 'up'}",
         ]
-    _batch(layout.switch, lines)
+    batch(layout.switch, lines)
 
 
 def unplug(layout: Layout, node: str) -> None:
@@ -48,10 +48,12 @@ def unplug(layout: Layout, node: str) -> None:
 
 
 def set_ports(layout: Layout, node: str, *, up: bool, networks: tuple[str, ...] = NETWORKS) -> None:
-    unknown = set(networks) - set(NETWORKS)
+    unknown = set(networks) - {*NETWORKS, SAN}
     if unknown:
-        raise LabRefused(f"no network {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
-    _batch(layout.switch, [f"link set {layout.port(node, n)} {'up' if up else 'down'}" for n in networks])
+        raise LabRefused(
+            f"no network {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}, and {SAN} of machines"
+        )
+    batch(layout.switch, [f"link set {layout.port(node, n)} {'up' if up else 'down'}" for n in networks])
 
 
 def isolate(layout: Layout, node: str, networks: tuple[str, ...]) -> None:
@@ -74,11 +76,11 @@ def _mark_pulled(layout: Layout, node: str, networks: set[str]) -> None:
     (layout.node_dir(node) / "pulled").write_text(" ".join(sorted(networks)))
 
 
-def down_ports(layout: Layout, node: str) -> tuple[str, ...]:
+def down_ports(layout: Layout, node: str, networks: tuple[str, ...] = NETWORKS) -> tuple[str, ...]:
     """The networks from which the node is cut off at the switch."""
     text = run(["ip", "-n", layout.switch, "-o", "link", "show"]).stdout
-    up = {line.split()[1].split("@")[0] for line in text.splitlines() if ",UP" in line or "<UP" in line}
-    return tuple(n for n in NETWORKS if layout.port(node, n) not in up)
+    up = {line.split()[1].rstrip(":").split("@")[0] for line in text.splitlines() if ",UP" in line or "<UP" in line}
+    return tuple(n for n in networks if layout.port(node, n) not in up)
 
 
 def namespaces(prefix: str) -> list[str]:
@@ -96,7 +98,7 @@ def pids_in(name: str) -> list[int]:
     return [int(p) for p in done.stdout.split()]
 
 
-def _batch(namespace: str, lines: list[str]) -> None:
+def batch(namespace: str, lines: list[str]) -> None:
     done = run(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n", check=False)
     if done.returncode != 0:
         raise LabError(f"ip in {namespace}: {done.stderr.strip()}")
