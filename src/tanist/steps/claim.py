@@ -44,6 +44,8 @@ def undo_init_asset(spec: InitAsset, context: Context) -> None:
 
 def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
     claim = read_or_fail(spec, context)
+    if not claim.reowning:  # a record that no claim names is a finished walk's
+        context.host.forget_reowning(tree_place(context.host, context.controller))
     if claim.epoch == spec.epoch and claim.node == spec.node:
         if claim.state == "held":
             return
