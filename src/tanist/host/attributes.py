@@ -26,6 +26,7 @@ NO_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # file 
 NO_XATTRS = {errno.EOPNOTSUPP, errno.ENOSYS}
 
 ACL_ACCESS, ACL_DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+RAW_ACLS = {"trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"}  # xfs: the same ACLs once more, ids as on the disk
 LABEL = "security.selinux"  # the host's policy decides on it: set where captured, never removed
 
 
@@ -68,7 +69,7 @@ def read_attributes(pin: int, info: os.stat_result) -> Attributes:
 def read_xattrs(pin: int) -> tuple[tuple[str, bytes], ...]:
     path = path_of(pin)
     try:
-        return tuple((key, os.getxattr(path, key)) for key in sorted(os.listxattr(path)))
+        return tuple((key, os.getxattr(path, key)) for key in sorted({*os.listxattr(path)} - RAW_ACLS))
     except OSError as error:
         if error.errno in NO_XATTRS:
             return ()
@@ -96,7 +97,7 @@ def apply_attributes(pin: int, wanted: Attributes) -> None:
         os.chmod(path, wanted.mode)
     found = dict(read_xattrs(pin))
     for key, value in wanted.xattrs:
-        if found.get(key) != value:
+        if found.get(key) != value and key not in RAW_ACLS:
             os.setxattr(path, key, value)
     apply_mtime(pin, wanted.mtime_ns)
 
