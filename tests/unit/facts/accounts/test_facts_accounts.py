@@ -18,7 +18,7 @@ from tanist.model.errors import Failed, Refused
 from tanist.model.host import Ran
 from tanist.model.standing import NewGroup, NewUser
 from tanist.steps.context import Context
-from tanist.steps.registry import HANDLERS
+from tanist.steps.registry import handler_for
 from tests.unit.runs.world import make_controller
 
 DEFS = "# a comment\nSYS_UID_MIN 200\nSYS_UID_MAX\t 205\nSYS_GID_MIN 200\nSYS_GID_MAX 205\nUMASK 022\n"
@@ -76,23 +76,23 @@ def test_they_are_made_once_with_a_locked_password_and_removed_again(host: FakeH
     specs: tuple[s.StepSpec, ...] = (s.CreateGroup(name="a", gid=203), s.CreateUser(name="a", uid=203, gid=203))
     for _ in range(2):
         for spec in specs:
-            HANDLERS[type(spec)].apply(spec, context)
-            look = HANDLERS[type(spec)].is_applied
+            handler_for(type(spec)).apply(spec, context)
+            look = handler_for(type(spec)).is_applied
             assert look is not None and look(spec, context)
     assert [ran[0] for ran in host.ran] == ["groupadd", "useradd"]
     assert "--system" in host.ran[1] and "/usr/sbin/nologin" in host.ran[1]
     assert not {"-p", "--password"} & set(host.ran[1])  # none given: useradd(8) locks it
     for _ in range(2):
         for spec in reversed(specs):
-            HANDLERS[type(spec)].undo(spec, context)
+            handler_for(type(spec)).undo(spec, context)
     assert "a" not in host.users and "a" not in host.groups and host.users["pg"] == 113
 
 
 def test_an_account_that_somebody_made_meanwhile_with_another_number_is_left_alone(host: FakeHost) -> None:
     context = Context(host=host, controller=make_controller(), node="ec-b")
     with pytest.raises(Failed, match="was made by somebody else meanwhile, with number 113 instead of 203"):
-        HANDLERS[s.CreateUser].apply(s.CreateUser(name="pg", uid=203, gid=203), context)
-    HANDLERS[s.CreateUser].undo(s.CreateUser(name="pg", uid=203, gid=203), context)
+        handler_for(s.CreateUser).apply(s.CreateUser(name="pg", uid=203, gid=203), context)
+    handler_for(s.CreateUser).undo(s.CreateUser(name="pg", uid=203, gid=203), context)
     assert host.users["pg"] == 113
 
 
