@@ -5,7 +5,9 @@ One story in the order of the file; the fence agent and its switch are the lab's
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 from collections.abc import Iterator
 
@@ -122,6 +124,16 @@ def test_the_old_owner_comes_back_as_a_standby(stage: Stage) -> None:
     assert stage.activity("ec-a") == []
     assert stage.status("ec-a")["state"] == "standby"
     assert stage.wire_owners() == ["ec-a", "ec-b"]
+
+
+def test_what_the_pair_has_is_told_and_tried(stage: Stage) -> None:
+    ran = stage.run("ec-b", "tanist", "proofs", "postgresql")
+    assert ran.status == 0, ran.out + ran.err
+    assert re.search(r"power +ec-a +READY +fence_tanistlab 10.99.0.1 ec-a says on; answered in [\d.]+ s", ran.out)
+    assert "--attest is not enough here" in ran.out and PASSWORD not in ran.out
+    found = json.loads(stage.run("ec-b", "tanist", "proofs", "postgresql", "--json").out)
+    assert (found["policy"], found["lacking"]) == ([["power"]], [])
+    assert {one["engine"] for one in found["findings"] if one["state"] == "ready"} == {"power", "word"}
 
 
 @pytest.mark.requirement("A05", "A42")

@@ -27,6 +27,7 @@ COMMANDS = {
     "restore": "put a capture into force on this node (harestore)",
     "captures": "list, verify and compare captures",
     "history": "every run: who, why, on what evidence, how it ended",
+    "proofs": "what could prove an owner down, what is lacking, what it costs",
     "definition": "check a definition",
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",

@@ -25,6 +25,10 @@ FENCE = TakeoverOptions(fence=True, reason="it hangs")
 DEVICE = PowerDevice(node="ec-a", agent="fence_outlet", options=(("ip", "10.99.0.21"),), retry=0)
 
 
+def has_power(world: World) -> bool:
+    return world.a.power
+
+
 class Outlet:
     """ec-a's plug; `broken`: it says what it likes."""
 
@@ -38,7 +42,7 @@ class Outlet:
         self.world.clock.advance(0.2)  # no device answers in no time
         if action == "off" and not self.broken:
             self.world.a.power_off()
-        state = self.broken or ("on" if self.world.a.power else "off")
+        state = self.broken or ("on" if has_power(self.world) else "off")
         text = f"Status: {state.upper()}\n" if action == "status" else ""
         return said(argv, text.encode(), status=2 if text and state == "off" else 0)
 
@@ -67,9 +71,9 @@ def test_an_owner_that_hangs_is_switched_off_only_when_that_was_asked_for(fenced
     with pytest.raises(NotProved) as refused:
         takeover(world.session("ec-b"), TakeoverOptions(attest="it is dead, I swear"))
     assert "takeover oc --fence" in refused.value.next_step and "at most 240 s" in refused.value.next_step
-    assert set(outlet.asked) == {"status"} and world.a.power
+    assert set(outlet.asked) == {"status"} and has_power(world)
     takeover(world.session("ec-b"), FENCE)
-    assert is_active(world, "ec-b") and not world.a.power
+    assert is_active(world, "ec-b") and not has_power(world)
     (entry,) = [one for one in load_history(world.session("ec-b")) if one["kind"] == "takeover"]
     assert entry["verdict"] == "PROVED"
     assert {"off"} == {item["says"] for item in entry["evidence"] if item["source"] == "power"}
@@ -80,7 +84,7 @@ def test_the_dry_run_with_a_fence_shows_it_and_touches_nothing(fenced: Make) -> 
     observation, text = dry_run(world.session("ec-b"), FENCE)
     assert observation.verdict.outcome is Outcome.ALIVE
     assert "switch ec-a off and read it back: fence_outlet 10.99.0.21" in text
-    assert set(outlet.asked) == {"status"} and world.a.power
+    assert set(outlet.asked) == {"status"} and has_power(world)
 
 
 def test_nobody_is_switched_off_where_it_is_proved_already(fenced: Make) -> None:
@@ -107,7 +111,7 @@ def test_a_device_that_says_off_of_the_wrong_machine_proves_nothing(fenced: Make
     outlet.broken = "off"
     with pytest.raises(Failed, match="not stopped for certain"):
         takeover(world.session("ec-b"), FENCE)
-    assert claim_of(world, "ec-b") == ("ec-a", 1, "held") and world.a.power
+    assert claim_of(world, "ec-b") == ("ec-a", 1, "held") and has_power(world)
     assert world.disk.holder == "ec-a"
 
 
@@ -137,12 +141,12 @@ def test_cut_off_anywhere_it_goes_on_or_back_and_ec_a_never_runs_again_by_itself
         takeover(world.session("ec-b"), FENCE)
     world.b.revive()
     if find_open_run(world.session("ec-b")) is None:
-        assert world.a.power or is_active(world, "ec-b"), "nothing is done before the first record"
+        assert has_power(world) or is_active(world, "ec-b"), "nothing is done before the first record"
         return
     way(world.session("ec-b"))
     assert find_open_run(world.session("ec-b")) is None
     if way is resume:
-        assert is_active(world, "ec-b") and not world.a.power
+        assert is_active(world, "ec-b") and not has_power(world)
     else:
         assert not is_active(world, "ec-b")
         assert all(unit.state != "active" for name, unit in world.b.units.items() if name.startswith("oc-"))
@@ -156,18 +160,18 @@ def test_a_fence_that_was_cut_off_is_judged_anew_before_anything_is_taken(fenced
         with pytest.raises(Crash):
             takeover(world.session("ec-b"), FENCE)
         world.b.revive()
-        if not world.a.power:
+        if not has_power(world):
             break
         journal = find_open_run(world.session("ec-b"))
         if journal is not None:
             undo(world.session("ec-b"))
-    assert not world.a.power
+    assert not has_power(world)
     state = world.session("ec-b").engine(find_open_run(world.session("ec-b"))).state  # type: ignore[arg-type]
     assert state.judged is None
     world.a.boot()
     with pytest.raises(Failed, match="Everything was undone"):
         resume(world.session("ec-b"))
-    assert world.a.power and claim_of(world, "ec-b") == ("ec-a", 1, "held")
+    assert has_power(world) and claim_of(world, "ec-b") == ("ec-a", 1, "held")
 
 
 def test_what_the_journal_keeps_of_a_fence_says_when_it_was(fenced: Make) -> None:

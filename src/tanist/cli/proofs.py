@@ -1,0 +1,49 @@
+"""tanist proofs NAME: what this pair has to prove an owner down, what it lacks, and what it costs. Only looks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tanist.cli.context import open_session
+from tanist.model.codec import encode
+from tanist.runs.proofs import Finding, Survey, survey
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 when each other node could be stopped from here and that would suffice, else 1."""
+    found = survey(open_session(args.name))
+    if args.json:
+        body = {"format": 1, **encode(found)}
+        body["findings"] = [{**encode(one), "strength": one.strength} for one in found.findings]
+        print(json.dumps(body, indent=1))
+    else:
+        print(render(found))
+    return 1 if found.lacking else 0
+
+
+def render(found: Survey) -> str:
+    sets = " or ".join("+".join(names) for names in found.policy)
+    where = f"{found.controller} on {found.node}, {found.machine}"
+    lines = [f"{where}; a takeover from an owner that did not let go asks for: {sets}"]
+    for one in found.findings:
+        lines += render_finding(one)
+    for name in found.lacking:
+        lines.append(f"{name} could not be stopped from here: if it hangs, a person must see it off")
+    return "\n".join(lines)
+
+
+def render_finding(one: Finding) -> list[str]:
+    times = [f"answered in {one.seconds:.1f} s"] if one.seconds is not None else []
+    times += [f"takes at most {one.at_most:.0f} s"] if one.at_most is not None else []
+    lines = [f"  {one.engine:<12} {one.about:<14} {one.state.upper():<11} {'; '.join([one.detail, *times])}"]
+    if one.state == "ready":
+        lines.append(f"{'':42}{one.strength}")
+    if one.mend:
+        lines.append(f"{'':42}to mend it: {one.mend}")
+    return lines
