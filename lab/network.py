@@ -9,6 +9,7 @@ from lab.layout import MGMT_NET, NETWORKS, SAN, SVC_NET, Layout, NodeSpec
 from lab.run import run
 
 NETNS = Path("/run/netns")
+MACS = {"svc": "02:88:00:00:00:01", "mgmt": "02:99:00:00:00:01"}
 
 
 def create_switch(layout: Layout) -> None:
@@ -16,7 +17,8 @@ def create_switch(layout: Layout) -> None:
     lines = ["link set lo up"]
     for network, net in zip(NETWORKS, (SVC_NET, MGMT_NET), strict=True):
         lines += [
-            f"link add {network} type bridge stp_state 0 mcast_snooping 0",
+            # an address of its own: else it has its lowest port's, and changes it when that node is cut
+            f"link add {network} address {MACS[network]} type bridge stp_state 0 mcast_snooping 0",
             f"link set {network} up",
             f"address add {net}.1/24 dev {network}",
         ]

@@ -1,15 +1,12 @@
-"""The tables [proof], [[proof.power]] and [proof.reservation] -> Proof, each value checked on its own."""
+"""The tables [proof] and [[proof.power]] -> Proof, each value checked on its own."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from tanist.definition import values as v
 from tanist.definition.table import Table, suggest
-from tanist.model.definition import PowerDevice, Proof, ProofName, Reservation
+from tanist.model.definition import PowerDevice, Proof, ProofName
 
-PROOFS: tuple[ProofName, ...] = ("power", "reservation", "attestation")
-_KINDS: tuple[Literal["scsi", "nvme"], ...] = ("scsi", "nvme")
+PROOFS: tuple[ProofName, ...] = ("power", "attestation")
 _SMALL, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 _OWN = ("action", "verbose", "debug", "debug_file", "delay", "nodename", "version", "help", "quiet")
 
@@ -17,14 +14,12 @@ _OWN = ("action", "verbose", "debug", "debug_file", "delay", "nodename", "versio
 def build_proof(table: Table | None) -> Proof:
     if table is None:
         return Proof()
-    reservation = table.table("reservation")
     proof = Proof(
         power=tuple(_build_device(inner) for inner in table.tables("power")),
-        reservation=_build_reservation(reservation) if reservation else None,
         policy=tuple(map(split_set, table.texts("suffices", _check_set))),
     )
     if "suffices" in table and not proof.policy:
-        table.complain("suffices", 'nothing would suffice; allowed: like ["power", "reservation+attestation"]')
+        table.complain("suffices", 'nothing would suffice; allowed: like ["power", "attestation"]')
     _check_there(table, proof)
     table.finish()
     return proof
@@ -32,11 +27,8 @@ def build_proof(table: Table | None) -> Proof:
 
 def _check_there(table: Table, proof: Proof) -> None:
     """A set that can never be had is a takeover that can never be made."""
-    there = {"power": bool(proof.power), "reservation": proof.reservation is not None, "attestation": True}
-    for name in dict.fromkeys(name for names in proof.policy for name in names):
-        if not there.get(name, True):
-            how = {"power": "[[proof.power]]", "reservation": "[proof.reservation]"}[name]
-            table.complain("suffices", f'"{name}" cannot be had without {how}; allowed: what is defined here')
+    if not proof.power and any("power" in names for names in proof.policy):
+        table.complain("suffices", '"power" cannot be had without [[proof.power]]; allowed: what is defined here')
 
 
 def split_set(text: str) -> tuple[ProofName, ...]:
@@ -64,13 +56,6 @@ def _build_device(table: Table) -> PowerDevice:
     )
     table.finish()
     return device
-
-
-def _build_reservation(table: Table) -> Reservation:
-    kind = table.one_of("kind", _KINDS)
-    reservation = Reservation(kind=kind or "scsi", timeout=table.seconds("timeout", 20.0))
-    table.finish()
-    return reservation
 
 
 def _check_agent(text: str) -> str:

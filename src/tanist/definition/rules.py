@@ -146,9 +146,6 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
         if device.node and device.node not in names:
             listed = ", ".join(names)
             problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
-    if controller.proof.reservation and controller.asset.kind == "directory":
-        what = "a plain directory has no device to reserve; allowed: with an asset that has a device"
-        problems.add(("proof", "reservation"), what)
 
 
 def _check_repetitions(controller: Controller, problems: Problems) -> None:

@@ -39,6 +39,7 @@ class RunState:
     boot: str = ""
     since: float = 0.0
     error: str = ""
+    resumed: bool = False  # what was seen at its start is of another time
     judged: Judged | None = None  # the newest verdict after a fence
 
     @property
@@ -96,6 +97,7 @@ def _apply(state: RunState, record: Record) -> None:
         case StepUndone(step=step):
             state.status[step] = "undone"
         case Continued(direction=direction):
+            state.resumed = True
             state.undoing = state.undoing or direction == "undo"
         case Judged() as judged:
             state.judged = judged

@@ -173,15 +173,7 @@ class PowerDevice:
         return " ".join(part for part in (self.agent, where, plug) if part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """The asset's device takes writes from its owner alone (SCSI-3 or NVMe persistent reservation)."""
-
-    kind: Literal["scsi", "nvme"]
-    timeout: float = 20.0  # seconds for each command
-
-
-ProofName = Literal["power", "reservation", "attestation"]
+ProofName = Literal["power", "reservation", "attestation"]  # no engine takes a reservation yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,15 +181,12 @@ class Proof:
     """What can prove that the old owner cannot act, and which of it suffices."""
 
     power: tuple[PowerDevice, ...] = ()
-    reservation: Reservation | None = None
     policy: tuple[tuple[ProofName, ...], ...] = ()  # any of these sets, all of it; empty: see `suffices`
 
     @property
     def suffices(self) -> tuple[tuple[ProofName, ...], ...]:
         """Strict where nothing is said: each strong proof that is there, alone; a person's word where there is none."""
-        strong: tuple[tuple[ProofName, ...], ...] = (("power",),) if self.power else ()
-        strong += (("reservation",),) if self.reservation else ()
-        return self.policy or strong or (("attestation",),)
+        return self.policy or ((("power",),) if self.power else (("attestation",),))
 
     def devices(self, node: str) -> tuple[PowerDevice, ...]:
         return tuple(device for device in self.power if device.node == node)

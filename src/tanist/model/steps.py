@@ -239,6 +239,14 @@ class PowerOff:
     devices: tuple[PowerDevice, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeMmp:
+    """ext4's multiple mount protection told that its last user is gone, which only a strong proof may say (tune2fs(8),
+    clear_mmp); undone: nothing."""
+
+    device: str
+
+
 StepSpec = (
     CreateGroup
     | CreateUser
@@ -265,6 +273,7 @@ StepSpec = (
     | Announce
     | Reboot
     | PowerOff
+    | FreeMmp
 )
 
 Direction = Literal["apply", "undo"]

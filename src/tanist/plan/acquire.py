@@ -10,6 +10,7 @@ from tanist.model.standing import Standing
 from tanist.model.steps import (
     CreateGroup,
     CreateUser,
+    FreeMmp,
     HoldClaim,
     MapTree,
     MountHidden,
@@ -19,6 +20,7 @@ from tanist.model.steps import (
     Reboot,
     StepSpec,
 )
+from tanist.model.storage import MmpMark
 from tanist.plan import places
 from tanist.plan.idmap import describe_ids
 from tanist.plan.ownership import Ownership, choose_ownership
@@ -33,10 +35,14 @@ def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[Plan
     )
 
 
-def build_acquire(controller: Controller, standing: Standing, claim: Claim) -> Plan:
-    """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first."""
+def build_acquire(
+    controller: Controller, standing: Standing, claim: Claim, *, mmp: MmpMark | None = None, stopped: str = ""
+) -> Plan:
+    """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
+
+    `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped."""
     ownership = choose_ownership(controller, standing, claim)
-    steps = [*_accounts(standing)]
+    steps = [*_accounts(standing), *_guard(controller, mmp, stopped)]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":
@@ -61,6 +67,20 @@ def build_claim(controller: Controller, standing: Standing, claim: Claim, run: s
         steps.append((ownership.says(controller.tree), ownership.build_step(controller.tree, claim, run)))
         steps += _see_tree(controller, ownership)
     return Plan(title="claim: the asset is this node's", steps=number_steps("claim", steps))
+
+
+def _guard(controller: Controller, mmp: MmpMark | None, stopped: str) -> Iterator[Named]:
+    if mmp is not None and not mmp.clean and stopped:
+        says = f"free {controller.asset.device} from its multiple mount protection, as {mmp.node} is stopped"
+        yield f"{says} (else the mount waits {mmp.longest_wait:.0f} s)", FreeMmp(device=controller.asset.device)
+
+
+def describe_wait(mmp: MmpMark | None) -> str:
+    """For a person who waits: the mount does not come back before, and why."""
+    if mmp is None or mmp.clean:
+        return ""
+    who = mmp.node or "nobody"
+    return f"the mount now waits up to {mmp.longest_wait:.0f} s, to see that {who} does not write (ext4 mmp)"
 
 
 def _accounts(standing: Standing) -> Iterator[Named]:

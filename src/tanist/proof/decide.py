@@ -172,6 +172,13 @@ PROOFS: dict[ProofName, Prove] = {
 }
 
 
+def strong_proof(evidence: tuple[Evidence, ...], me: str) -> str:
+    """That the old owner cannot act, and not only that it said so or is silent; "" where there is none."""
+    still = without_signs(evidence)
+    reasons = (prove(still, me) for prove in (prove_by_power, prove_by_reservation))
+    return "" if vetoes(evidence, me) else next(filter(None, reasons), "")
+
+
 # -- who may own it
 def named_owner(evidence: tuple[Evidence, ...]) -> str:
     """The node in the claim, "" when the claim could not be read."""

@@ -110,8 +110,7 @@ def find_reservation(controller: Controller) -> Finding:
         engine="reservation",
         about=controller.asset.device or controller.tree,
         state="not set up",
-        detail="this tanist has no engine for it yet" if controller.proof.reservation else "not defined",
-        suffices=_sets(controller, "reservation"),
+        detail="this tanist has no engine for it yet",
     )
 
 
@@ -141,14 +140,8 @@ def find_guard(host: Host, controller: Controller) -> Finding:
         about=about,
         state="ready",
         detail=f"ext4 mmp, written every {marks.mmp.interval} s; last by {marks.mmp.node or 'nobody'}",
-        at_most=longest_mmp_wait(marks.mmp.interval),
+        at_most=marks.mmp.longest_wait,
     )
-
-
-def longest_mmp_wait(interval: int) -> float:
-    """ext4_multi_mount_protect() waits min(2n + 1, n + 60) s, twice after a crash; n at least 5 s (fs/ext4/mmp.c)."""
-    check = max(2 * interval, 5)
-    return 2.0 * min(2 * check + 1, check + 60)
 
 
 def find_word(session: Session, node: Node) -> Finding:

@@ -9,9 +9,10 @@ from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
 from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
-from tanist.facts.storage import read_claim_offline
+from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
+from tanist.journal.state import RunState
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
@@ -20,14 +21,15 @@ from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent
 from tanist.model.run import PlanMade
 from tanist.model.steps import Plan
+from tanist.model.storage import MmpMark
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.plan.acquire import build_acquire, build_claim, build_reboot
+from tanist.plan.acquire import build_acquire, build_claim, build_reboot, describe_wait
 from tanist.plan.addresses import service_addresses
 from tanist.plan.assume import PROBE_SECONDS, build_assume
 from tanist.plan.fence import build_fence, describe_kept
 from tanist.plan.render import render_plan
-from tanist.proof.decide import possible_owners
+from tanist.proof.decide import possible_owners, strong_proof
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.choose import check_fitness, choose_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
@@ -168,7 +170,21 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     controller = session.controller
     claim = demand_epoch(read_claim_offline(session.host, controller.asset, controller.tree), engine)
     standing = read_standing(session.host, controller, session.node)
-    return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, claim))
+    mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
+    if not stopped and (wait := describe_wait(mmp)):
+        session.note(wait)
+    plan = build_acquire(session.controller, standing, claim, mmp=mmp, stopped=stopped)
+    return PlanMade(part="acquire", plan=plan)
+
+
+def read_mmp(session: Session) -> MmpMark | None:
+    marks = read_marks(session.host, session.controller.asset, watch_seconds=0.0)
+    return None if isinstance(marks, Unread) else marks.mmp
+
+
+def stopped_by(session: Session, state: RunState) -> str:
+    """The strong proof that this run went on, in its own time: a person may have switched it on again since."""
+    return "" if state.resumed else strong_proof(state.evidence, session.node)
 
 
 def plan_claim(session: Session, engine: Engine) -> PlanMade:
@@ -237,7 +253,9 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
         sets = demand_fences(session, observation.evidence, options.attest)
         plans = (build_fence(session.controller, f"fence-{n}", names, suspects) for n, names in enumerate(sets, 1))
         text.append("\nor, if that was not to be had:\n".join(map(render_plan, plans)))
-    text += [render_plan(build_acquire(session.controller, standing, observation.claim))]
+    stopped = strong_proof(observation.evidence, session.node)
+    acquire = build_acquire(session.controller, standing, observation.claim, mmp=read_mmp(session), stopped=stopped)
+    text += [render_plan(acquire)]
     text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))
     text.append(dry_assume(session, options))
     return observation, "\n\n".join(text)

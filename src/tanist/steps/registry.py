@@ -48,6 +48,7 @@ PLACES: dict[type, Place] = {
     s.CheckHealth: Place(module="services", subject="check_health", hold=True),
     s.CoverSshKeys: Place(module="sshkeys", subject="cover", hold=True),
     s.ServeAlias: Place(module="sshkeys", subject="serve_alias", hold=True),
+    s.FreeMmp: Place(module="storage", subject="free_mmp"),
     s.PowerOff: Place(module="power", subject="power_off"),
     s.Reboot: Place(module="reboot", subject="reboot"),
 }

@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from tanist.facts.storage import mounted_here
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.host import IdMap, Mount
+from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.steps.context import Context
 from tanist.steps.services import read_unit
 
 if TYPE_CHECKING:
     from tanist.model.definition import Controller
-    from tanist.model.steps import BindMount, MapTree, MountHidden, MountTree, MountUnmapped
+    from tanist.model.steps import BindMount, FreeMmp, MapTree, MountHidden, MountTree, MountUnmapped
 
 UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
@@ -46,6 +48,19 @@ def is_mount_hidden_applied(spec: MountHidden, context: Context) -> bool:
     """Once the tree is at its own place it has served."""
     host = context.host
     return any(mounted_at(host, target) is not None for target in (spec.target, context.controller.tree))
+
+
+def apply_free_mmp(spec: FreeMmp, context: Context) -> None:
+    """Never under a mount of this node. Replays the journal first, as a mount would."""
+    here = mounted_here(context.host, spec.device)
+    if isinstance(here, Unread):
+        raise Failed(here.why)
+    if not here:
+        context.host.run(["tune2fs", "-f", "-E", "clear_mmp", spec.device], timeout=600)
+
+
+def undo_free_mmp(spec: FreeMmp, context: Context) -> None:
+    """Its last user is gone, whatever comes of this run."""
 
 
 def apply_mount_tree(spec: MountTree, context: Context) -> None:

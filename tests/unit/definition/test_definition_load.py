@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tanist.definition.load import list_controllers, load_controller, read_controller, read_node_name
-from tanist.model.definition import Health, Reservation, Retention, Service, ServiceAddress, VersionSource
+from tanist.model.definition import Health, Retention, Service, ServiceAddress, VersionSource
 from tanist.model.errors import BadDefinition, Refused
 from tests.unit.facts.machine import Machine
 
@@ -50,8 +50,7 @@ def test_every_table_of_a_full_definition_arrives() -> None:
     ]
     options = (("ip", "10.99.0.21"), ("lanplus", "1"), ("username", "tanist"), ("power_timeout", "15"))
     assert full.proof.devices("ec-a")[0].options == options
-    assert full.proof.reservation == Reservation(kind="scsi", timeout=12.0)
-    assert full.proof.suffices == (("power",), ("reservation", "attestation"))
+    assert full.proof.suffices == (("power",), ("power", "attestation"))
     assert full.mirror.at_rest == "encrypted"
     assert full.scope[0].allowed == ("ec+proxy", "ec")
     assert [node.name for node in full.nodes] == ["ec-a", "ec-b"]
@@ -80,6 +79,8 @@ def test_where_a_strong_proof_is_defined_it_is_asked_for_unless_the_definition_s
     strict, loose = (load_controller(SMALL + text.encode(), "small.toml") for text in (power, said + power))
     assert strict.proof.suffices == (("power",),)
     assert loose.proof.suffices == (("power", "attestation"), ("attestation",))
+    with pytest.raises(BadDefinition, match='"power" cannot be had without'):
+        load_controller(SMALL + said.encode(), "small.toml")
 
 
 @pytest.mark.requirement("A04")

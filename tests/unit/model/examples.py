@@ -48,6 +48,7 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.SaveCapture(epoch=2, run="r1", parked=(("/etc/cron.d/oc", "/etc/parked/oc"),)),
     s.Announce(addresses=(ADDRESS, ADDRESS)),
     s.Reboot(boot_id="b1"),
+    s.FreeMmp(device="/dev/asset"),
     s.PowerOff(
         node="ec-a",
         devices=(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tanist.model.evidence import Evidence, Outcome, Says, Source
-from tanist.proof.decide import PERSON, Policy, decide
+from tanist.proof.decide import PERSON, Policy, decide, strong_proof
 
 ME = "ec-b"
 
@@ -439,3 +439,11 @@ def test_where_a_strong_proof_is_asked_for_a_persons_word_is_not_enough() -> Non
     verdict = decide(seen, ME, STRONG)
     assert (decide(seen, ME).outcome, verdict.outcome) == (Outcome.PROVED, Outcome.NOT_PROVED)
     assert "power or reservation, as the definition asks" in verdict.would_suffice[-1]
+
+
+def test_a_strong_proof_is_told_from_a_word_and_from_one_that_something_contradicts() -> None:
+    assert "no power" in strong_proof((HELD, SILENT_A, SILENT_SERVICE, ANSWERS, OFF_A), ME)
+    assert "only this node can write" in strong_proof((HELD, SILENT_A, SILENT_SERVICE, FENCED), ME)
+    assert strong_proof((HELD, SILENT_A, SILENT_SERVICE, ATTESTED), ME) == ""
+    assert strong_proof((HELD, item("peer", "ec-a", Says.INACTIVE)), ME) == ""
+    assert strong_proof((HELD, SILENT_A, SILENT_SERVICE, OFF_A, replace(ANSWERS, at=30.0)), ME) == ""
