@@ -255,6 +255,14 @@ def test_of_an_owner_that_was_never_asked_the_capture_tells() -> None:
     assert "version" in names and "owner" in names
 
 
+def test_the_other_node_that_asks_at_the_same_moment_is_no_duplicate() -> None:
+    """Two checks at once: each hears the other's probe, which the library that listens counts as a claim."""
+    probing = wire(*ANSWERS, Answer(address=ADDRESS, mac=MACS["ec-b"]))
+    assert not_good(assess(probing)) == []
+    has_it = replace(probing, taker=replace(TAKER, active=True))
+    assert f"duplicate address {ADDRESS}" in [one.name for one in not_good(assess(has_it))]
+
+
 def test_an_accepted_finding_does_not_count_until_its_time_is_over() -> None:
     accepted = Accepted(
         finding="kernel", who="jo on ec-b", reason="reboot on sunday", since="s", until=NOW + 60, until_text="soon"
