@@ -35,7 +35,7 @@ COMMANDS = {
     "agent": "captures on change, readiness, metrics (tanist-agent.service)",
     "setup": "install commands and units of this installation on this node",
 }
-INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain"}  # asked by the other node, or by systemd
+INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain", "watch"}  # asked by the other node, or by systemd
 
 
 def tanist() -> int:

@@ -18,6 +18,7 @@ from tanist.model.definition import (
     Bind,
     Controller,
     Export,
+    Gate,
     Health,
     Identity,
     Mirror,
@@ -81,6 +82,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         scope=tuple(_build_scope(table) for table in root.tables("scope")),
         standby=_build_standby(root.table("standby")),
         retention=_build_retention(root.table("retention")),
+        gate=_build_gate(root.table("gate")),
         proof=build_proof(root.table("proof")),
         mirror=_build_mirror(root.table("mirror")),
     )
@@ -287,6 +289,19 @@ def _build_mirror(table: Table | None) -> Mirror:
     at_rest = table.one_of("at_rest", _AT_REST)
     table.finish()
     return Mirror(at_rest=at_rest or "encrypted")
+
+
+def _build_gate(table: Table | None) -> Gate:
+    if table is None:
+        return Gate()
+    gate = Gate(
+        every=table.seconds("every", 1.0),
+        cannot_tell=table.seconds("cannot_tell", 60.0),
+        stop_within=table.seconds("stop_within", 30.0),
+        reset=table.flag("reset", default=True),
+    )
+    table.finish()
+    return gate
 
 
 def _plain(address: str) -> str:

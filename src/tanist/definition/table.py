@@ -126,6 +126,15 @@ class Table:
         self.complain(key, f"{_shown(value)} will not do; allowed: a number of seconds above 0, at most 86400 (a day)")
         return 0.0
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        if not self._has(key, required=False):
+            return default
+        value = self._values[key]
+        if isinstance(value, bool):
+            return value
+        self.complain(key, f"{_shown(value)} will not do; allowed: true or false")
+        return default
+
     def table(self, key: str, *, required: bool = False) -> Table | None:
         if not self._has(key, required):
             return None

@@ -40,6 +40,17 @@ class FakeLock:
             del self.locks[self.path]
 
 
+@dataclass(slots=True, eq=False)
+class FakeReset:
+    """A reset to come at `due` (ticks), unless it was closed: the test looks, and cuts the power itself."""
+
+    due: float
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class FakeHost:
     def __init__(
         self,
@@ -68,6 +79,7 @@ class FakeHost:
         self.power = True
         self.gone = False  # tanist was killed: it changes nothing more
         self.silent = False  # hung or cut off: runs on, but nobody hears of it
+        self.resets: list[FakeReset] = []  # timers that were armed
         self.log: list[str] = []  # every change, in order
         self.ran: list[tuple[str, ...]] = []  # every command, in order
         self._files = FakeFiles(root, self._changing)
@@ -268,6 +280,16 @@ class FakeHost:
         self._mounts.check_removable(target, in_use)
         with self._changing(f"unmount {target}"):
             self._mounts.remove(target)
+
+    def cut_off(self, target: str) -> None:
+        if self._mounts.top(target) is None:
+            raise OSError(errno.EINVAL, f"{target} is no mount of its own")
+        with self._changing(f"cut_off {target}"):
+            pass
+
+    def arm_reset(self, seconds: float) -> FakeReset:
+        self.resets.append(FakeReset(self.clock.ticks + seconds))
+        return self.resets[-1]
 
     def read_idmap(self, target: str) -> IdMap | None:
         entry = self._mounts.top(target)

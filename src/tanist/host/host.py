@@ -76,6 +76,11 @@ class Host(Protocol):
         """umount2(2) with UMOUNT_NOFOLLOW; OSError(EBUSY) when in use, OSError(EINVAL) when not a mount point."""
         ...
 
+    def cut_off(self, target: str) -> None:
+        """From now on nothing more of the file system mounted there reaches its device, as if the power went
+        (EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN without log flush). OSError where it can't do that."""
+        ...
+
     def read_idmap(self, target: str) -> IdMap | None:
         """The id map in force at a mount point, None where there is none. OSError(ENOSYS) before kernel 6.15."""
         ...
@@ -143,6 +148,12 @@ class Host(Protocol):
     def user_name(self, uid: int) -> str | None: ...
 
     def group_name(self, gid: int) -> str | None: ...
+
+    # -- the last resort
+    def arm_reset(self, seconds: float) -> Lock:
+        """Unless closed within that time, the machine resets itself: by its watchdog where it has one, and by
+        sysrq or reboot(2) (host/reset.py)."""
+        ...
 
     # -- locks
     def lock(self, path: str, note: str) -> Lock | str:

@@ -93,6 +93,11 @@ class LocalHost:
 
         mounting.unmount(target)
 
+    def cut_off(self, target: str) -> None:
+        from tanist.host import mounting
+
+        mounting.cut_off(target)
+
     def read_idmap(self, target: str) -> IdMap | None:
         from tanist.host import mounting
 
@@ -199,6 +204,12 @@ class LocalHost:
             return grp.getgrgid(gid).gr_name
         except KeyError:
             return None
+
+    # -- the last resort
+    def arm_reset(self, seconds: float) -> Lock:
+        from tanist.host.reset import ResetTimer
+
+        return ResetTimer(seconds)
 
     # -- locks
     def lock(self, path: str, note: str) -> Lock | str:

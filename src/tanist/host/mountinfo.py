@@ -43,6 +43,7 @@ def _parse_line(line: str) -> Mount:
         root=_unescape(head[3]),
         options=tuple(head[5].split(",")),
         device=head[2],
+        read_only="ro" in tail[2].split(",") if len(tail) > 2 else False,
     )
 
 

@@ -16,6 +16,9 @@ from tanist.host.idmaps import check_idmap, parse_extents, render_extents, rende
 from tanist.host.mountinfo import find_mount, read_mounts
 from tanist.model.host import IdMap, Mount
 
+IOC_SHUTDOWN = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125  # _IOR('X', 125, __u32): fs/ext4/ioctl.c, xfs_fs.h
+NO_LOG_FLUSH = 2
+
 ATTRIBUTES = {  # mount_setattr(2); relatime is 0, the kernel's default
     "ro": 0x1,
     "nosuid": 0x2,
@@ -71,6 +74,20 @@ def unmount(target: str) -> None:
     except OSError as error:
         reason = {errno.EINVAL: "not a mount point", errno.EBUSY: "in use"}.get(error.errno or 0, error.strerror)
         raise OSError(error.errno, f"unmount of {target}: {reason}") from None
+
+
+def cut_off(target: str) -> None:
+    """OSError(EINVAL) for what is no mount of its own, or shares its device with the root."""
+    import fcntl
+    import struct
+
+    fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if find_mount(read_mounts(), target) is None or os.fstat(fd).st_dev == os.stat("/").st_dev:
+            raise OSError(errno.EINVAL, f"{target} is no mount of its own")
+        fcntl.ioctl(fd, IOC_SHUTDOWN, struct.pack("=I", NO_LOG_FLUSH))
+    finally:
+        os.close(fd)
 
 
 def read_idmap(target: str) -> IdMap | None:

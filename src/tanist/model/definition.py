@@ -200,6 +200,16 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """How an active node finds out that it lost the controller, and what it may do then (runs/watch.py)."""
+
+    every: float = 1.0  # seconds between two looks at the claim
+    cannot_tell: float = 60.0  # seconds that nothing can be told, or nothing be written, until that counts as a loss
+    stop_within: float = 30.0  # seconds that stopping may take
+    reset: bool = True  # whether the machine may reset itself when it took longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     name: str
     asset: Asset
@@ -217,6 +227,7 @@ class Controller:
     scope: tuple[Scope, ...] = ()
     standby: Standby = Standby()
     retention: Retention = Retention()
+    gate: Gate = Gate()
     proof: Proof = Proof()
     mirror: Mirror = Mirror()
 

@@ -35,6 +35,7 @@ class Mount:
     root: str  # path inside the file system that is mounted here
     options: tuple[str, ...]  # per mount, "idmapped" among them
     device: str  # "major:minor"
+    read_only: bool = False  # the file system itself, by its own wish or after an error, whatever the mount says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,16 @@ def history(controller: str) -> str:
     return f"{STATE}/{controller}/history.jsonl"
 
 
+def inert(controller: str) -> str:
+    """Why this node is inert and waits for a person; present only then."""
+    return f"{STATE}/{controller}/inert.json"
+
+
+def motd(controller: str) -> str:
+    """The same for whoever logs in (pam_motd(8))."""
+    return f"/run/motd.d/tanist-{controller}"
+
+
 def claim_seen(controller: str) -> str:
     return f"{STATE}/{controller}/claim.json"
 

@@ -71,6 +71,16 @@ def build_give_back(in_force: tuple[PlannedStep, ...]) -> Plan:
     return Plan(title="give back: this node's own files return", steps=numbered)
 
 
+def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
+    """For a node that finds out, while it is up, that it lost the controller: everything back, but neither capture nor
+    claim, which are the next owner's."""
+    steps: list[PlannedStep] = []
+    for kinds in (BEFORE, MOUNTS, (MountTree, MapTree), AFTER):
+        steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    numbered = tuple(replace(step, id=f"loss.{n}") for n, step in enumerate(steps, start=1))
+    return Plan(title="lost: everything of the controller is taken down, this node's own returns", steps=numbered)
+
+
 def letting_go(plan: Plan) -> PlannedStep | None:
     """The step after which the other node may take the asset."""
     found = [step for step in plan.steps if step.direction == "undo" and isinstance(step.spec, ASSET)]

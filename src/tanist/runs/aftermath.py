@@ -7,7 +7,6 @@ from tanist.facts.node import read_node_facts
 from tanist.journal.state import RunState
 from tanist.model.errors import TanistError
 from tanist.model.evidence import Says
-from tanist.runs.exchange import exchange_with_peers
 from tanist.runs.glance import note_captured, read_fingerprint
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
@@ -29,4 +28,3 @@ def after_becoming_active(session: Session, state: RunState) -> None:
         mirror_to_peers(session, reachable)
     except (OSError, TanistError) as error:
         session.note(f"warning: the first capture of the new owner failed: {error}; later: habackup {session.name}")
-    exchange_with_peers(session, reachable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
-from tanist.model.errors import NotProved, Refused
+from tanist.model.errors import Busy, NotProved, Refused, TanistError
 from tanist.model.evidence import Outcome, Says
 from tanist.model.run import PlanMade
 from tanist.model.steps import ArmCron, Reboot
@@ -14,6 +14,7 @@ from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.filing import begin_run, find_open_run, finish, verify
+from tanist.runs.inert import say_inert
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
@@ -47,6 +48,16 @@ def gate(session: Session) -> None:
 
 def boot(session: Session) -> str:
     """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
+    try:
+        return _boot(session)
+    except Busy:
+        raise
+    except (OSError, TanistError) as error:
+        say_inert(session, error.message if isinstance(error, TanistError) else f"{error}")
+        raise
+
+
+def _boot(session: Session) -> str:
     with exclusive(session, "boot"):
         journal = find_open_run(session)
         if journal is not None:
@@ -62,8 +73,26 @@ def boot(session: Session) -> str:
         if is_up(session):
             session.note(f"{session.name} is up on {session.node} already")
             return "active"
+        demand_peers(session, observation)
         start(session, active, observation)
         return "active"
+
+
+def demand_peers(session: Session, observation: Observation) -> None:
+    """A shared disk shows another owner's claim. A plain directory is each node's own: its claim may be years old, so
+    that every other node must say that it is inactive. NotProved else."""
+    if session.controller.asset.kind != "directory":
+        return
+    words = {one.about: one.says for one in observation.evidence if one.source == "peer"}
+    silent = [node.name for node in session.controller.peers(session.node) if words.get(node.name) is not Says.INACTIVE]
+    if silent:
+        names, name = ", ".join(silent), session.name
+        raise NotProved(
+            f"the claim in {session.controller.tree} says that {session.node} is the owner, but a directory is not "
+            f"shared, and {names} gives no word: it may have taken over meanwhile",
+            next_step=f"once {names} answers: systemctl restart tanist@{name}\n"
+            f"or, if you know that it is down: tanist release {name}, then tanist takeover {name} --attest TEXT",
+        )
 
 
 def is_up(session: Session) -> bool:
@@ -98,7 +127,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
     clear_active(session)
     save_claim_seen(session, claim)
     finish(session, journal, f"inert: {session.name} is {claim.describe()}")
-    session.note(f"{session.node} is inert: {session.name} is {claim.describe()}")
+    say_inert(session, f"{session.name} is {claim.describe()}")
 
 
 def start(session: Session, active: str, observation: Observation) -> None:

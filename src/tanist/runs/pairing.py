@@ -56,7 +56,12 @@ def try_peer(session: Session, node: Node) -> str:
 
 
 def boot_units(controller: str) -> tuple[str, ...]:
-    return (f"tanist@{controller}.service", f"habackup@{controller}.timer", f"tanist-gate@{controller}.service")
+    return (
+        f"tanist@{controller}.service",
+        f"habackup@{controller}.timer",
+        f"tanist-gate@{controller}.service",
+        f"tanist-watch@{controller}.service",
+    )
 
 
 def find_not_enabled(session: Session) -> tuple[str, ...]:
@@ -78,8 +83,8 @@ def enable(session: Session) -> None:
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
     for unit in units:
         session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)
-    timers = [unit for unit in units if unit.endswith(".timer")]
-    session.host.run(["systemctl", "start", "--", *timers], timeout=60)
+    now = [unit for unit in units if unit.endswith(".timer") or unit.startswith("tanist-watch@")]
+    session.host.run(["systemctl", "start", "--", *now], timeout=60)
 
 
 def find_self_starting(session: Session) -> tuple[str, ...]:

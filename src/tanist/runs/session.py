@@ -122,6 +122,8 @@ def read_active(session: Session) -> str:
 def save_active(session: Session, run: str, epoch: int) -> None:
     body = {"format": 1, "run": run, "epoch": epoch, "node": session.node, "since": timestamp(session.host)}
     session.host.files.write(places.active_file(session.name), json.dumps(body, indent=1).encode() + b"\n")
+    for path in (places.inert(session.name), places.motd(session.name)):  # runs/inert.py
+        session.host.files.remove(path)
 
 
 def clear_active(session: Session) -> None:

@@ -59,7 +59,21 @@ def read_status(host: Host, name: str, node: str) -> Status:
     status.newest_capture, status.capture_age = read_newest(host, directory)
     status.open_run, at_work = _find_open(host, name)
     status.state, status.why = judge(status, active=active, here=here, claim=claim, at_work=at_work)
+    if not at_work:
+        add_what_was_noted(status, host, active=active)
     return status
+
+
+def add_what_was_noted(status: Status, host: Host, *, active: bool) -> None:
+    """Why the node is inert (runs/inert.py), or what the watch of an active one is worried about (runs/watch.py)."""
+    worried = active and status.state == ACTIVE
+    path = f"{places.runtime(status.controller)}/watch.json" if worried else places.inert(status.controller)
+    try:
+        noted = json.loads(host.files.read(path))
+        says = str(noted["says"]) if worried else f"inert since {noted['since']}: {noted['why']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    status.why = f"{status.why}; {says}" if status.why else says
 
 
 def _read_claim(status: Status, host: Host, tree: str) -> dict[str, Any] | str:

@@ -46,6 +46,7 @@ def switch(world: World) -> None:
     """init on ec-a, released there, taken by ec-b."""
     release(world.session("ec-a"), "to move it")
     takeover(world.session("ec-b"), TakeoverOptions(reason="moved"))
+    assert exchange_with_peers(world.session("ec-b"))  # the watch does it within a second
 
 
 @pytest.mark.requirement("A08")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tanist.host.fake import Crash
-from tanist.model.errors import Failed, Refused
+from tanist.model.errors import Failed, NotProved, Refused
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
@@ -170,6 +170,11 @@ def test_after_a_power_cut_the_node_stays_inert_until_a_person_ends_the_run(roun
                 boot(session)
             expect_silence(rounds)
             (rounds.resume if after // 10 % 2 else rounds.undo)()
+        elif rounds.is_active() and rounds.world.controller.asset.kind == "directory":
+            with pytest.raises(NotProved, match="gives no word: it may have taken over meanwhile"):
+                boot(session)
+            expect_silence(rounds)
+            rounds.release()
         elif rounds.is_active():
             assert boot(session) == "active"
         else:

@@ -47,7 +47,10 @@ ASSETS = {
 PORTS = {"ec-a": ("svc0", "10.88.0.11", "10.99.0.11"), "ec-b": ("ens3", "10.88.0.12", "10.99.0.12")}
 UNITS = ("oc-ec.service", "oc-proxy.service")
 ADDRESSES = ("10.88.0.60", "10.88.0.61")
-BOOT_UNITS = ("tanist@oc.service", "habackup@oc.timer", "tanist-verify@oc.timer", "tanist-gate@oc.service")
+BOOT_UNITS = (
+    *("tanist@oc.service", "habackup@oc.timer", "tanist-verify@oc.timer", "tanist-gate@oc.service"),
+    "tanist-watch@oc.service",
+)
 
 
 def make_controller(mode: str = "host", kind: str = "filesystem") -> Controller:

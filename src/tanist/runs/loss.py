@@ -1,0 +1,127 @@
+"""This node lost the controller while it was up: all of it goes down within a set time, or the machine resets itself.
+
+First what can't wait and can't be wrong twice: the file system cut off from its disk (nothing more reaches what another
+node owns; what was acknowledged is in its journal), cron parked, addresses gone, services stopped or killed, mounts
+taken off. Nothing of this waits for this node's own disk, and one act that fails holds up no other. Then, journalled as
+every run, the same plan step by step, with this node's own files, name and ssh keys. Every act may be done twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
+from tanist.model.errors import TanistError
+from tanist.model.run import PlanMade
+from tanist.model.steps import AddAddress, ArmCron, MapTree, MountTree, PlannedStep, ServeAlias, StartService
+from tanist.model.unread import Unread
+from tanist.plan.release import MOUNTS, build_loss
+from tanist.proof.hold import Opinion
+from tanist.runs.filing import begin_run, find_open_run, finish
+from tanist.runs.hold import Held
+from tanist.runs.inert import say_inert
+from tanist.runs.peers import find_activity
+from tanist.runs.seen import save_claim_seen
+from tanist.runs.session import Session, clear_active, load_run
+from tanist.steps.files import park_cron
+from tanist.steps.registry import HANDLERS
+from tanist.steps.storage import is_stopped
+
+AGAIN = 1.0  # seconds between two tries
+
+
+def lose(session: Session, held: Held, opinion: Opinion, claim: Claim | Unread) -> None:
+    """Everything is down when this returns, and a person is waited for. The caller has the run's lock."""
+    session.note(f"LOST: {opinion.why}")
+    with resetting(session):
+        take_down(session, load_run(session, held.run).touched, foreign=opinion.foreign)
+    if not held.unfinished:
+        stand_back(session, held, opinion, claim)
+    say_inert(session, f"lost it while it was up: {opinion.why}")
+
+
+@contextlib.contextmanager
+def resetting(session: Session) -> Iterator[None]:
+    """The machine resets itself unless the block ends within the definition's time."""
+    gate = session.controller.gate
+    timer = session.host.arm_reset(gate.stop_within) if gate.reset else None
+    yield
+    if timer is not None:
+        timer.close()
+
+
+def take_down(session: Session, steps: tuple[PlannedStep, ...], *, foreign: bool) -> None:
+    """Again and again until nothing of the controller is in use: only a reset ends it earlier."""
+    tried = 0
+    while True:
+        for act in build_acts(session, steps, foreign=foreign, hard=tried > 0):
+            try:
+                act()
+            except (OSError, TanistError) as error:
+                session.note(f"not taken down: {error}")
+        left = find_activity(session)
+        if not left:
+            return
+        tried += 1
+        session.note(f"still in use: {'; '.join(left)}")
+        session.host.sleep(AGAIN)
+
+
+def build_acts(
+    session: Session, steps: tuple[PlannedStep, ...], *, foreign: bool, hard: bool
+) -> Iterator[Callable[[], None]]:
+    """In the order of their urgency. `hard`: what would not stop is killed."""
+    backwards = tuple(reversed(steps))
+    context = session.context
+    mounts = [step.spec for step in backwards if isinstance(step.spec, MountTree)]
+    if foreign:
+        yield from (partial(session.host.cut_off, one.target) for one in mounts if not hard)
+    for step in backwards:
+        if isinstance(step.spec, ArmCron):
+            yield partial(park_cron, step.spec, context)
+    for step in backwards:
+        if isinstance(step.spec, AddAddress):
+            yield partial(session.host.remove_address, step.spec.address)
+    for step in backwards:
+        if isinstance(step.spec, StartService):
+            yield partial(stop_service, session, step.spec, hard=hard)
+    if hard:
+        yield from (partial(kill_users, session, one.target) for one in mounts)
+    later = [step for step in backwards if isinstance(step.spec, (ServeAlias, *MOUNTS))]
+    for step in [*later, *(step for step in backwards if is_tree(step))]:
+        yield partial(HANDLERS[type(step.spec)].undo, step.spec, context)
+
+
+def is_tree(step: PlannedStep) -> bool:
+    return isinstance(step.spec, (MountTree, MapTree))
+
+
+def stop_service(session: Session, spec: StartService, *, hard: bool) -> None:
+    """At most a third of the time: the rest is for killing it, and for the others."""
+    patience = min(spec.stop_timeout, session.controller.gate.stop_within / 3)
+    if hard and not is_stopped(session.host, spec.unit):
+        session.host.run(["systemctl", "kill", "--signal=SIGKILL", "--", spec.unit], ok=None, timeout=patience)
+    HANDLERS[StartService].undo(replace(spec, stop_timeout=patience), session.context)
+
+
+def kill_users(session: Session, target: str) -> None:
+    """Whoever still has files open below a tree that is another node's (fuser(1))."""
+    session.host.run(["fuser", "-k", "-KILL", "-m", target], ok=None, timeout=10)
+
+
+def stand_back(session: Session, held: Held, opinion: Opinion, claim: Claim | Unread) -> None:
+    """A failure here leaves the run open: nothing is in use any more, and a person ends it."""
+    in_force = load_run(session, held.run).steps
+    reason = f"lost while this node was up: {opinion.why}"
+    epoch = held.epoch if isinstance(claim, Unread) else claim.epoch
+    if find_open_run(session) is not None:
+        return
+    _, journal = begin_run(session, "release", epoch=epoch, reason=reason, in_force=held.run)
+    session.engine(journal).execute("loss", lambda: PlanMade(part="loss", plan=build_loss(in_force)))
+    clear_active(session)
+    if not isinstance(claim, Unread):
+        save_claim_seen(session, claim)
+    finish(session, journal, f"inert: {opinion.why}")

@@ -1,0 +1,174 @@
+"""The return gate of a running node: an active node that lost the controller finds out, and takes it down.
+
+A round is a look (runs/hold.py) and what follows from it. Nothing is done while a run of this node is at work: the
+loss is looked at once more under the run's own lock, and only then acted upon (runs/loss.py). What can't be told is
+given the definition's time. On a standby a round does nothing but bring the histories together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from tanist.journal.journal import runs_directory
+from tanist.model.errors import Busy, TanistError
+from tanist.model.unread import Unread
+from tanist.plan import places
+from tanist.plan.addresses import service_addresses
+from tanist.proof.hold import Opinion
+from tanist.proof.looks import Looks
+from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.filing import find_open_run
+from tanist.runs.hold import Extra, Eyes, Held, Sight
+from tanist.runs.loss import lose
+from tanist.runs.peers import find_activity
+from tanist.runs.session import Session, exclusive, read_active
+from tanist.steps.network import has_address
+
+WIRE_EVERY = 5.0  # seconds between two questions who else has the addresses
+WRITE_EVERY = 10.0  # seconds between two tries to write
+DEFEND_EVERY = 10.0  # seconds between two announcements of an address that another machine uses (RFC 5227, 2.4)
+EXCHANGE_AGAIN = 60.0  # seconds after an exchange of the history that failed
+AT_LEAST = 3  # rounds that could not tell: a clock that jumped makes no time out of one look
+
+
+def watch(session: Session, *, until: Callable[[], bool], extra: Sequence[Extra] = ()) -> None:
+    """Rounds, until `until` says so: the definition changed, for example."""
+    watcher = Watcher(session, extra)
+    while not until():
+        watcher.round()
+        session.host.sleep(session.controller.gate.every)
+
+
+class Watcher:
+    def __init__(self, session: Session, extra: Sequence[Extra] = ()) -> None:
+        self._session = session
+        self._eyes = Eyes(session, extra)
+        self._untold: tuple[float, int] | None = None  # since when, and how many rounds
+        self._last: dict[str, float] = {}  # by what, when it was done last
+        self._exchanging: Looks | None = None
+        self._exchanged: object = None
+        self._worries: dict[str, str] = {}  # by what they are about
+
+    def round(self) -> Opinion | None:
+        """What was seen, None where there is nothing to watch. OSError and TanistError are told, and end nothing."""
+        try:
+            self._exchange()
+            held = read_held(self._session)
+            if held is None:
+                self._untold = None
+                self._worry(hold="", others="", look="")
+                return None
+            return self._consider(held)
+        except Busy:
+            return None  # a run of this node's own is at work
+        except (OSError, TanistError, ValueError) as error:
+            self._worry(look=f"the watch can't look: {error}")
+            return None
+
+    def _consider(self, held: Held) -> Opinion:
+        sight = self._eyes.look(held, wire=self._is_due("wire", WIRE_EVERY), write=self._is_due("write", WRITE_EVERY))
+        opinion = self._patiently(sight)
+        if opinion.says == "lost":
+            self._lose(held, sight, opinion)
+        else:
+            self._defend(sight)
+        return opinion
+
+    def _patiently(self, sight: Sight) -> Opinion:
+        opinion = sight.opinion
+        if opinion.says != "untold":
+            self._untold = None
+            self._worry(hold="", look="")
+            return opinion
+        now, gate = self._session.host.monotonic(), self._session.controller.gate
+        since, rounds = self._untold or (now, 0)
+        self._untold = (since, rounds + 1)
+        if now - since < gate.cannot_tell or rounds + 1 < AT_LEAST:
+            self._worry(hold=f"{opinion.why}; if that lasts {gate.cannot_tell:g} s, this node gives up")
+            return opinion
+        foreign = isinstance(sight.claim, Unread)
+        return Opinion(says="lost", why=f"for {now - since:.0f} s: {opinion.why}", foreign=foreign)
+
+    def _lose(self, held: Held, sight: Sight, opinion: Opinion) -> None:
+        """Once more under the lock: a run of this node's own may have begun meanwhile, and ended by now."""
+        session = self._session
+        with exclusive(session, "watch"):
+            if read_held(session, locked=True) != held:
+                return
+            again = self._eyes.look(held, wire=bool(sight.others), write=not opinion.foreign)
+            if again.opinion.says == "kept":
+                return
+            self._worry(hold=opinion.why)
+            lose(session, held, opinion, again.claim)
+        self._untold = None
+
+    def _defend(self, sight: Sight) -> None:
+        session = self._session
+        if sight.others is not None:
+            who = ", ".join(sorted({f"{one.mac} answers for {one.address} too" for one in sight.others}))
+            self._worry(others=f"{who}: this node holds the claim and says so on the wire" if who else "")
+        if sight.others and self._is_due("defend", DEFEND_EVERY):
+            mine = [
+                one for one in service_addresses(session.controller, session.node) if has_address(session.host, one)
+            ]
+            session.host.announce_addresses(mine)
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = self._session.host.monotonic()
+        if now - self._last.get(what, -every) < every:
+            return False
+        self._last[what] = now
+        return True
+
+    def _worry(self, **about: str) -> None:
+        """Once, in the log and for `tanist status`."""
+        before = dict(self._worries)
+        self._worries = {key: text for key, text in {**before, **about}.items() if text}
+        if self._worries == before:
+            return
+        text = "; ".join(self._worries.values())
+        session, path = self._session, f"{places.runtime(self._session.name)}/watch.json"
+        session.note(text or "all is well again")
+        if text:
+            session.host.files.make_directory(places.runtime(session.name), 0o700)
+            session.host.files.write(path, json.dumps({"says": text, "node": session.node}).encode())
+        else:
+            session.host.files.remove(path)
+
+    def _exchange(self) -> None:
+        """In the background, when this node's copy of the history grew: a release does not wait for it."""
+        session = self._session
+        if self._exchanging is not None:
+            if not self._exchanging.is_done("exchange"):
+                return
+            if self._exchanging.result("exchange", bool) is not True:
+                self._exchanged = None
+            self._exchanging = None
+        info = session.host.files.stat(places.history(session.name))
+        size = info.st_size if info else 0
+        if size == self._exchanged or not self._is_due("exchange", EXCHANGE_AGAIN if self._exchanged is None else 0.0):
+            return
+        self._exchanged = size
+        self._exchanging = Looks(session.host)
+        self._exchanging.begin("exchange", lambda: exchange_with_peers(session))
+
+
+def read_held(session: Session, *, locked: bool = False) -> Held | None:
+    """What this node has of the controller by its own account: as the active one, or out of a run that was cut off and
+    that left something in use. Busy while a run is at work. `locked`: this process has the run's lock."""
+    active = read_active(session)
+    files, directory = session.host.files, runs_directory(session.name)
+    open_ = files.exists(directory) and any(name.endswith(".jsonl") for name in files.list(directory))
+    if open_ and not locked:
+        with exclusive(session, "watch"):
+            return read_held(session, locked=True)
+    journal = find_open_run(session) if open_ else None
+    if journal is not None:
+        started = session.engine(journal).state.started
+        if not find_activity(session):
+            return None
+        return Held(run=started.run, epoch=started.epoch, unfinished=True)
+    if not active:
+        return None
+    return Held(run=active, epoch=int(json.loads(files.read(places.active_file(session.name)))["epoch"]))
