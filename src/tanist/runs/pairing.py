@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tanist.facts.selfstart.find import find_starters
 from tanist.host.ssh import host_key_alias
 from tanist.model.definition import Node
 from tanist.model.errors import Refused
@@ -89,21 +90,4 @@ def enable(session: Session) -> None:
 
 def find_self_starting(session: Session) -> tuple[str, ...]:
     """What of the operating system's own would start the controller behind the gate's back, with the mend."""
-    argv = ["systemctl", "list-dependencies", "--all", "--plain", "--no-pager", "--no-legend", "default.target"]
-    pulled_in = set(session.host.run(argv, timeout=60).text.split())
-    found = [
-        f"{one.unit} would start at boot by itself; disable what starts it: "
-        f"systemctl list-dependencies --reverse {one.unit}"
-        for one in session.controller.services
-        if one.unit in pulled_in
-    ]
-    fstab = session.host.files.read("/etc/fstab").decode(errors="replace") if _has_fstab(session) else ""
-    for line in fstab.splitlines():
-        fields = line.split("#", 1)[0].split()
-        if len(fields) > 1 and fields[1] == session.controller.tree:
-            found.append(f"/etc/fstab mounts {fields[1]} at boot: remove that line")
-    return tuple(found)
-
-
-def _has_fstab(session: Session) -> bool:
-    return session.host.files.exists("/etc/fstab")
+    return tuple(one.says for one in find_starters(session.host, session.controller))

@@ -128,6 +128,7 @@ class Node(FakeHost):
         self.answer(["fuser"], " 4711\n")
         self.answer(["systemctl", "--no-block", "reboot"])
         self.answer(["systemctl", "list-dependencies"])
+        self.answer(["lsblk"], status=32)
         self.answer_with(["systemctl", "try-reload-or-restart"], self._reload)
         self.answer_with(["/opt/oc/bin/check"], self._check)
         self.answer_with(["exportfs"], self._exportfs)
