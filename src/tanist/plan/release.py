@@ -75,7 +75,7 @@ def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
     """For a node that finds out, while it is up, that it lost the controller: everything back, but neither capture nor
     claim, which are the next owner's."""
     steps: list[PlannedStep] = []
-    for kinds in (BEFORE, MOUNTS, (MountTree, MapTree), AFTER):
+    for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), KEYS, AFTER):
         steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
     numbered = tuple(replace(step, id=f"loss.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="lost: everything of the controller is taken down, this node's own returns", steps=numbered)

@@ -16,7 +16,16 @@ from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import TanistError
 from tanist.model.run import PlanMade
-from tanist.model.steps import AddAddress, ArmCron, MapTree, MountTree, PlannedStep, ServeAlias, StartService
+from tanist.model.steps import (
+    AddAddress,
+    ArmCron,
+    MapTree,
+    MountHidden,
+    MountTree,
+    PlannedStep,
+    ServeAlias,
+    StartService,
+)
 from tanist.model.unread import Unread
 from tanist.plan.release import MOUNTS, build_loss
 from tanist.proof.hold import Opinion
@@ -26,8 +35,8 @@ from tanist.runs.inert import say_inert
 from tanist.runs.peers import find_activity
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import Session, clear_active, load_run
-from tanist.steps.files import park_cron
-from tanist.steps.registry import HANDLERS
+from tanist.steps.cron import park_cron
+from tanist.steps.registry import handler_for
 from tanist.steps.storage import is_stopped
 
 AGAIN = 1.0  # seconds between two tries
@@ -92,11 +101,11 @@ def build_acts(
         yield from (partial(kill_users, session, one.target) for one in mounts)
     later = [step for step in backwards if isinstance(step.spec, (ServeAlias, *MOUNTS))]
     for step in [*later, *(step for step in backwards if is_tree(step))]:
-        yield partial(HANDLERS[type(step.spec)].undo, step.spec, context)
+        yield partial(handler_for(type(step.spec)).undo, step.spec, context)
 
 
 def is_tree(step: PlannedStep) -> bool:
-    return isinstance(step.spec, (MountTree, MapTree))
+    return isinstance(step.spec, (MountHidden, MountTree, MapTree))
 
 
 def stop_service(session: Session, spec: StartService, *, hard: bool) -> None:
@@ -104,7 +113,7 @@ def stop_service(session: Session, spec: StartService, *, hard: bool) -> None:
     patience = min(spec.stop_timeout, session.controller.gate.stop_within / 3)
     if hard and not is_stopped(session.host, spec.unit):
         session.host.run(["systemctl", "kill", "--signal=SIGKILL", "--", spec.unit], ok=None, timeout=patience)
-    HANDLERS[StartService].undo(replace(spec, stop_timeout=patience), session.context)
+    handler_for(StartService).undo(replace(spec, stop_timeout=patience), session.context)
 
 
 def kill_users(session: Session, target: str) -> None:

@@ -158,7 +158,8 @@ ARRAY /dev/md/0 metadata=1.2 UUID=11111111:22222222:33333333:44444444
    name=host:0
 """
 
-LSBLK = """{"blockdevices": [{"name":"vg0-oc--data","path":"/dev/mapper/vg0-oc--data","type":"lvm","uuid":"u-1","label":"oc",
+LSBLK = """{"blockdevices": [
+ {"name":"vg0-oc--data","path":"/dev/mapper/vg0-oc--data","type":"lvm","uuid":"u-1","label":"oc",
  "children": [{"name":"md0","path":"/dev/md0","type":"raid1","uuid":null,"label":null, "children": [
  {"name":"sda","path":"/dev/sda","type":"disk","uuid":null,"label":null}]}]}]}"""
 
