@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -72,9 +73,9 @@ def _read_exactly(fd: int, size: int) -> Iterator[bytes]:
 
 
 def receive(host: Host, controller: str, stream: BinaryIO, directory: str) -> GenerationInfo | None:
-    """One store from `stream` into `directory`, verified in every byte before it gets its name. One that is here
-    already stays as it is. None when nothing was sent; BadCapture for a stream that is not a capture of `controller`,
-    and nothing of it is kept."""
+    """One store from `stream` into `directory`. What comes is verified in every byte before the store gets its name;
+    what is linked from a base that is here was, when it came. One that is here already stays as it is. None when
+    nothing was sent; BadCapture for a stream that is not a capture of `controller`, and nothing of it is kept."""
     host.files.make_directory(directory, 0o700)
     clean_partials(host, directory)
     try:
@@ -118,10 +119,15 @@ def _receive(
     partial = f"{generation.path}{PARTIAL}{os.getpid()}"
     host.files.make_directory(partial, 0o700)
     _receive_files(host, partial, name, f"{directory}/{base}" if base else "", stream)
-    received = verify_generation(host, replace(generation, path=partial))
-    if received.state != "good":
-        raise ValueError(received.reason)
-    whose = load_manifest(host, partial).controller
+    received = replace(generation, path=partial)
+    if not base:
+        received = verify_generation(host, received)
+        if received.state != "good":
+            raise ValueError(received.reason)
+    manifest = load_manifest(host, partial)
+    if (manifest.node, manifest.epoch) != (generation.node, generation.epoch):
+        raise ValueError(f"{name} holds another generation's capture")
+    whose = manifest.controller
     if whose != controller:
         raise ValueError(f"it is one of {whose!r}")
     host.files.move(partial, generation.path)
@@ -143,7 +149,8 @@ def _receive_files(host: Host, partial: str, name: str, base: str, stream: Binar
                 _link_part(host, base, here[it], directory, key)
             else:
                 size = _read_header(stream, name, key, min(it.size, LIMITS.get(key, it.size)))
-                _receive_file(directory, key, size, stream)
+                if _receive_file(directory, key, size, stream) != it.sha256 or size != it.size:
+                    raise ValueError(f"{key} was altered on its way")
         os.fsync(directory)
     finally:
         os.close(directory)
@@ -156,7 +163,7 @@ def _check_room(directory: int, needed: int) -> None:
 
 
 def _link_part(host: Host, base: str, there: str, directory: int, part: str) -> None:
-    """What a good generation has already. Both are read in full before the new one counts."""
+    """What a good generation has already."""
     source = host.files.open_directory(base)
     try:
         os.link(there, part, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
@@ -164,19 +171,22 @@ def _link_part(host: Host, base: str, there: str, directory: int, part: str) -> 
         os.close(source)
 
 
-def _receive_file(directory: int, part: str, size: int, stream: BinaryIO) -> None:
+def _receive_file(directory: int, part: str, size: int, stream: BinaryIO) -> str:
+    """Its SHA-256."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(part, flags, 0o600, dir_fd=directory)
     try:
-        left = size
+        digest, left = hashlib.sha256(), size
         while left:
             chunk = _read(stream, min(left, CHUNK))
+            digest.update(chunk)
             write_all(fd, chunk)
             left -= len(chunk)
         os.fsync(fd)
     finally:
         os.close(fd)
     _read(stream, -size % BLOCK)
+    return digest.hexdigest()
 
 
 def _read_header(stream: BinaryIO, name: str, part: str, limit: int) -> int:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from tanist.capture.believed import believe, is_believed
 from tanist.capture.generations import (
     GenerationInfo,
     list_generations,
@@ -120,6 +121,8 @@ def receive_mirror(session: Session, stream: BinaryIO, say: Callable[[str], None
         if taken is None:
             return
         note_what_it_tells(session, taken.path)
+        if not keys:
+            believe(session.host, directory, taken.name)
         if keys:
             keep_sealed(session, keys[0], names[0] if names else "", place, taken.name)
     retire(session.host, directory, session.controller.retention, session.host.now())
@@ -141,7 +144,9 @@ def mirrored(session: Session, *, encrypted: bool) -> Iterator[tuple[tuple[str, 
 
 
 def _is_good(session: Session, generation: GenerationInfo, place: str) -> bool:
-    plain = f"{place}/{generation.name}"
+    plain, directory = f"{place}/{generation.name}", places.mirror(session.name)
+    if plain == generation.path and is_believed(session.host, directory, generation.name):
+        return True
     if plain != generation.path:
         try:
             open_store(session, generation.path, plain)
@@ -149,7 +154,10 @@ def _is_good(session: Session, generation: GenerationInfo, place: str) -> bool:
             session.host.files.remove_tree(plain)
             session.note(f"{error.message}: it is asked for again")
             return False
-    return verify_generation(session.host, replace(generation, path=plain)).state == "good"
+    good = verify_generation(session.host, replace(generation, path=plain)).state == "good"
+    if good and plain == generation.path:
+        believe(session.host, directory, generation.name)
+    return good
 
 
 def keep_sealed(session: Session, key: Key, base: str, place: str, name: str) -> None:

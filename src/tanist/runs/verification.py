@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from tanist.capture.believed import doubt
 from tanist.capture.generations import GenerationInfo, list_generations, verify_generation
 from tanist.capture.render import SCRATCH, render_store
 from tanist.host.clock import timestamp
@@ -45,6 +46,8 @@ def verify_newest(session: Session) -> Verified:
         says=problem or says,
         seconds=round(session.host.monotonic() - begun, 3),
     )
+    if found.result == "bad":
+        doubt(session.host, places.mirror(session.name))  # the next one is sent whole
     save_verified(session, found)
     return found
 

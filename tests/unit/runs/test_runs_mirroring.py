@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tanist.capture.believed import is_believed
 from tanist.capture.generations import list_generations
 from tanist.capture.sealing import Key, load_keys, save_keys
 from tanist.model.definition import Mirror
@@ -65,6 +67,35 @@ def test_a_node_that_could_not_be_reached_is_not_believed_to_have_it(world: Worl
     before = set(mirrored_names(world))
     mirror_to_peers(world.session("ec-a"), ask_again=False)
     assert set(mirrored_names(world)) - before
+
+
+def test_a_base_that_rotted_is_found_by_the_verification_and_everything_is_sent_again(world: World) -> None:
+    change(world)
+    directory = places.mirror("oc")
+    newest = mirrored_names(world)[0]
+    assert is_believed(world.b, directory, newest)
+    for victim in Path(world.b.files.real(f"{directory}/{newest}")).iterdir():  # as a disk does it: no time changes
+        info, data = victim.stat(), victim.read_bytes()
+        victim.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)) if data else b"")
+        os.utime(victim, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert is_believed(world.b, directory, newest)
+    assert verify_newest(world.session("ec-b")).result == "bad"
+    assert not is_believed(world.b, directory, newest)
+    mirror_to_peers(world.session("ec-a"))
+    assert verify_newest(world.session("ec-b")).result == "good"
+
+
+def test_a_file_that_was_touched_is_not_believed(world: World) -> None:
+    change(world)
+    directory, newest = places.mirror("oc"), mirrored_names(world)[0]
+    path = Path(world.b.files.real(f"{directory}/{newest}/README"))
+    path.write_bytes(path.read_bytes() + b"x")
+    assert not is_believed(world.b, directory, newest)
+    mirror_to_peers(world.session("ec-a"))
+    assert verify_newest(world.session("ec-b")).result == "good"
+    for text in (b"", b"[", b"null", b"[" * 50_000):
+        world.b.files.write(f"{directory}/believed.json", text)
+        assert not is_believed(world.b, directory, newest)
 
 
 # -- encrypted at rest
