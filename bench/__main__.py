@@ -14,7 +14,7 @@ from bench.machine import describe_load, describe_machine
 from bench.share import large_share
 from lab.machine import why_no_lab
 
-NAMES = ("takeover", "ownership", "mirror")  # each a module of this package with measure(progress) -> Result
+NAMES = ("takeover", "ownership", "mirror", "proofs")  # each a module of this package with measure(progress) -> Result
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,22 +13,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.controllers.install import NODES, install_tanist
+from lab.controllers.install import install_tanist
+from lab.controllers.power import PASSWORD, define_power, fit_power
 from lab.lab import Lab
-from lab.layout import REPOSITORY
 from lab.machine import why_no_lab
 from tests.lab.stage import Stage, make_stage
-
-PASSWORD = "lab-power-s3cret"
-SECRETS = "/etc/tanist/secrets/power"
-POWER = """
-[[proof.power]]
-node = "{node}"
-agent = "fence_tanistlab"
-options = {{ ip = "{ip}", plug = "{plug}" }}
-secrets = "/etc/tanist/secrets/power"
-timeout = 20
-"""
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +28,12 @@ def stage() -> Iterator[Stage]:
     lab = Lab(f"pw{os.getpid()}")
     try:
         lab.up()
-        lab.start_power_switch(PASSWORD)
         install_tanist(lab)
         made = make_stage(lab, "postgresql", "ext4", "host")
-        for node in NODES:
-            lab.push(node, REPOSITORY / "lab" / "guest" / "fence_tanistlab", "/usr/sbin/fence_tanistlab")
-            script = "mkdir -pm700 /etc/tanist/secrets && umask 077 && cat > /etc/tanist/secrets/power"
-            lab.exec(node, ["sh", "-c", script], input=f"password={PASSWORD}\n".encode(), check=True)
+        fit_power(lab)
         yield made
     finally:
         lab.down()
-
-
-def plugged(stage: Stage, *, ip: str = "10.99.0.1", plugs: dict[str, str] | None = None) -> None:
-    """Both nodes' definitions have these power devices."""
-    path = "/etc/tanist/controllers/postgresql.toml"
-    text = stage.sh("ec-b", f"sed '/^# -- power/,$d' {path}") + "\n# -- power\n"
-    for node in NODES:
-        text += POWER.format(node=node, ip=ip, plug=(plugs or {}).get(node, node))
-    running = [one.name for one in stage.lab.status().nodes if one.name in NODES and one.state == "running"]
-    for node in running:
-        stage.lab.exec(node, ["sh", "-c", f"cat > {path}"], input=text.encode(), check=True)
-        stage.lab.exec(node, ["tanist", "definition", "check", path], check=True)
 
 
 def state_of(stage: Stage, node: str) -> str:
@@ -69,7 +42,7 @@ def state_of(stage: Stage, node: str) -> str:
 
 @pytest.mark.requirement("A05", "A42")
 def test_a_frozen_owner_is_not_proved_dead_and_the_refusal_offers_the_fence(stage: Stage) -> None:
-    plugged(stage)
+    define_power(stage.lab, "postgresql")
     stage.ledger.start()
     stage.ledger.wait_ack(time.monotonic())
     stage.lab.freeze("ec-a")
@@ -82,7 +55,7 @@ def test_a_frozen_owner_is_not_proved_dead_and_the_refusal_offers_the_fence(stag
 
 @pytest.mark.requirement("A05")
 def test_a_fence_that_cannot_reach_its_device_stops_nothing_and_everything_is_undone(stage: Stage) -> None:
-    plugged(stage, ip="10.99.0.250")
+    define_power(stage.lab, "postgresql", ip="10.99.0.250")
     ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence")
     assert ran.status == 8, ran.out + ran.err
     assert "cannot tell" in ran.err and "Everything was undone: ec-b is what it was before" in ran.err
@@ -93,7 +66,7 @@ def test_a_fence_that_cannot_reach_its_device_stops_nothing_and_everything_is_un
 @pytest.mark.requirement("A05")
 def test_a_plug_of_another_machine_is_found_because_the_owner_still_answers(stage: Stage) -> None:
     """The device says off, and tells the truth of the wrong machine."""
-    plugged(stage, plugs={"ec-a": "spare"})
+    define_power(stage.lab, "postgresql", plugs={"ec-a": "spare"})
     ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence")
     assert ran.status == 8, ran.out + ran.err
     assert "verdict: ALIVE" in ran.err and "10.88.0.50" in ran.err
@@ -102,7 +75,7 @@ def test_a_plug_of_another_machine_is_found_because_the_owner_still_answers(stag
 
 @pytest.mark.requirement("A05", "A42", "A43")
 def test_with_power_that_is_cut_and_read_back_the_takeover_goes_on_and_no_zombie_writes(stage: Stage) -> None:
-    plugged(stage)
+    define_power(stage.lab, "postgresql")
     said = stage.tanist("ec-b", "takeover", "--fence", "--reason", "ec-a hangs")
     stage.owners.append("ec-b")
     assert "verdict: PROVED" in said and "ec-a has no power" in said
