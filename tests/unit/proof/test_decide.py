@@ -447,3 +447,22 @@ def test_a_strong_proof_is_told_from_a_word_and_from_one_that_something_contradi
     assert strong_proof((HELD, SILENT_A, SILENT_SERVICE, ATTESTED), ME) == ""
     assert strong_proof((HELD, item("peer", "ec-a", Says.INACTIVE)), ME) == ""
     assert strong_proof((HELD, SILENT_A, SILENT_SERVICE, OFF_A, replace(ANSWERS, at=30.0)), ME) == ""
+
+
+def test_a_fence_at_the_very_moment_of_a_sign_of_life_is_not_later() -> None:
+    for sign in (ANSWERS, BEATS, item("storage", "/dev/asset", Says.ACTIVE)):
+        assert strict(HELD, SILENT_A, SILENT_SERVICE, replace(sign, at=20.0), OFF_A) is Outcome.ALIVE
+        assert strict(HELD, SILENT_A, SILENT_SERVICE, replace(sign, at=20.0), FENCED) is Outcome.ALIVE
+
+
+def test_two_words_about_one_power_that_do_not_agree_are_none() -> None:
+    other = replace(OFF_A, says=Says.ON)
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, OFF_A, other) is Outcome.NOT_PROVED
+    assert strict(HELD, SILENT_A, SILENT_SERVICE, BEATS, OFF_A, other) is Outcome.ALIVE
+
+
+def test_all_of_a_set_is_asked_for_and_what_was_answered_since_does_not_stand_in_its_way() -> None:
+    both: Policy = (("power", "attestation"),)
+    assert decide((HELD, SILENT_A, SILENT_SERVICE, OFF_A), ME, both).outcome is Outcome.NOT_PROVED
+    assert decide((HELD, SILENT_A, SILENT_SERVICE, ATTESTED), ME, both).outcome is Outcome.NOT_PROVED
+    assert decide((HELD, SILENT_A, SILENT_SERVICE, BEATS, ATTESTED, OFF_A), ME, both).outcome is Outcome.PROVED
