@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -46,28 +45,12 @@ def read_lines(path: str) -> list[str]:
 
 def read_claim(device: str) -> str:
     """From the raw device past the page cache, as a standby finds it after a crash: "held ec-a 3"."""
-    data = run("debugfs", "-c", "-D", "-R", "cat /.tanist/claim", device).stdout or read_xfs_claim(device)
+    data = run("debugfs", "-c", "-D", "-R", "cat /.tanist/claim", device).stdout
     slots = [json.loads(line) for line in data.split("\n") if line.strip().startswith("{")]
     if not slots:
         return "none"
     claim = max(slots, key=lambda slot: int(slot["seq"]))["claim"]
     return f"{claim['state']} {claim['node']} {claim['epoch']}"
-
-
-def read_xfs_claim(device: str) -> str:
-    """The bytes of the file's first extent, found by xfs_db without mounting."""
-    run("blockdev", "--flushbufs", device)
-    extent = re.search(
-        r"\((\d+)/(\d+)\)", run("xfs_db", "-r", "-c", "path /.tanist/claim", "-c", "bmap", device).stdout
-    )
-    sizes = run("xfs_db", "-r", "-c", "sb 0", "-c", "print agblocks blocksize", device).stdout
-    found = [int(number) for number in re.findall(r"= (\d+)", sizes)]
-    if extent is None or len(found) != 2:
-        return ""
-    block = int(extent[1]) * found[0] + int(extent[2])
-    with open(device, "rb") as file:
-        file.seek(block * found[1])
-        return file.read(8192).decode(errors="replace")
 
 
 if __name__ == "__main__":
