@@ -71,12 +71,19 @@ def take_down(session: Session, steps: tuple[PlannedStep, ...], *, foreign: bool
                 act()
             except (OSError, TanistError) as error:
                 session.note(f"not taken down: {error}")
-        left = find_activity(session)
+        left = find_left(session)
         if not left:
             return
         tried += 1
         session.note(f"still in use: {'; '.join(left)}")
         session.host.sleep(AGAIN)
+
+
+def find_left(session: Session) -> tuple[str, ...]:
+    """What is in use, and services that are not wholly stopped: one that is stopping writes."""
+    units = [one.unit for one in session.controller.services if not is_stopped(session.host, one.unit)]
+    left = find_activity(session)
+    return (*left, *(f"{unit} is not stopped" for unit in units if f"{unit} runs" not in left))
 
 
 def build_acts(
