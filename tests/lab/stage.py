@@ -134,7 +134,8 @@ class Stage:
         name = capture or self.captures(node)[0]
         text = self.sh(node, f"cat {self.tree}/.tanist/captures/{name}/manifest.json")
         found: dict[str, Any] = json.loads(text)
-        return found
+        lines = self.sh(node, f"cat {self.tree}/.tanist/captures/{name}/entries.jsonl")
+        return {**found, "entries": [json.loads(line) for line in lines.splitlines()]}
 
     def fingerprint(self, node: str) -> Fingerprint:
         return read_fingerprint(self.lab, node)

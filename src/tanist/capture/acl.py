@@ -54,10 +54,15 @@ def map_acl(data: bytes, user: Callable[[int], int], group: Callable[[int], int]
 
 def ids_in(entries: Iterable[Entry]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The numbers of users and groups that stand in ACLs."""
+    return ids_of(data for entry in entries for name, data in entry.attributes.xattrs if is_acl(name))
+
+
+def ids_of(acls: Iterable[bytes]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     users, groups = set(), set()
-    for entry in entries:
-        for name, data in entry.attributes.xattrs:
-            if is_acl(name):
-                users |= {who for tag, _, who in parse_acl(data) if tag == USER}
-                groups |= {who for tag, _, who in parse_acl(data) if tag == GROUP}
+    for data in acls:
+        for tag, _, who in parse_acl(data):
+            if tag == USER:
+                users.add(who)
+            elif tag == GROUP:
+                groups.add(who)
     return tuple(sorted(users)), tuple(sorted(groups))

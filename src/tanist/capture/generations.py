@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from tanist.capture.names import PARTIAL, STORE_FILES
+from tanist.capture.names import ENTRIES, PARTIAL, store_files
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import BadCapture
 
@@ -81,23 +82,27 @@ def read_generation(host: Host, directory: str, name: str) -> GenerationInfo | N
     parsed = parse_generation_name(name)
     if parsed is None:
         return None
-    path, size, missing = f"{directory}/{name}", 0, []
-    for part in STORE_FILES:
-        info = host.files.stat(f"{path}/{part}", follow=False)
-        if info is None or info.st_size == 0:
-            missing.append(part)
-        else:
-            size += info.st_size
+    path = f"{directory}/{name}"
+    sizes = _read_sizes(host, path)
+    missing = [part for part in store_files(1) if part not in sizes or (sizes[part] == 0 and part != ENTRIES)]
     return GenerationInfo(
         name=name,
         path=path,
         created=parsed[0],
         epoch=parsed[1],
         node=parsed[2],
-        size=size,
+        size=sum(sizes.values()),
         state="bad" if missing else "unknown",
         reason=f"{', '.join(missing)}: missing or empty" if missing else "",
     )
+
+
+def _read_sizes(host: Host, store: str) -> dict[str, int]:
+    found = {}
+    with suppress(OSError), os.scandir(host.files.real(store)) as names:
+        for one in names:
+            found[one.name] = one.stat(follow_symlinks=False).st_size
+    return found
 
 
 def verify_generation(host: Host, generation: GenerationInfo) -> GenerationInfo:
@@ -144,7 +149,7 @@ def note_checked(host: Host, directory: str, generation: str, now: float) -> Non
     """A capture at `now` found that `generation` still holds everything."""
     import json
 
-    from tanist.capture.store import render_instant
+    from tanist.capture.save import render_instant
 
     text = json.dumps({"format": 1, "generation": generation, "checked": render_instant(now)})
     host.files.write(f"{directory}/{CHECKED}", text.encode() + b"\n")

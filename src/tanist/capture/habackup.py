@@ -9,25 +9,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tanist import __version__
 from tanist.capture.generations import (
     GenerationInfo,
     generation_name,
     list_generations,
-    newest_good,
     note_checked,
     read_generation,
     retire,
+    verify_generation,
 )
 from tanist.capture.manifest import About
-from tanist.capture.scan import NOWHERE_ELSE, scan_paths
-from tanist.capture.store import build_manifest, load_manifest, save_store
-from tanist.capture.tarball import Nowhere
+from tanist.capture.save import Base, SmallBase, can_go_on, save_changes, save_whole
+from tanist.capture.seen import Noting, TornNote, open_seen, seen_path
+from tanist.capture.store import NOWHERE_ELSE, load_head
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
-from tanist.model.errors import Busy, Failed, Refused
+from tanist.model.errors import BadCapture, Busy, Failed, Refused
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -97,31 +97,84 @@ def _capture(
         groups=controller.accounts.groups,
         facts=facts,
     )
-    unchanged = _find_unchanged(host, controller, about, elsewhere)
-    if unchanged is not None:
-        with suppress(OSError):  # a hint for people: a full asset must not spoil a capture that has nothing to write
-            note_checked(host, directory, unchanged.name, now)
-        return unchanged
-    name = generation_name(_after_the_last(host, directory, about), epoch, node)
-    save_store(host, f"{directory}/{name}", controller.captured_paths, about, elsewhere)
+    listed = list_generations(host, directory)
+    into = f"{directory}/{generation_name(_after_the_last(listed, about), epoch, node)}"
+    paths, seen = controller.captured_paths, seen_path(host, controller.name)
+    with closing(Going(host, seen, listed[0] if listed else None, paths)) as going:
+        if going.base is None:
+            return _save_whole(host, into, paths, about, elsewhere, seen)
+        with closing(Noting(seen, going.base.seen)) as noting:
+            try:
+                made = save_changes(host, into, paths, about, elsewhere, noting, going.base)
+            except (SmallBase, TornNote):
+                return _save_whole(host, into, paths, about, elsewhere, seen)
+            if made is not None:
+                return _note(host, into, noting)
+            generation = listed[0]
+            if noting.is_changed() or not going.believed:
+                _note(host, generation.path, noting)
+    with suppress(OSError):  # a hint for people: a full asset must not spoil a capture that has nothing to write
+        note_checked(host, directory, generation.name, now)
+    return replace(generation, unchanged=True)
+
+
+def _save_whole(
+    host: Host, into: str, paths: tuple[str, ...], about: About, elsewhere: Mapping[str, str], seen: str
+) -> GenerationInfo:
+    with closing(Noting(seen)) as noting:
+        save_whole(host, into, paths, about, elsewhere, noting)
+        return _note(host, into, noting)
+
+
+class Going:
+    """The newest generation, if a new one can go on from it; close() it."""
+
+    def __init__(self, host: Host, seen: str, newest: GenerationInfo | None, paths: tuple[str, ...]) -> None:
+        self.base: Base | None = None
+        self.believed = False  # its parts are the files that this node wrote; else every byte was read
+        self._file: BinaryIO | None = None
+        found = open_seen(seen)
+        if found is None:
+            return
+        self._file, head = found
+        if newest is not None and newest.state != "bad" and head.get("generation") == newest.name:
+            self.believed = head.get("stamps") == read_stamps(host, newest.path)
+            self.base = self._find_base(host, newest, paths, self._file)
+
+    def _find_base(self, host: Host, newest: GenerationInfo, paths: tuple[str, ...], seen: BinaryIO) -> Base | None:
+        """None beside a bad one: then everything is wanted anew."""
+        if not self.believed and verify_generation(host, newest).state != "good":
+            return None
+        try:
+            manifest = load_head(host, newest.path)
+        except BadCapture:
+            return None
+        if not can_go_on(host, manifest, paths):
+            return None
+        return Base(store=newest.path, manifest=manifest, seen=seen)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def read_stamps(host: Host, store: str) -> dict[str, list[int]]:
+    """Size and time of each file of a store: this node's own are not read again as long as these hold."""
+    found = {name: host.files.stat(f"{store}/{name}", follow=False) for name in host.files.list(store)}
+    return {name: [info.st_size, info.st_mtime_ns] for name, info in found.items() if info is not None}
+
+
+def _note(host: Host, store: str, noting: Noting) -> GenerationInfo:
+    """The files as they were seen are those of this generation. Without room for the note, the next one is whole."""
+    directory, name = os.path.split(store)
     generation = read_generation(host, directory, name)
     assert generation is not None
+    with suppress(OSError):
+        noting.save({"generation": name, "stamps": read_stamps(host, store)})
     return replace(generation, state="good")
 
 
-def _find_unchanged(
-    host: Host, controller: Controller, about: About, elsewhere: Mapping[str, str]
-) -> GenerationInfo | None:
-    newest = newest_good(host, captures_directory(controller))
-    if newest.generation is None or newest.refused:
-        return None  # beside a bad one a new one is wanted
-    scan = scan_paths(host, controller.captured_paths, Nowhere(), elsewhere)
-    if scan.unsteady or not load_manifest(host, newest.generation.path).same_state(build_manifest(host, scan, about)):
-        return None
-    return replace(newest.generation, unchanged=True)
-
-
-def _after_the_last(host: Host, directory: str, about: About) -> float:
+def _after_the_last(listed: tuple[GenerationInfo, ...], about: About) -> float:
     """The time, but later than that of the last generation in this epoch, even when the clock went back."""
-    last = max((g.created_seconds for g in list_generations(host, directory) if g.epoch == about.epoch), default=0.0)
+    last = max((g.created_seconds for g in listed if g.epoch == about.epoch), default=0.0)
     return max(about.created, last + 0.001)

@@ -1,39 +1,20 @@
 """What holds between the values of a manifest: nothing twice, nothing outside, nothing without its directory.
 
-In: a Manifest whose single values were checked (manifest_format.py). Out: nothing, or a ValueError with the place.
+In: values that were checked one by one (manifest_format.py, entry_format.py). Out: nothing, or a ValueError with the
+place.
 """
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
-from tanist.capture.manifest import Entry, Manifest, sort_key
+from tanist.capture.manifest import Entry, Manifest, is_inside, sort_key
+from tanist.capture.names import CONTENT, count_layers, of_layer
 
 
 def check_whole(manifest: Manifest) -> None:
     _check_asked(manifest)
-    asked = {item.path: item for item in manifest.asked}
-    known: dict[str, Entry] = {}
-    last: list[str] = []
-    content = 0
-    for entry in manifest.entries:
-        key = sort_key(entry.path)
-        if key <= last:
-            raise ValueError(f"{entry.path}: twice, or not in order")
-        last = key
-        if entry.path not in asked:
-            above = known.get(os.path.dirname(entry.path))
-            if above is None or above.kind != "directory":
-                raise ValueError(f"{entry.path}: lies in none of the directories that were asked for")
-        elif asked[entry.path].state == "absent":
-            raise ValueError(f"{entry.path}: is said to be absent")
-        if entry.kind == "hard link":
-            _check_hard_link(entry, known, tuple(asked))
-        if entry.kind == "file":
-            content = _check_place(entry, content)
-        known[entry.path] = entry
-    _check_parts(manifest, content, known)
+    count_layers(name for name, _ in manifest.parts)
 
 
 def _check_asked(manifest: Manifest) -> None:
@@ -49,30 +30,65 @@ def _check_asked(manifest: Manifest) -> None:
             raise ValueError(f"{parent.path}: is not above any path that was asked for")
 
 
-def _check_hard_link(entry: Entry, known: dict[str, Entry], asked: tuple[str, ...]) -> None:
-    first = known.get(entry.target)
-    if first is None or first.kind in ("directory", "hard link"):
-        raise ValueError(f"{entry.path}: is a hard link to nothing")
-    if not any(_inside(entry.path, path) and _inside(first.path, path) for path in asked):
-        raise ValueError(f"{entry.path}: is a hard link to another path")
+class Order:
+    """Looks at the entries of a store one after the other. Holds the directories above the last one, no more."""
 
+    def __init__(self, manifest: Manifest) -> None:
+        self.asked = {item.path: item for item in manifest.asked}
+        self.sizes = dict(manifest.parts)
+        self.last = ""
+        self.above: list[str] = []  # the directories that the last entry lies in, and itself if it is one
+        self.top = ""
+        self.linked: set[str] = set()
+        self.seen: set[str] = set()
+        self.count = 0
 
-def _inside(path: str, top: str) -> bool:
-    return path == top or path.startswith(top + "/")
+    def check(self, entry: Entry) -> None:
+        path = entry.path
+        key = path.replace("/", "\0")
+        if key <= self.last:
+            raise ValueError(f"{path}: twice, or not in order")
+        self.last = key
+        parent = path[: path.rfind("/")]
+        above = self.above
+        while above and above[-1] != parent:
+            above.pop()
+        if not above:
+            self._begin(path, entry.kind)
+        if entry.kind == "directory":
+            above.append(path)
+        elif entry.kind == "hard link":
+            if entry.target not in self.linked or not is_inside(entry.target, self.top):
+                raise ValueError(f"{path}: is a hard link to nothing")
+        elif entry.linked:
+            self.linked.add(path)
+        if entry.kind == "file":
+            size = self.sizes[of_layer(CONTENT, entry.layer)].size
+            if entry.offset % 512 or not 512 <= entry.offset <= size - entry.stored:
+                raise ValueError(f"{path}: its place in files.tar cannot be right")
+        self.count += 1
 
+    def _begin(self, path: str, kind: str) -> None:
+        asked = self.asked.get(path)
+        if asked is None:
+            raise ValueError(f"{path}: lies in none of the directories that were asked for")
+        if asked.state == "absent":
+            raise ValueError(f"{path}: is said to be absent")
+        if asked.directory != (kind == "directory"):
+            raise ValueError(f"{path}: is said to be another kind")
+        self.top = path
+        self.seen.add(path)
+        self.linked.clear()
 
-def _check_place(entry: Entry, content: int) -> int:
-    if entry.offset % 512 or entry.offset < content + 512:
-        raise ValueError(f"{entry.path}: its place in files.tar cannot be right")
-    return entry.offset + entry.size
+    def end_of(self, path: str) -> None:
+        """All of one path was looked at."""
+        asked = self.asked.get(path)
+        if asked is not None and asked.count != self.count:
+            raise ValueError(f"{path}: it has {self.count} entries, not {asked.count}")
 
-
-def _check_parts(manifest: Manifest, content: int, known: dict[str, Entry]) -> None:
-    parts = dict(manifest.parts)
-    if set(parts) != {"files.tar", "README"}:
-        raise ValueError("its parts are not files.tar and README")
-    if content > parts["files.tar"].size:
-        raise ValueError("files.tar is shorter than its content")
-    for item in manifest.asked:
-        if (item.path in known) != (item.state == "present"):
-            raise ValueError(f"{item.path}: is said to be {item.state}")
+    def end(self, count: int) -> None:
+        for item in self.asked.values():
+            if (item.path in self.seen) != (item.state == "present"):
+                raise ValueError(f"{item.path}: is said to be {item.state}")
+        if count != self.count:
+            raise ValueError(f"it has {self.count} entries, not {count}")

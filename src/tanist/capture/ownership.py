@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tanist.capture.acl import ids_in, is_acl, map_acl
+from tanist.capture.acl import is_acl, map_acl
 from tanist.capture.manifest import Entry, Manifest
 from tanist.host.attributes import Attributes
 from tanist.model.dataclasses import replace
@@ -17,23 +15,20 @@ if TYPE_CHECKING:
 
 
 class Owners:
-    """This node's numbers for the entries of one restore. A number that had no name at capture stays as it is."""
+    """This node's numbers for the owners in a store, asked for as they come up. A number that had no name at capture
+    stays as it is."""
 
-    def __init__(self, host: Host, manifest: Manifest, entries: Iterable[Entry]) -> None:
-        entries = tuple(entries)
-        users, groups = ids_in(entries)
-        acl_users, acl_groups = dict(manifest.acl_users), dict(manifest.acl_groups)
-        self._acl_users = {number: acl_users[number] for number in users if number in acl_users}
-        self._acl_groups = {number: acl_groups[number] for number in groups if number in acl_groups}
-        user_names = {entry.user for entry in entries if entry.user} | set(self._acl_users.values())
-        group_names = {entry.group for entry in entries if entry.group} | set(self._acl_groups.values())
-        self._users = {name: host.user_id(name) for name in sorted(user_names)}
-        self._groups = {name: host.group_id(name) for name in sorted(group_names)}
+    def __init__(self, host: Host, manifest: Manifest) -> None:
+        self._host = host
+        self._acl_users, self._acl_groups = dict(manifest.acl_users), dict(manifest.acl_groups)
+        self._users: dict[str, int | None] = {}
+        self._groups: dict[str, int | None] = {}
 
     @property
     def missing(self) -> tuple[str, ...]:
-        users = tuple(f"user {name}" for name, number in self._users.items() if number is None)
-        return users + tuple(f"group {name}" for name, number in self._groups.items() if number is None)
+        """Of those that came up until now."""
+        users = tuple(f"user {name}" for name, number in sorted(self._users.items()) if number is None)
+        return users + tuple(f"group {name}" for name, number in sorted(self._groups.items()) if number is None)
 
     def check(self) -> None:
         if self.missing:
@@ -43,30 +38,39 @@ class Owners:
             )
 
     def local(self, entry: Entry) -> Attributes:
-        """The attributes that `entry` has on this node. check() must have passed."""
+        """The attributes that `entry` has on this node. Where an account is missing, which check() tells, they are the
+        ones of the capturing node."""
         its = entry.attributes
-        uid = self._number(self._users, entry.user, its.uid)
-        gid = self._number(self._groups, entry.group, its.gid)
-        xattrs = tuple((name, self._acl(data) if is_acl(name) else data) for name, data in its.xattrs)
-        return replace(its, uid=uid, gid=gid, xattrs=xattrs)
+        uid = self._user(entry.user, its.uid)
+        gid = self._group(entry.group, its.gid)
+        if its.xattrs and any(is_acl(name) for name, _ in its.xattrs):
+            xattrs = tuple((name, self._acl(data) if is_acl(name) else data) for name, data in its.xattrs)
+            return replace(its, uid=uid, gid=gid, xattrs=xattrs)
+        return its if (uid, gid) == (its.uid, its.gid) else replace(its, uid=uid, gid=gid)
 
     def _acl(self, data: bytes) -> bytes:
         return map_acl(
             data,
-            lambda number: self._number(self._users, self._acl_users.get(number, ""), number),
-            lambda number: self._number(self._groups, self._acl_groups.get(number, ""), number),
+            lambda number: self._user(self._acl_users.get(number, ""), number),
+            lambda number: self._group(self._acl_groups.get(number, ""), number),
         )
 
-    @staticmethod
-    def _number(known: dict[str, int | None], name: str, number: int) -> int:
-        if not name:
-            return number
-        found = known[name]
-        if found is None:
-            raise OSError(errno.EINVAL, f"no account {name} on this node")
-        return found
+    def _user(self, name: str, number: int) -> int:
+        if name and name not in self._users:
+            self._users[name] = self._host.user_id(name)
+        found = self._users.get(name)
+        return number if found is None else found
+
+    def _group(self, name: str, number: int) -> int:
+        if name and name not in self._groups:
+            self._groups[name] = self._host.group_id(name)
+        found = self._groups.get(name)
+        return number if found is None else found
 
 
 def missing_accounts(host: Host, manifest: Manifest) -> tuple[str, ...]:
     """What a restore of everything would be refused for: "user postgres", "group ssl-cert"."""
-    return Owners(host, manifest, manifest.entries).missing
+    owners = Owners(host, manifest)
+    for entry in manifest.entries:
+        owners.local(entry)
+    return owners.missing

@@ -1,7 +1,8 @@
 """Put entries of a store in place. In: what is wanted and how the host differs. Only restore.py calls this.
 
 All work is done through descriptors of directories; a new inode gets content and attributes under a temporary name and
-then its own by rename(2). Inode flags come last, because an immutable file cannot be renamed or linked.
+then its own by rename(2), but in a directory that was just made, which nobody can enter before it is finished. Inode
+flags come last, because an immutable file cannot be renamed or linked.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import contextlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from tanist.capture.compare import Difference, Wanted
+from tanist.capture.compare import Difference, Stream, Wanted
 from tanist.capture.manifest import Entry
-from tanist.capture.manifest_format import TEMPORARY
 from tanist.capture.tarball import read_content
-from tanist.host.attributes import apply_attributes, change_flags, path_of, pinned
-from tanist.host.directories import DIRECTORY, remove_entry
+from tanist.capture.values import TEMPORARY
+from tanist.host.attributes import Attributes, apply_attributes, apply_to_new, change_flags, pinned
+from tanist.host.directories import DIRECTORY, deep_enough, remove_entry
 from tanist.host.files import write_all
 from tanist.model.dataclasses import dataclass
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,40 +45,56 @@ def temporary_name(path: str) -> str:
 
 
 class Put:
-    """One restore of one path. `base` is the directory that holds the path, `content` is files.tar."""
+    """One restore of one path. `base` is the directory that holds the path, `contents` are files.tar of each layer."""
 
-    def __init__(self, wanted: Wanted, differences: tuple[Difference, ...], base: int, content: int) -> None:
-        self.wanted, self.base, self.content = wanted, base, content
+    def __init__(
+        self, wanted: Wanted, differences: Mapping[str, Difference], base: int, contents: Sequence[int]
+    ) -> None:
+        self.wanted, self.base, self.contents = wanted, base, contents
+        self.stream = Stream(wanted.entries)
         self.temporary = temporary_name(wanted.path)
-        self.what = {item.path: item.what for item in differences if item.what != "extra"}
+        self.what = {path: item.what for path, item in differences.items() if item.what != "extra"}
         self.extra: dict[str, list[str]] = {}
-        for item in differences:
+        self.touched: set[str] = set()
+        for path, item in differences.items():
             if item.what == "extra":
-                self.extra.setdefault(os.path.dirname(item.path), []).append(os.path.basename(item.path))
-        self.touched = {above for path in (*self.what, *(d.path for d in differences)) for above in _above(path)}
+                self.extra.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
+            while (path := os.path.dirname(path)) != "/" and path not in self.touched:
+                self.touched.add(path)
         self.written: list[str] = []
         self.adjusted: list[str] = []
         self.removed: list[str] = []
+        self._firsts: dict[str, Entry] = {}  # files with several names
 
-    def changes(self) -> Changes:
-        changed = len(self.written) + len(self.adjusted)
+    def changes(self, count: int) -> Changes:
+        """`count`: of all entries."""
         return Changes(
             written=tuple(self.written),
             adjusted=tuple(self.adjusted),
             removed=tuple(self.removed),
-            unchanged=len(self.wanted.entries) - changed,
+            unchanged=count - len(self.written) - len(self.adjusted),
         )
 
-    def put(self, directory: int, entry: Entry, *, fresh: bool = False) -> None:
+    def run(self) -> None:
+        with deep_enough():
+            self._put(self.base, self.stream.take(), fresh=False)
+
+    def _put(self, directory: int, entry: Entry, *, fresh: bool) -> None:
         """`fresh`: the directory was just made, so nothing is there."""
         what = "missing" if fresh else self.what.get(entry.path)
+        if entry.linked:
+            self._firsts[entry.path] = entry
         if entry.kind == "directory":
             if what or entry.path in self.touched or entry.path in self.extra:
                 self._put_directory(directory, entry, new=what in ("missing", "kind"))
+            else:
+                for inner in self.stream.inside(entry.path):
+                    if inner.linked:
+                        self._firsts[inner.path] = inner
         elif what == "attributes":
             self._adjust(directory, entry)
         elif what:
-            self._put_new(directory, entry, replaces_directory=what == "kind")
+            self._put_new(directory, entry, fresh=fresh, replaces_directory=what == "kind")
 
     def _put_directory(self, directory: int, entry: Entry, *, new: bool) -> None:
         name = os.path.basename(entry.path)
@@ -83,19 +103,19 @@ class Put:
                 remove_entry(directory, name)
             os.mkdir(name, 0o700, dir_fd=directory)
         its = self.wanted.owners.local(entry)
-        with pinned(directory, name) as pin:
-            change_flags(pin, ())
-            fd = os.open(path_of(pin), DIRECTORY & ~os.O_NOFOLLOW)
-            try:
-                for extra in self.extra.get(entry.path, ()):
-                    remove_entry(fd, extra)
-                    self.removed.append(f"{entry.path}/{extra}")
-                for child in self.wanted.children[entry.path]:
-                    self.put(fd, child, fresh=new)
-            finally:
-                os.close(fd)
-            apply_attributes(pin, its)
-            change_flags(pin, its.flags)
+        fd = os.open(name, DIRECTORY, dir_fd=directory)
+        try:
+            if not new:
+                change_flags(fd, ())
+            for extra in self.extra.get(entry.path, ()):
+                remove_entry(fd, extra)
+                self.removed.append(f"{entry.path}/{extra}")
+            for child in self.stream.inside(entry.path):
+                self._put(fd, child, fresh=new)
+            apply_attributes(fd, its)
+            change_flags(fd, its.flags)
+        finally:
+            os.close(fd)
         if new:
             self.written.append(entry.path)
         elif self.what.get(entry.path):
@@ -109,24 +129,64 @@ class Put:
             change_flags(pin, its.flags)
         self.adjusted.append(entry.path)
 
-    def _put_new(self, directory: int, entry: Entry, *, replaces_directory: bool) -> None:
-        name = os.path.basename(entry.path)
+    def _put_new(self, directory: int, entry: Entry, *, fresh: bool, replaces_directory: bool) -> None:
+        path = entry.path
+        name = path[path.rfind("/") + 1 :]
+        if not fresh:
+            self._make_way(directory, name, replaces_directory)
+        if entry.kind == "hard link":
+            self._link(directory, name, entry)
+        elif entry.kind == "file":
+            self._put_file(directory, name, entry, self.wanted.owners.local(entry), fresh=fresh)
+        else:
+            self._make(directory, entry)
+            with pinned(directory, self.temporary) as pin:
+                apply_attributes(pin, self.wanted.owners.local(entry))
+                os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        self.written.append(path)
+
+    def _make_way(self, directory: int, name: str, replaces_directory: bool) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            remove_entry(directory, self.temporary)  # of a restore that was killed
         with contextlib.suppress(FileNotFoundError):
             if replaces_directory:
                 remove_entry(directory, name)
             else:
                 with pinned(directory, name) as old:
                     change_flags(old, ())
-        if entry.kind == "hard link":
-            self._link(directory, name, entry)
-        else:
-            its = self.wanted.owners.local(entry)
-            self._make(directory, entry)
-            with pinned(directory, self.temporary) as pin:
-                apply_attributes(pin, its)
-                os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-                change_flags(pin, its.flags)
-        self.written.append(entry.path)
+
+    def _put_file(self, directory: int, name: str, entry: Entry, its: Attributes, *, fresh: bool) -> None:
+        at = name if fresh else self.temporary
+        fd = os.open(at, NEW_FILE, 0o600, dir_fd=directory)
+        try:
+            self._write(fd, entry)
+            apply_to_new(fd, its)
+            if not fresh:
+                os.rename(at, name, src_dir_fd=directory, dst_dir_fd=directory)
+            if its.flags:
+                change_flags(fd, its.flags)
+        finally:
+            os.close(fd)
+
+    def _write(self, fd: int, entry: Entry) -> None:
+        content = self.contents[entry.layer]
+        if entry.data is None:
+            if 0 < entry.size <= CHUNK:
+                write_all(fd, os.pread(content, entry.size, entry.offset))
+                return
+            for chunk in read_content(content, entry):
+                write_all(fd, chunk)
+            return
+        os.ftruncate(fd, entry.size)
+        offset = entry.offset
+        for begin, length in entry.data:
+            end = begin + length
+            while begin < end:
+                chunk = os.pread(content, min(CHUNK, end - begin), offset)
+                if not chunk:
+                    raise ValueError(f"{entry.path}: files.tar ends before it")
+                done = os.pwrite(fd, chunk, begin)
+                begin, offset = begin + done, offset + done
 
     def _make(self, directory: int, entry: Entry) -> None:
         match entry.kind:
@@ -136,20 +196,13 @@ class Put:
                 os.mkfifo(self.temporary, 0o600, dir_fd=directory)
             case "socket":
                 os.mknod(self.temporary, 0o600 | stat.S_IFSOCK, dir_fd=directory)
-            case _:
-                self._make_file(directory, entry)
-
-    def _make_file(self, directory: int, entry: Entry) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self.temporary, flags, 0o600, dir_fd=directory)
-        try:
-            for chunk in read_content(self.content, entry):
-                write_all(fd, chunk)
-        finally:
-            os.close(fd)
+            case "character device":
+                os.mknod(self.temporary, 0o600 | stat.S_IFCHR, os.makedev(*entry.device), dir_fd=directory)
+            case "block device":
+                os.mknod(self.temporary, 0o600 | stat.S_IFBLK, os.makedev(*entry.device), dir_fd=directory)
 
     def _link(self, directory: int, name: str, entry: Entry) -> None:
-        first = self.wanted.by_path[entry.target]
+        first = self._firsts[entry.target]
         with self._directory_of(first) as there:
             first_name = os.path.basename(first.path)
             with pinned(there, first_name) as pin:
@@ -171,8 +224,3 @@ class Put:
             yield fd
         finally:
             os.close(fd)
-
-
-def _above(path: str) -> Iterator[str]:
-    while (path := os.path.dirname(path)) != "/":
-        yield path

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tanist.capture.compare import Wanted, compare, new_inodes
-from tanist.capture.manifest import Manifest
-from tanist.capture.names import CONTENT
-from tanist.capture.ownership import Owners
+from tanist.capture.compare import Wanted, compare
+from tanist.capture.manifest import Entry, Manifest
 from tanist.capture.parents import make_parents, missing_parents, remove_parents
 from tanist.capture.put import Changes, Put, temporary_name
-from tanist.capture.store import check_content, load_manifest, naming
+from tanist.capture.store import check_content, load_manifest, naming, open_contents
 from tanist.host.directories import remove_entry
 from tanist.model.errors import BadCapture, Failed
 
@@ -29,22 +28,22 @@ if TYPE_CHECKING:
 def compare_path(host: Host, store: str, path: str) -> tuple[str, ...]:
     """What restore_path would change, for people, one line each. BadCapture as there."""
     wanted = _wanted(host, store, load_manifest(host, store), path)
+    found, _ = compare(host, wanted)
     if wanted.owners.missing:
         return tuple(f"{path} needs {name}, which this node lacks" for name in wanted.owners.missing)
-    return tuple(f"{item.path} {item.says}" for item in compare(host, wanted))
+    return tuple(f"{item.path} {item.says}" for item in found.values())
 
 
-def restore_path(host: Host, store: str, path: str) -> Changes:
+def restore_path(host: Host, store: str, path: str, devices: Container[str] = ()) -> Changes:
     """`path` as the store has it, and on disk. Refused (accounts that this node lacks, all of them named) and
-    BadCapture come before the first change; Failed may come after it."""
+    BadCapture come before the first change; Failed may come after it. `devices`: where device nodes may be made."""
     manifest = load_manifest(host, store)
     wanted = _wanted(host, store, manifest, path)
-    wanted.owners.check()
     try:
-        with _open_content(host, store) as content:
-            if wanted.entries:
-                return _put_present(host, store, manifest, wanted, content)
+        if not wanted.present:
             return _remove_absent(host, manifest, path)
+        with open_contents(host, store, manifest) as contents:
+            return _put_present(host, store, manifest, wanted, contents, devices)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise Failed(f"{path} could not be put in place{where}: {error.strerror}") from error
@@ -54,19 +53,6 @@ def _wanted(host: Host, store: str, manifest: Manifest, path: str) -> Wanted:
     if manifest.asked_for(path) is None:
         raise BadCapture(f"the capture {os.path.basename(store)} does not hold {path}", next_step="tanist captures")
     return Wanted(host, manifest, path)
-
-
-@contextlib.contextmanager
-def _open_content(host: Host, store: str) -> Iterator[int]:
-    directory = host.files.open_directory(store)
-    try:
-        content = os.open(CONTENT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    finally:
-        os.close(directory)
-    try:
-        yield content
-    finally:
-        os.close(content)
 
 
 def clear_remains(host: Host, path: str) -> None:
@@ -87,28 +73,36 @@ def _clean_directory(host: Host, path: str) -> Iterator[int]:
         os.close(directory)
 
 
-def _put_present(host: Host, store: str, manifest: Manifest, wanted: Wanted, content: int) -> Changes:
+def _put_present(
+    host: Host, store: str, manifest: Manifest, wanted: Wanted, contents: Sequence[int], devices: Container[str]
+) -> Changes:
     path = wanted.path
     parents = missing_parents(host, manifest, path)
-    owners = Owners(host, manifest, parents)
-    owners.check()
-    differences = compare(host, wanted)
-    with naming(store):
-        new = new_inodes(wanted, differences)
-        for entry in wanted.entries:
-            if entry.kind == "file" and entry.path in new:
-                check_content(content, entry)
-    make_parents(host, parents, owners)
+
+    def check_new(entry: Entry) -> None:
+        with naming(store):
+            if "device" in entry.kind and entry.path not in devices:
+                raise ValueError(f"{entry.path} is a device node, which the definition does not name")
+            if entry.kind == "file":
+                check_content(contents[entry.layer], entry)
+
+    differences, count = compare(host, wanted, check_new)
+    for parent in parents:
+        wanted.owners.local(parent)
+    wanted.owners.check()
+    make_parents(host, parents, wanted.owners)
     with _clean_directory(host, path) as base:
         if not differences:
-            return Changes(unchanged=len(wanted.entries))
-        work = Put(wanted, differences, base, content)
-        work.put(base, wanted.entries[0])
-        host.files.sync(os.path.dirname(path))
-    left = compare(host, wanted)
+            return Changes(unchanged=count)
+        work = Put(wanted, differences, base, contents)
+        work.run()
+        with ThreadPoolExecutor(1) as beside:
+            synced = beside.submit(host.files.sync, os.path.dirname(path))
+            left, _ = compare(host, wanted)
+            synced.result()
     if left:
-        raise Failed("; ".join(f"{item.path} still {item.says}" for item in left[:5]))
-    return work.changes()
+        raise Failed("; ".join(f"{item.path} still {item.says}" for item in list(left.values())[:5]))
+    return work.changes(count)
 
 
 def _remove_absent(host: Host, manifest: Manifest, path: str) -> Changes:

@@ -1,4 +1,4 @@
-"""A store: a directory with manifest.json, manifest.sha256, files.tar and README (docs/formats.md).
+"""A store: a directory with manifest.json, manifest.sha256, README and one or more layers (docs/formats.md).
 
 It is complete or it does not have its name. Directories are 0700 and files 0600 at every instant. What is loaded was
 written by another machine and is checked before it is used; whatever is wrong with it is a BadCapture that names it.
@@ -7,32 +7,28 @@ written by another machine and is checked before it is used; whatever is wrong w
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import time
+import stat
 from collections.abc import Iterator, Mapping, Sequence
+from io import FileIO
 from typing import TYPE_CHECKING
 
-from tanist.capture.acl import ids_in
+from tanist.capture.entries import StoredEntries, read_gone
 from tanist.capture.manifest import About, Entry, Manifest, Part
-from tanist.capture.manifest_format import parse_manifest, render_manifest
-from tanist.capture.names import CHECKSUM, CONTENT, MANIFEST, PARTIAL, README, STORE_FILES
-from tanist.capture.readme import render_readme
-from tanist.capture.scan import NOWHERE_ELSE, Scan, scan_paths
-from tanist.capture.tarball import BLOCK, END, TarWriter, WriteFailed, parse_size, read_content
-from tanist.host.files import write_all
-from tanist.model.codec import encode
+from tanist.capture.manifest_format import parse_manifest
+from tanist.capture.names import CHECKSUM, CONTENT, GONE, MANIFEST, PARTIAL, README, of_layer, store_files
+from tanist.capture.tarball import BLOCK, parse_size, read_content, render_map
 from tanist.model.dataclasses import replace
-from tanist.model.errors import BadCapture, Failed, Refused
+from tanist.model.errors import BadCapture, Refused
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-LIMITS = {MANIFEST: 256 << 20, CHECKSUM: 4096, README: 16 << 20}  # bytes
+LIMITS = {MANIFEST: 64 << 20, CHECKSUM: 4096, README: 16 << 20}  # bytes
+NOWHERE_ELSE: Mapping[str, str] = {}
 CHUNK = 1 << 20
 
 
-# -- saving
 def save_store(
     host: Host, into: str, paths: Sequence[str], about: About, elsewhere: Mapping[str, str] = NOWHERE_ELSE
 ) -> Manifest:
@@ -42,30 +38,15 @@ def save_store(
     Refused for what a store cannot hold (device nodes, mount points inside), Failed when something cannot be read or
     written; in both cases nothing is kept.
     """
+    from tanist.capture.save import save_whole
+
     if host.files.exists(into):
-        return _load_existing(host, into, paths)
-    partial = f"{into}{PARTIAL}{os.getpid()}"
-    try:
-        host.files.make_directory(os.path.dirname(into), 0o700)
-        clean_partials(host, os.path.dirname(into))
-        host.files.make_directory(partial, 0o700)
-        manifest = _write_store(host, partial, paths, about, elsewhere)
-        host.files.move(partial, into)
-    except BaseException as error:
-        with contextlib.suppress(OSError):  # else the next save removes it
-            host.files.remove_tree(partial)
-        cause = error.error if isinstance(error, WriteFailed) else error
-        if isinstance(cause, OSError):
-            raise Failed(f"{into} could not be written: {cause.strerror or cause}; nothing of it is kept") from error
-        raise
-    return manifest
-
-
-def _load_existing(host: Host, into: str, paths: Sequence[str]) -> Manifest:
-    manifest = load_manifest(host, into)
-    if {item.path for item in manifest.asked} != set(paths):
-        raise Refused(f"{into} is there already and holds other paths")
-    return manifest
+        manifest = load_manifest(host, into)
+        if {item.path for item in manifest.asked} != set(paths):
+            raise Refused(f"{into} is there already and holds other paths")
+        return manifest
+    save_whole(host, into, paths, about, elsewhere)
+    return load_manifest(host, into)
 
 
 def clean_partials(host: Host, directory: str) -> None:
@@ -76,140 +57,102 @@ def clean_partials(host: Host, directory: str) -> None:
             host.files.remove_tree(f"{directory}/{name}")
 
 
-def _write_store(
-    host: Host, partial: str, paths: Sequence[str], about: About, elsewhere: Mapping[str, str]
-) -> Manifest:
-    directory = host.files.open_directory(partial)
-    try:
-        manifest = build_manifest(host, _write_content(host, directory, paths, elsewhere), about)
-        readme = render_readme(manifest)
-        _write_file(directory, README, readme)
-        parts = ((CONTENT, _measure(directory, CONTENT)), (README, _measure(directory, README)))
-        text = render_manifest(replace(manifest, parts=parts))
-        _write_file(directory, MANIFEST, text)
-        _write_file(directory, CHECKSUM, f"{_sha256(text)}  {MANIFEST}\n".encode())
-        os.fsync(directory)
-        return parse_manifest(text)  # what cannot be loaded again must not be kept
-    except ValueError as error:
-        raise Failed(f"what was found cannot be stored: {error}") from error
-    finally:
-        os.close(directory)
+# -- loading
+def load_manifest(host: Host, store: str) -> Manifest:
+    """The manifest, checked by its checksum and value by value; the lists of its entries, checked by theirs. BadCapture
+    names the store and what is wrong."""
+    manifest = load_head(host, store)
+    with naming(store), opened(host, store) as directory:
+        for name, part in manifest.parts:
+            if not name.startswith((CONTENT, README)):
+                _check_part(directory, name, part)
+    return manifest
 
 
-def _write_content(host: Host, directory: int, paths: Sequence[str], elsewhere: Mapping[str, str]) -> Scan:
-    with os.fdopen(_create(directory, CONTENT), "r+b", buffering=CHUNK) as out:
-        scan = scan_paths(host, paths, TarWriter(out, host.user_name, host.group_name), elsewhere)
-        out.write(END)
-        out.flush()
-        os.fsync(out.fileno())
-    return scan
+def load_head(host: Host, store: str) -> Manifest:
+    """The manifest alone: of the other files only the sizes are looked at."""
+    with naming(store):
+        stated = host.files.read(f"{store}/{CHECKSUM}", LIMITS[CHECKSUM])
+        text = host.files.read(f"{store}/{MANIFEST}", LIMITS[MANIFEST])
+        if stated != f"{sha256_of(text)}  {MANIFEST}\n".encode():
+            raise ValueError(f"{MANIFEST} is not what {CHECKSUM} says")
+        manifest = parse_manifest(text)
+        for name, part in manifest.parts:
+            info = host.files.stat(f"{store}/{name}", follow=False)
+            if info is None or info.st_size != part.size or not stat.S_ISREG(info.st_mode):
+                raise ValueError(f"{name} {'is missing' if info is None else 'has the wrong size'}")
+        return replace(manifest, entries=StoredEntries(host, store, manifest, naming))
 
 
-def build_manifest(host: Host, scan: Scan, about: About) -> Manifest:
-    """What a scan found, as a manifest whose parts are not written yet."""
-    users, groups = ids_in(scan.entries)
-    return Manifest(
-        controller=about.controller,
-        node=about.node,
-        created=render_instant(about.created),
-        epoch=about.epoch,
-        run=about.run,
-        version=about.version,
-        asked=tuple(scan.asked),
-        parents=tuple(scan.parents.values()),
-        entries=tuple(scan.entries),
-        users=tuple((name, host.user_id(name)) for name in sorted(set(about.users))),
-        groups=tuple((name, host.group_id(name)) for name in sorted(set(about.groups))),
-        acl_users=tuple((number, scan.user(number)) for number in users if scan.user(number)),
-        acl_groups=tuple((number, scan.group(number)) for number in groups if scan.group(number)),
-        unsteady=tuple(scan.unsteady),
-        facts=json.loads(json.dumps(about.facts if isinstance(about.facts, dict) else encode(about.facts))),
-    )
-
-
-def render_instant(seconds: float) -> str:
-    ns = round(seconds * 1e6) * 1000
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9:09d}Z"
-
-
-def _create(directory: int, name: str) -> int:
-    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
-
-
-def _write_file(directory: int, name: str, data: bytes) -> None:
-    fd = _create(directory, name)
-    try:
-        write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _sha256(data: bytes) -> str:
+def sha256_of(data: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
 
 
-def _measure(directory: int, name: str) -> Part:
+def _check_part(directory: int, name: str, part: Part) -> None:
+    if measure(directory, name) != part:
+        raise ValueError(f"{name} was altered")
+
+
+def measure(directory: int, name: str) -> Part:
     import hashlib
 
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    with os.fdopen(fd, "rb", buffering=0) as file:
+    with _open_part(directory, name) as file:
         digest = hashlib.file_digest(file, "sha256")
-        return Part(size=os.fstat(fd).st_size, sha256=digest.hexdigest())
+        return Part(size=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest())
 
 
-# -- loading
-def load_manifest(host: Host, store: str) -> Manifest:
-    """The manifest, checked by its checksum and value by value. BadCapture names the store and what is wrong."""
-    with naming(store):
-        stated = host.files.read(f"{store}/{CHECKSUM}", LIMITS[CHECKSUM])
-        text = host.files.read(f"{store}/{MANIFEST}", LIMITS[MANIFEST])
-        if stated != f"{_sha256(text)}  {MANIFEST}\n".encode():
-            raise ValueError(f"{MANIFEST} is not what {CHECKSUM} says")
-        manifest = parse_manifest(text)
-        for name, part in manifest.parts:
-            info = host.files.stat(f"{store}/{name}", follow=False)
-            if info is None or info.st_size != part.size:
-                raise ValueError(f"{name} {'is missing' if info is None else 'has the wrong size'}")
-        return manifest
+def _open_part(directory: int, name: str) -> FileIO:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    return FileIO(os.open(name, flags, dir_fd=directory), "rb")
+
+
+@contextlib.contextmanager
+def opened(host: Host, store: str) -> Iterator[int]:
+    directory = host.files.open_directory(store)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+@contextlib.contextmanager
+def open_contents(host: Host, store: str, manifest: Manifest) -> Iterator[tuple[int, ...]]:
+    """files.tar of each layer."""
+    with opened(host, store) as directory, contextlib.ExitStack() as stack:
+        names = [of_layer(CONTENT, layer) for layer in range(manifest.layers)]
+        yield tuple(stack.enter_context(_open_part(directory, name)).fileno() for name in names)
 
 
 def verify_store(host: Host, store: str) -> Manifest:
     """Every byte of it: nothing missing, nothing added, nothing altered, each file's content where it is said to be."""
-    manifest = load_manifest(host, store)
+    manifest = load_head(host, store)
     with naming(store):
-        found = set(host.files.list(store))
-        if found != set(STORE_FILES):
-            raise ValueError(f"{', '.join(sorted(found ^ set(STORE_FILES)))}: missing, or not part of it")
-        directory = host.files.open_directory(store)
-        try:
+        found, wanted = set(host.files.list(store)), set(store_files(manifest.layers))
+        if found != wanted:
+            raise ValueError(f"{', '.join(sorted(found ^ wanted))}: missing, or not part of it")
+        with opened(host, store) as directory:
             for name, part in manifest.parts:
-                if _measure(directory, name) != part:
-                    raise ValueError(f"{name} was altered")
-            _verify_members(directory, manifest)
-        finally:
-            os.close(directory)
+                _check_part(directory, name, part)
+            for layer in range(1, manifest.layers):
+                with _open_part(directory, of_layer(GONE, layer)) as file:
+                    for _ in read_gone(file):
+                        pass
+        with open_contents(host, store, manifest) as contents:
+            for entry in manifest.entries:
+                if entry.kind == "file":
+                    check_content(contents[entry.layer], entry)
     return manifest
-
-
-def _verify_members(directory: int, manifest: Manifest) -> None:
-    fd = os.open(CONTENT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        for entry in manifest.entries:
-            if entry.kind == "file":
-                check_content(fd, entry)
-    finally:
-        os.close(fd)
 
 
 def check_content(content: int, entry: Entry) -> None:
     """ValueError when files.tar does not hold this file's content where the manifest says."""
     import hashlib
 
-    header = os.pread(content, BLOCK, entry.offset - BLOCK)
-    if parse_size(header[124:136]) != entry.size:
+    stretches = render_map(entry)
+    header = os.pread(content, BLOCK + len(stretches), entry.offset - BLOCK - len(stretches))
+    if header[BLOCK:] != stretches or parse_size(header[124:136]) != entry.stored + len(stretches):
         raise ValueError(f"{entry.path}: {CONTENT} has another size for it")
     digest = hashlib.sha256()
     for chunk in read_content(content, entry):
@@ -223,14 +166,11 @@ def read_stored_files(host: Host, store: str, directory: str, suffix: str) -> tu
     found = []
     with naming(store):
         manifest = load_manifest(host, store)
-        fd = os.open(host.files.real(f"{store}/{CONTENT}"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
+        with open_contents(host, store, manifest) as contents:
             for entry in manifest.below(directory):
                 if entry.kind == "file" and os.path.dirname(entry.path) == directory and entry.path.endswith(suffix):
-                    check_content(fd, entry)
-                    found.append(b"".join(read_content(fd, entry)))
-        finally:
-            os.close(fd)
+                    check_content(contents[entry.layer], entry)
+                    found.append(b"".join(read_content(contents[entry.layer], entry)))
     return tuple(found)
 
 

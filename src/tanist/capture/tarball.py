@@ -1,15 +1,15 @@
-"""files.tar: pax format (POSIX.1-2008, pax(1)) as GNU tar reads it, written member by member.
+"""files.tar: pax format (POSIX.1-2008, pax(1)) as GNU tar reads it, made member by member.
 
 Owner by name and number, times in nanoseconds, extended attributes as SCHILY.xattr.* (ACLs by number), ACLs by name
-as SCHILY.acl.*, names as raw bytes. Reading needs
-no parser: the manifest knows where each file's content lies.
+as SCHILY.acl.*, sparse files as GNU.sparse 1.0, names as raw bytes. Reading needs no parser: the manifest knows where
+each file's content lies.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Protocol
+from functools import lru_cache
 
 from tanist.capture.acl import render_acl_text
 from tanist.capture.manifest import Entry
@@ -19,121 +19,99 @@ BLOCK = 512
 CHUNK = 1 << 20
 SCHILY_ACL = {ACL_ACCESS: "SCHILY.acl.access", ACL_DEFAULT: "SCHILY.acl.default"}
 END = b"\0" * (2 * BLOCK)
-TYPES = {"file": b"0", "hard link": b"1", "link": b"2", "directory": b"5", "fifo": b"6"}  # a socket has none
+ZEROS = b"\0" * BLOCK
+TYPES = {  # a socket has none
+    "file": b"0",
+    "hard link": b"1",
+    "link": b"2",
+    "character device": b"3",
+    "block device": b"4",
+    "directory": b"5",
+    "fifo": b"6",
+}
+SPARSE = "GNUSparseFile.0/"
 
 
 Named = Callable[[int], str | None]
 
 
-class Sink(Protocol):
-    """Where a scan puts what it reads."""
-
-    def mark(self) -> int: ...
-
-    def rewind(self, mark: int) -> None: ...
-
-    def put(self, entry: Entry, chunks: Iterable[bytes]) -> tuple[int, int]:
-        """Takes an entry with its content, at most `entry.size` bytes; answers where it lies and how long it was."""
-        ...
+def render_member_of(entry: Entry, user: Named, group: Named) -> bytes:
+    """All of an entry that comes before its content. `user` and `group`: names for the numbers in ACLs."""
+    found = entry.attributes.xattrs
+    acls = ((SCHILY_ACL[key], data) for key, data in found if key in SCHILY_ACL) if found else ()
+    records = tuple((key, render_acl_text(data, user, group)) for key, data in acls)
+    return render_header(entry, records) + render_map(entry)
 
 
-class Nowhere:
-    """For a scan that is to see, not to keep."""
-
-    def mark(self) -> int:
-        return 0
-
-    def rewind(self, mark: int) -> None:
-        pass
-
-    def put(self, entry: Entry, chunks: Iterable[bytes]) -> tuple[int, int]:  # noqa: ARG002
-        return 0, sum(len(chunk) for chunk in chunks)
+def render_map(entry: Entry) -> bytes:
+    """Where the stretches of a sparse file belong; nothing for any other."""
+    if entry.data is None:
+        return b""
+    stretches = list(entry.data)
+    if not stretches or sum(stretches[-1]) < entry.size:
+        stretches.append((entry.size, 0))
+    text = b"%d\n" % len(stretches) + b"".join(b"%d\n%d\n" % one for one in stretches)
+    return text + b"\0" * (-len(text) % BLOCK)
 
 
-class WriteFailed(Exception):
-    """Not an OSError, so that a full disk is never taken for a file that cannot be read."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class TarWriter:
-    def __init__(self, out: BinaryIO, user: Named, group: Named) -> None:
-        self.out = out  # seekable
-        self.user, self.group = user, group  # names for the numbers in ACLs
-
-    def mark(self) -> int:
-        return self.out.tell()
-
-    def rewind(self, mark: int) -> None:
-        self.out.seek(mark)
-        self.out.truncate()
-
-    def put(self, entry: Entry, chunks: Iterable[bytes]) -> tuple[int, int]:
-        if entry.kind not in TYPES:
-            return 0, 0
-        try:
-            return self._put(entry, chunks)
-        except OSError as error:
-            raise WriteFailed(error) from error
-
-    def _put(self, entry: Entry, chunks: Iterable[bytes]) -> tuple[int, int]:
-        begin = self.out.tell()
-        self.out.write(self._header(entry, entry.size))
-        offset, size = self.out.tell(), 0
-        for chunk in chunks:
-            self.out.write(chunk)
-            size += len(chunk)
-        self.out.write(b"\0" * (-size % BLOCK))
-        if size != entry.size:  # it shrank while it was read
-            after = self.out.tell()
-            self.out.seek(begin)
-            self.out.write(self._header(entry, size))
-            self.out.seek(after)
-        return offset, size
-
-    def finish(self) -> None:
-        self.out.write(END)
-
-    def _header(self, entry: Entry, size: int) -> bytes:
-        acls = ((SCHILY_ACL[key], data) for key, data in entry.attributes.xattrs if key in SCHILY_ACL)
-        records = tuple((key, render_acl_text(data, self.user, self.group)) for key, data in acls)
-        return render_header(entry, size, records)
-
-
-def render_header(entry: Entry, size: int, more: Iterable[tuple[str, str]] = ()) -> bytes:
+def render_header(entry: Entry, more: Iterable[tuple[str, str]] = ()) -> bytes:
     """The pax header, where one is needed, and the ustar header of a member."""
     its = entry.attributes
-    name, target = os.fsencode(entry.path.lstrip("/")), os.fsencode(entry.target)
+    path = entry.path[1:]
+    if entry.data is not None:
+        path = SPARSE + os.path.basename(path)
+    name, target = os.fsencode(path), os.fsencode(entry.target)
     if entry.kind == "hard link":
         target = target.lstrip(b"/")
-    user, group = os.fsencode(entry.user), os.fsencode(entry.group)
-    records = _pax_records(entry, name, target, user, group)
-    fields = {"mode": its.mode, "uid": min(its.uid, 0o7777777), "gid": min(its.gid, 0o7777777), "size": size}
-    fields["mtime"] = min(max(its.mtime_ns // 10**9, 0), 0o77777777777)
-    header = _ustar(name, fields, TYPES[entry.kind], target, user, group)
+    size = len(render_map(entry)) + entry.stored
+    seconds, ns = divmod(its.mtime_ns, 10**9)
+    records = _time_record(seconds, ns) + _pax_records(entry, name, target)
     if entry.kind != "hard link":
         records += b"".join(_record(os.fsencode(key), os.fsencode(value)) for key, value in more)
+    header = _member(entry, name, target, size, min(max(seconds, 0), 0o77777777777))
     if not records:
         return header
-    length = {"mode": 0o600, "uid": 0, "gid": 0, "size": len(records), "mtime": 0}
-    return _ustar(b"pax/" + name[-90:], length, b"x") + records + b"\0" * (-len(records) % BLOCK) + header
+    return _pax_header(len(records)) + records + ZEROS[: -len(records) % BLOCK] + header
 
 
-def _pax_records(entry: Entry, name: bytes, target: bytes, user: bytes, group: bytes) -> bytes:
+@lru_cache(4096)
+def _pax_header(length: int) -> bytes:
+    return _ustar(b"pax/header", {"mode": 0o600, "uid": 0, "gid": 0, "size": length, "mtime": 0}, b"x")
+
+
+def _time_record(seconds: int, ns: int) -> bytes:
+    if not ns and 0 <= seconds <= 0o77777777777:
+        return b""
+    text = render_time(seconds * 10**9 + ns)
+    return b"30 mtime=%s\n" % text if len(text) == 20 else _record(b"mtime", text)
+
+
+def _pax_records(entry: Entry, name: bytes, target: bytes) -> bytes:
     its = entry.attributes
-    records: list[tuple[str, bytes]] = []
-    texts = (("path", name, 100), ("linkpath", target, 100), ("uname", user, 31), ("gname", group, 31))
-    records += [(key, text) for key, text, limit in texts if len(text) > limit or not text.isascii()]
+    plain = len(name) <= 100 and not target and name.isascii() and not its.xattrs and entry.data is None
+    if plain and max(its.uid, its.gid) <= 0o7777777 and _is_short(entry.user) and _is_short(entry.group):
+        return b""
+    texts = (
+        ("path", name, 100),
+        ("linkpath", target, 100),
+        ("uname", os.fsencode(entry.user), 31),
+        ("gname", os.fsencode(entry.group), 31),
+    )
+    records = [(key, text) for key, text, limit in texts if len(text) > limit or not text.isascii()]
+    if entry.data is not None:
+        sparse = {"major": "1", "minor": "0", "name": entry.path[1:], "realsize": str(entry.size)}
+        records += [(f"GNU.sparse.{key}", os.fsencode(value)) for key, value in sparse.items()]
     if any(not _is_utf8(text) for _, text in records):
         records.insert(0, ("hdrcharset", b"BINARY"))
     records += [(key, b"%d" % number) for key, number in (("uid", its.uid), ("gid", its.gid)) if number > 0o7777777]
-    if its.mtime_ns % 10**9 or not 0 <= its.mtime_ns // 10**9 <= 0o77777777777:
-        records.append(("mtime", render_time(its.mtime_ns)))
     for key, value in its.xattrs if entry.kind != "hard link" else ():
         records.append(("SCHILY.xattr." + key.replace("%", "%25").replace("=", "%3D"), value))
     return b"".join(_record(os.fsencode(key), value) for key, value in records)
+
+
+@lru_cache(1024)
+def _is_short(name: str) -> bool:
+    return len(name) <= 31 and name.isascii()
 
 
 def _record(key: bytes, value: bytes) -> bytes:
@@ -158,8 +136,43 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
+def _member(entry: Entry, name: bytes, target: bytes, size: int, mtime: int) -> bytes:
+    """The ustar header, put together from what many members share."""
+    its = entry.attributes
+    owner, end, total = _shared(entry.kind, its.mode, its.uid, its.gid, entry.user, entry.group, entry.device)
+    name, target = name[:100], target[:100]
+    varying = render_size(size) + b"%011o\0" % mtime
+    total += sum(name) + sum(varying) + sum(target)
+    return b"%b%b%b%06o\0 %b%b%b" % (
+        name.ljust(100, b"\0"),
+        owner,
+        varying,
+        total,
+        TYPES[entry.kind],
+        target.ljust(100, b"\0"),
+        end,
+    )
+
+
+@lru_cache(1024)
+def _shared(
+    kind: str, mode: int, uid: int, gid: int, user: str, group: str, device: tuple[int, int]
+) -> tuple[bytes, bytes, int]:
+    """Mode and owner; what follows the link's target; the checksum of both, the kind and the checksum's own place."""
+    fields = {"mode": mode, "uid": min(uid, 0o7777777), "gid": min(gid, 0o7777777), "size": 0, "mtime": 0}
+    header = _ustar(b"", fields, TYPES[kind], b"", os.fsencode(user), os.fsencode(group), device)
+    owner, end = header[100:124], header[257:]
+    return owner, end, sum(owner) + sum(end) + sum(TYPES[kind]) + sum(b" " * 8)
+
+
 def _ustar(
-    name: bytes, fields: dict[str, int], kind: bytes, target: bytes = b"", user: bytes = b"", group: bytes = b""
+    name: bytes,
+    fields: dict[str, int],
+    kind: bytes,
+    target: bytes = b"",
+    user: bytes = b"",
+    group: bytes = b"",
+    device: tuple[int, int] = (0, 0),
 ) -> bytes:
     header = bytearray(BLOCK)
     header[0:100] = name[:100].ljust(100, b"\0")
@@ -170,7 +183,7 @@ def _ustar(
     header[157:257] = target[:100].ljust(100, b"\0")
     header[257:265] = b"ustar\00000"
     header[265:329] = user[:31].ljust(32, b"\0") + group[:31].ljust(32, b"\0")
-    header[329:345] = b"0000000\0" * 2
+    header[329:345] = b"%07o\0%07o\0" % device
     return _with_checksum(header)
 
 
@@ -202,9 +215,10 @@ def parse_size(field: bytes) -> int:
 
 
 def read_content(content: int, entry: Entry) -> Iterator[bytes]:
-    done = 0
-    while done < entry.size:
-        chunk = os.pread(content, min(CHUNK, entry.size - done), entry.offset + done)
+    """The stored bytes of a file, from files.tar of its layer."""
+    done, size = 0, entry.stored
+    while done < size:
+        chunk = os.pread(content, min(CHUNK, size - done), entry.offset + done)
         if not chunk:
             raise ValueError(f"{entry.path}: files.tar ends before it")
         yield chunk

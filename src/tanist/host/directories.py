@@ -9,11 +9,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 from tanist.host.attributes import change_flags, pinned
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+DEEP_CALLS, DEEP_FILES = 40_000, 10_000
 LINKS_LIMIT = 40  # as the kernel's own (path_resolution(7))
 
 
@@ -111,13 +113,46 @@ def mount_id(fd: int) -> str:
     raise OSError(errno.ENOSYS, "the kernel does not tell the mount of a descriptor")
 
 
+@contextlib.contextmanager
+def deep_enough() -> Iterator[None]:
+    """Room to walk far down: a walk calls itself and holds a descriptor for each directory that it is in."""
+    import resource
+
+    calls, files = sys.getrecursionlimit(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    sys.setrecursionlimit(max(calls, DEEP_CALLS))
+    if files[0] != resource.RLIM_INFINITY and files[0] < DEEP_FILES:
+        most = files[1] if files[1] != resource.RLIM_INFINITY else DEEP_FILES
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(files[0], min(DEEP_FILES, most)), files[1]))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(calls)
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+
+
+def mounts_below(directory: int, name: str) -> tuple[str, ...]:
+    """Where something is mounted inside `name` of an open directory, as paths from `name` on (proc(5), mountinfo)."""
+    above = os.readlink(f"/proc/self/fd/{directory}").rstrip("/")
+    top = os.fsencode(f"{above}/{name}/")
+    with open("/proc/self/mountinfo", "rb") as text:
+        points = [line.split(b" ", 5)[4] for line in text]
+    return tuple("/" + os.fsdecode(plain[len(top) :]) for one in points if (plain := _unescape(one)).startswith(top))
+
+
+def _unescape(path: bytes) -> bytes:
+    """Blanks, tabs, newlines and backslashes stand there as octal numbers."""
+    head, *parts = path.split(b"\\")
+    return head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in parts)
+
+
 def remove_entry(directory: int, name: str) -> int:
     """Remove what `name` is in an open directory, a directory with all that it holds; answers how many entries went.
 
     Links are removed as links. Immutable and append-only flags are cleared first. Where something is mounted:
     OSError(EBUSY), with everything on that mount left alone. Not there: FileNotFoundError.
     """
-    return _remove(directory, name, mount_id(directory))
+    with deep_enough():
+        return _remove(directory, name, mount_id(directory))
 
 
 def _remove(directory: int, name: str, mount: str) -> int:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tanist.capture.entry_format import parse_line, render_entry, render_line
 from tanist.capture.manifest_format import parse_manifest, render_manifest
 from tanist.capture.restore import restore_path
 from tanist.capture.store import load_manifest, save_store, verify_store
@@ -40,12 +41,12 @@ def rich(host: FakeHost) -> FakeHost:
 
 
 @pytest.mark.requirement("A38")
-@pytest.mark.parametrize("part", ["manifest.json", "manifest.sha256", "README", "files.tar"])
+@pytest.mark.parametrize("part", ["manifest.json", "manifest.sha256", "README", "entries.jsonl", "files.tar"])
 def test_every_flipped_bit_is_noticed(rich: FakeHost, part: str) -> None:
     path = Path(rich.root + "/store") / part
     data = path.read_bytes()
-    places = range(0, len(data), {"files.tar": 997, "README": 5, "manifest.json": 7}.get(part, 1))
-    check = load_manifest if part.startswith("manifest") else verify_store
+    places = range(0, len(data), {"files.tar": 997, "README": 5, "manifest.json": 7, "entries.jsonl": 7}.get(part, 1))
+    check = load_manifest if part.startswith(("manifest", "entries")) else verify_store
     for place in places:
         path.write_bytes(data[:place] + bytes((data[place] ^ 1 << place % 8,)) + data[place + 1 :])
         with pytest.raises(BadCapture, match="store cannot be used"):
@@ -61,7 +62,17 @@ def test_every_flipped_bit_is_noticed(rich: FakeHost, part: str) -> None:
 def forge(host: FakeHost, change: Callable[[dict[str, Any]], object]) -> None:
     """A manifest with a right checksum, as somebody with intent would write it."""
     manifest = json.loads(host.files.read("/store/manifest.json"))
+    manifest["entries"] = [json.loads(line) for line in host.files.read("/store/entries.jsonl").splitlines()]
+    sign_all(host, manifest, change)
+
+
+def sign_all(host: FakeHost, manifest: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> None:
     change(manifest)
+    text = "".join(json.dumps(item) + "\n" for item in manifest.pop("entries")).encode()
+    host.files.write("/store/entries.jsonl", text)
+    parts = manifest["parts"]
+    if "entries.jsonl" in parts:
+        parts["entries.jsonl"] = {"size": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     sign(host, json.dumps(manifest).encode())
 
 
@@ -146,9 +157,19 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "parent a link": lambda m: m["parents"][0].update(kind="link", target="/tmp"),
     "format": lambda m: m.update(format=2),
     "format missing": lambda m: m.pop("format"),
-    "no entries": lambda m: m.pop("entries"),
-    "entries an object": lambda m: m.update(entries={}),
+    "no entries": lambda m: m["entries"].clear(),
+    "fewer than it says": lambda m: m["entries"].pop(),
     "entry a text": lambda m: m["entries"].append("x"),
+    "entry a list": lambda m: m["entries"].append([]),
+    "entry with more": change("tool", more=1),
+    "two paths in one line": lambda m: m["entries"].append({"path": f"{PG}/z", "kind": "file", "path ": "x"}),
+    "stretches overlap": change("tool", data=[[0, 5], [3, 5]]),
+    "stretches outside": change("tool", data=[[0, 5000]]),
+    "stretches unreal": change("tool", data=[[True, 5]]),
+    "stretches a number": change("tool", data=7),
+    "linked perhaps": change("tool", linked="yes"),
+    "directory another kind": lambda m: m["asked"][1].update(directory=False),
+    "count negative": lambda m: m.update(count=-1),
     "parts elsewhere": lambda m: m["parts"].update({"../../etc/passwd": m["parts"]["README"]}),
     "parts missing": lambda m: m["parts"].pop("README"),
     "acl names no number": lambda m: m["acl_users"].update(x="root"),
@@ -157,16 +178,20 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
+ELSEWHERE = {"asked absent but there", "asked present but absent", "offset before"}  # only a look at all of it shows
+
+
 @pytest.mark.requirement("A58")
 @pytest.mark.parametrize("how", FORGED)
 def test_a_forged_manifest_is_refused_before_any_change(rich: FakeHost, how: str) -> None:
     forge(rich, FORGED[how])
     before = snapshot(Path(rich.root + "/etc"))
     with pytest.raises(BadCapture, match="store cannot be used") as caught:
-        load_manifest(rich, "/store")
+        verify_store(rich, "/store")
     assert caught.value.next_step
-    with pytest.raises(BadCapture):
-        restore_path(rich, "/store", PG)
+    if how not in ELSEWHERE:
+        with pytest.raises(BadCapture):
+            restore_path(rich, "/store", PG)
     assert snapshot(Path(rich.root + "/etc")) == before
 
 
@@ -196,7 +221,7 @@ def test_a_manifest_of_a_gigabyte_is_not_read(rich: FakeHost) -> None:
         load_manifest(rich, "/store")
 
 
-@pytest.mark.parametrize("part", ["manifest.json", "files.tar"])
+@pytest.mark.parametrize("part", ["manifest.json", "entries.jsonl", "files.tar"])
 def test_a_link_or_fifo_in_place_of_a_file_is_not_followed(rich: FakeHost, part: str) -> None:
     path = Path(rich.root + "/store") / part
     path.rename(path.with_suffix(".away"))
@@ -220,7 +245,9 @@ VALUES = st.one_of(
 @given(data=st.data())
 def test_no_value_anywhere_makes_it_crash_or_write_outside(rich: FakeHost, data: st.DataObject) -> None:
     original = rich.files.read("/store/manifest.json")
+    lines = rich.files.read("/store/entries.jsonl")
     manifest = json.loads(original)
+    manifest["entries"] = [json.loads(line) for line in lines.splitlines()]
     outside = snapshot(Path(rich.root + "/etc"))
     place: Any = manifest
     while True:
@@ -229,13 +256,18 @@ def test_no_value_anywhere_makes_it_crash_or_write_outside(rich: FakeHost, data:
             break
         place = place[key]
     place[key] = data.draw(VALUES)
-    sign(rich, json.dumps(manifest).encode())
+    try:
+        sign_all(rich, manifest, lambda m: None)
+    except (KeyError, TypeError, AttributeError):
+        sign(rich, original)
+        return  # the harness itself cannot write that
     try:
         restore_path(rich, "/store", PG)
     except TanistError:
         pass
     finally:
         sign(rich, original)
+        rich.files.write("/store/entries.jsonl", lines)
     after = snapshot(Path(rich.root + "/etc"))
     assert {n: s for n, s in after.items() if not n.startswith("pg")}.keys() <= {*outside}
     clear_all_flags(Path(rich.root + PG))
@@ -244,13 +276,15 @@ def test_no_value_anywhere_makes_it_crash_or_write_outside(rich: FakeHost, data:
 def test_a_manifest_goes_to_text_and_back(rich: FakeHost) -> None:
     manifest = load_manifest(rich, "/store")
     assert parse_manifest(render_manifest(manifest)) == manifest
+    entries = tuple(manifest.entries)
+    assert [parse_line(render_line(one, render_entry(one))) for one in entries] == list(entries)
     assert manifest.same_state(manifest)
 
 
 def test_a_size_in_files_tar_that_is_not_the_manifests_is_noticed(rich: FakeHost) -> None:
     """Or tar, used by hand, would restore something else than tanist."""
-    manifest = json.loads(rich.files.read("/store/manifest.json"))
-    rich.files.overwrite("/store/files.tar", b"00000000001\0", entry(manifest, "tool")["offset"] - 512 + 124)
+    tool = next(one for one in load_manifest(rich, "/store").entries if one.path == f"{PG}/tool")
+    rich.files.overwrite("/store/files.tar", b"00000000001\0", tool.offset - 512 + 124)
     altered = hashlib.sha256(rich.files.read("/store/files.tar")).hexdigest()
     forge(rich, lambda m: m["parts"]["files.tar"].update(sha256=altered))
     with pytest.raises(BadCapture, match=r"tool: files\.tar has another size"):

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tanist.capture.restore import restore_path
+from tanist.capture import scan
+from tanist.capture.restore import compare_path, restore_path
 from tanist.capture.store import save_store, verify_store
 from tanist.host.fake import FakeHost
 from tanist.model.errors import BadCapture, Failed, Refused
@@ -36,14 +37,20 @@ def rich(host: FakeHost) -> FakeHost:
     return host
 
 
-def test_a_store_has_four_private_files(rich: FakeHost) -> None:
+def test_a_store_has_five_private_files(rich: FakeHost) -> None:
     old = os.umask(0)
     try:
         save_store(rich, "/new/parent/store", (PG,), ABOUT)
     finally:
         os.umask(old)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in at(rich, "/new").rglob("*")}
-    files = {"README": 0o600, "files.tar": 0o600, "manifest.json": 0o600, "manifest.sha256": 0o600}
+    files = {
+        "README": 0o600,
+        "entries.jsonl": 0o600,
+        "files.tar": 0o600,
+        "manifest.json": 0o600,
+        "manifest.sha256": 0o600,
+    }
     assert modes == {**files, "parent": 0o700, "store": 0o700}
 
 
@@ -101,7 +108,7 @@ def test_what_the_manifest_says_can_be_checked_by_hand(rich: FakeHost) -> None:
         {"a": 1},
     )
     assert manifest["parts"]["files.tar"]["sha256"] == hashlib.sha256((store / "files.tar").read_bytes()).hexdigest()
-    lines = (store / "manifest.json").read_text().splitlines()
+    lines = (store / "entries.jsonl").read_text().splitlines()
     assert len([line for line in lines if '"path": "/etc/pg/' in line]) == 13
 
 
@@ -122,7 +129,11 @@ def test_the_readme_says_how_to_restore_by_hand_and_it_works(rich: FakeHost, tmp
     before["empty"] = (before["empty"][0], flagless, *before["empty"][2:])
     del before["socket"]
     assert after == before
-    assert f"{PG}/socket" in readme and "immutable" in readme and "/etc/gone" in readme
+    assert "/etc/gone" in readme
+    for what, path in (("  sockets: ", "socket"), ("  inode flags", "empty")):
+        grep = next(line for line in readme.splitlines() if line.startswith(what)).split(": ", 1)[1]
+        found = subprocess.run(grep, shell=True, cwd=at(rich, "/store"), check=True, capture_output=True, text=True)
+        assert [json.loads(line)["path"] for line in found.stdout.splitlines()] == [f"{PG}/{path}"]
 
 
 @pytest.mark.requirement("A54")
@@ -306,7 +317,7 @@ def test_leftovers_of_dead_processes_go_and_those_of_the_living_stay(rich: FakeH
         living.wait()
 
 
-@pytest.mark.parametrize("part", ["README", "files.tar", "manifest.json", "manifest.sha256"])
+@pytest.mark.parametrize("part", ["README", "entries.jsonl", "files.tar", "manifest.json", "manifest.sha256"])
 @pytest.mark.requirement("A38")
 def test_a_missing_or_added_file_is_named(rich: FakeHost, part: str) -> None:
     save_store(rich, "/store", (PG,), ABOUT)
@@ -329,13 +340,34 @@ def test_no_descriptor_is_left_open(rich: FakeHost, tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_far_too_deep_is_a_clear_error(host: FakeHost) -> None:
+def dig(host: FakeHost, name: str, depth: int) -> None:
     fd = os.open(at(host, "/etc"), os.O_RDONLY)
-    for name in ["pg", *"d" * 260]:
-        os.mkdir(name, dir_fd=fd)
-        deeper = os.open(name, os.O_RDONLY, dir_fd=fd)
+    for part in ["pg", *[name] * depth]:
+        os.mkdir(part, dir_fd=fd)
+        deeper = os.open(part, os.O_RDONLY, dir_fd=fd)
         os.close(fd)
         fd = deeper
+    os.close(os.open("f", os.O_WRONLY | os.O_CREAT, 0o640, dir_fd=fd))
     os.close(fd)
+
+
+@pytest.mark.requirement("A34")
+@pytest.mark.parametrize(("name", "depth"), [("n" * 250, 40), ("d", 1200)])
+def test_paths_longer_than_the_kernel_takes_at_once_restore_the_same(host: FakeHost, name: str, depth: int) -> None:
+    """10,000 bytes; 1,200 levels."""
+    dig(host, name, depth)
+    manifest = save_store(host, "/store", (PG,), ABOUT)
+    assert manifest.count == depth + 2
+    assert compare_path(host, "/store", PG) == ()
+    host.files.remove_tree(PG)
+    assert len(restore_path(host, "/store", PG).written) == depth + 2
+    assert compare_path(host, "/store", PG) == ()
+    assert not restore_path(host, "/store", PG)
+    host.files.remove_tree(PG)
+
+
+def test_far_too_deep_is_a_clear_error(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "DEPTH_LIMIT", 20)
+    dig(host, "d", 30)
     with pytest.raises(Failed, match="inside one another"):
         save_store(host, "/store", (PG,), ABOUT)

@@ -1,0 +1,200 @@
+"""What this node's files looked like (inode, size, times) when the newest generation was made.
+
+A note of this node's own, /var/lib/tanist/NAME/seen, not part of any capture: with it, a capture reads only what has
+changed since, and without it everything. Blocks in the order of the walk, each for one directory (a path that ends in
+"/") or for a captured path itself; a block holds a line for each name, and a digest of the entry that was captured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tanist.capture.manifest import sort_key
+from tanist.model.dataclasses import dataclass
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+
+HEAD = 16384  # bytes: JSON, filled up with blanks
+LENGTHS = struct.Struct("<III")
+LIMIT = 1 << 30
+DIGEST = 8  # bytes
+COPY = 1 << 20
+UNSETTLED = b"\0" * DIGEST  # did not hold still: to be looked at again
+END = "\U0010ffff"
+
+
+class TornNote(Exception):
+    """It is not what it says of itself: everything must be read."""
+
+
+@dataclass(slots=True)
+class Block:
+    path: str
+    lines: bytes  # NAME\0LOOK\0 for each name
+    digests: bytes
+    begin: int  # where it lies in the note
+    end: int
+
+    def last(self) -> str:
+        """The last name in it."""
+        return os.fsdecode(self.lines[:-1].rsplit(b"\0", 2)[-2].rpartition(b"\0")[2])
+
+    def is_settled(self) -> bool:
+        return UNSETTLED not in self.digests
+
+    def parse(self, low: str = "", high: str = "") -> dict[str, tuple[str, bytes]]:
+        """Look and digest by name, of the names after `low` and up to `high`."""
+        words = self.lines.decode("utf-8", "surrogateescape").split("\0")
+        if len(words) != 2 * (len(self.digests) // DIGEST) + 1:
+            raise TornNote
+        digests = (self.digests[at : at + DIGEST] for at in range(0, len(self.digests), DIGEST))
+        found = dict(zip(words[0:-1:2], zip(words[1::2], digests, strict=True), strict=True))
+        if not low and not high:
+            return found
+        return {name: item for name, item in found.items() if name > low and (not high or name <= high)}
+
+
+class Blocks:
+    """The blocks of a note, asked for in the order of the walk; without a note there are none."""
+
+    def __init__(self, file: BinaryIO | None = None) -> None:
+        self.file = file
+        self.end = HEAD  # of the next block
+        self.key, self.next = END, Block("", b"", b"", HEAD, HEAD)
+        if file is not None:
+            file.seek(HEAD)
+            self._advance()
+
+    def _advance(self) -> None:
+        assert self.file is not None
+        head = self.file.read(LENGTHS.size)
+        if len(head) < LENGTHS.size:
+            self.key = END
+            return
+        lengths = LENGTHS.unpack(head)
+        if sum(lengths) > LIMIT:
+            raise TornNote
+        path, lines, digests = (self.file.read(length) for length in lengths)
+        begin, self.end = self.end, self.end + LENGTHS.size + sum(lengths)
+        self.next = Block(os.fsdecode(path), lines, digests, begin, self.end)
+        self.key = sort_key(self.next.path)
+
+    def has(self, path: str) -> bool:
+        return self.key == sort_key(path)
+
+    def take(self, path: str) -> Block | None:
+        """The next block of `path`; what comes before it is passed over."""
+        key = path.replace("/", "\0")
+        while self.key < key:
+            self._advance()
+        if self.key != key:
+            return None
+        found = self.next
+        self._advance()
+        return found
+
+
+class Noting:
+    """The next note while it is made: nothing is written as long as it is the same as the old one. Without a path
+    nothing is noted at all."""
+
+    def __init__(self, path: str = "", old: BinaryIO | None = None) -> None:
+        self.path, self.new = path, f"{path}.new"
+        self.source = os.dup(old.fileno()) if old is not None else -1  # read by position, beside the Blocks
+        self.end_of_old = os.fstat(self.source).st_size if old is not None else HEAD
+        self.same_until = HEAD
+        self.file: BinaryIO | None = None
+        self.at = HEAD
+
+    def keep(self, block: Block) -> None:
+        """As it was."""
+        if self.file is None and block.begin == self.same_until:
+            self.same_until = block.end
+        elif self.path:
+            self._append(block.path, block.lines, block.digests)
+
+    def add(self, path: str, lines: bytes, count: int, old: Block | None) -> int:
+        """A block whose digests are not known yet; answers where they belong."""
+        if self.file is None and old is not None and lines == old.lines and old.begin == self.same_until:
+            self.same_until = old.end
+            return old.end - len(old.digests)
+        return self._append(path, lines, b"\0" * (DIGEST * count)) if self.path else 0
+
+    def fill(self, place: int, digests: bytes, old: Block | None) -> None:
+        if not self.path or not digests:
+            return
+        if self.file is None and old is not None and digests == old.digests:
+            return
+        file = self.file or self._begin()
+        file.seek(place)
+        file.write(digests)
+        file.seek(self.at)
+
+    def _append(self, path: str, lines: bytes, digests: bytes) -> int:
+        name = os.fsencode(path)
+        file = self.file or self._begin()
+        file.write(LENGTHS.pack(len(name), len(lines), len(digests)) + name + lines + digests)
+        self.at += LENGTHS.size + len(name) + len(lines) + len(digests)
+        return self.at - len(digests)
+
+    def _begin(self) -> BinaryIO:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = self.file = os.fdopen(os.open(self.new, flags, 0o600), "r+b", COPY)
+        file.write(b" " * HEAD)
+        at = HEAD
+        while at < self.same_until:
+            chunk = os.pread(self.source, min(COPY, self.same_until - at), at)
+            if not chunk:
+                raise TornNote
+            file.write(chunk)
+            at += len(chunk)
+        self.at = at
+        return file
+
+    def is_changed(self) -> bool:
+        return bool(self.path) and (self.file is not None or self.same_until != self.end_of_old)
+
+    def save(self, head: Mapping[str, Any]) -> None:
+        """In place of the old one."""
+        file = self.file or self._begin()
+        text = json.dumps({**head, "format": 1, "size": self.at}).encode()
+        if len(text) > HEAD - 1:
+            raise ValueError("too much to note")
+        file.seek(0)
+        file.write(text.ljust(HEAD - 1) + b"\n")
+        file.flush()
+        os.fdatasync(file.fileno())
+        os.rename(self.new, self.path)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        if self.source >= 0:
+            os.close(self.source)
+
+
+def seen_path(host: Host, controller: str) -> str:
+    """Where it lies for this process."""
+    host.files.make_directory(f"/var/lib/tanist/{controller}", 0o700)
+    return host.files.real(f"/var/lib/tanist/{controller}/seen")
+
+
+def open_seen(path: str) -> tuple[BinaryIO, dict[str, Any]] | None:
+    """The note and its head; None when there is none that could be believed."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", COPY)
+    except OSError:
+        return None
+    try:
+        head = json.loads(file.read(HEAD))
+        if head["format"] == 1 and head["size"] == os.fstat(file.fileno()).st_size:
+            return file, head
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    file.close()
+    return None
