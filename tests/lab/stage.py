@@ -121,6 +121,10 @@ class Stage:
         found: dict[str, Any] = json.loads(ran.out)
         return {**found, "exit": ran.status}
 
+    def last_run(self, node: str) -> dict[str, Any]:
+        """The newest entry that this node itself wrote; its history has those of the other node, too."""
+        return [one for one in self.history(node) if one["node"] == node][-1]
+
     def history(self, node: str) -> list[dict[str, Any]]:
         out = self.lab.exec(node, ["tanist", "history", self.kind, "--json"], check=True).stdout
         return [json.loads(line) for line in out.splitlines()]

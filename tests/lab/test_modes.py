@@ -188,7 +188,7 @@ def test_a_takeover_with_a_reboot_goes_on_after_the_boot(pair: Pair) -> None:
     pg.owners.append("ec-b")
     assert boot_id(pg, "ec-b") != before
     check_up(pg, "ec-b", epoch=2)
-    last = pg.history("ec-b")[-1]
+    last = pg.last_run("ec-b")
     assert (last["kind"], last["outcome"], last["attested"], last["reason"]) == ("takeover", "done", "dark", "cut")
     assert any(step.startswith("restart this machine") for step, _ in last["steps"])
     assert ec.activity("ec-b") == []
@@ -237,7 +237,7 @@ def test_the_owner_comes_up_again_by_itself_after_a_boot(pair: Pair, how: str) -
         lab.boot("ec-b")
     for stage in pair:
         check_up(stage, "ec-b", epoch=2)
-        last = stage.history("ec-b")[-1]
+        last = stage.last_run("ec-b")
         assert (last["kind"], last["outcome"], last["epoch"]) == ("start", "done", 2)
     assert pair[0].changed(before, pair[0].fingerprint("ec-b")) == []
 
@@ -345,7 +345,7 @@ def test_after_a_release_no_attestation_is_needed_even_if_the_other_node_is_off(
         stage.tanist("ec-b", "takeover")
         stage.owners.append("ec-b")
         check_up(stage, "ec-b", epoch=4)
-        last = stage.history("ec-b")[-1]
+        last = stage.last_run("ec-b")
         assert (last["attested"], last["verdict"]) == ("", "PROVED")
     pg.lab.boot("ec-a")
     for stage in (pg, ec):
