@@ -71,8 +71,7 @@ class VmLab(Lab):
                 wires.create_switch(self.layout)
             self._start_observer()
             starting = [n for n in map(self._vm, nodes) if n.state() == "off"]
-            _each(starting, lambda n: n.start())
-            _each(starting, lambda n: n.wait_booted(BOOT_TIMEOUT))
+            _each(starting, _start_and_wait)
 
     @override
     def build(self) -> Path:
@@ -154,7 +153,7 @@ class VmLab(Lab):
                 node.forget()
             for disk in SHARED if disks else ():
                 disk_image(self.layout, "ec-a", disk).unlink(missing_ok=True)
-            _each(targets, lambda n: n.start())
+            _each(targets, _start_and_wait)
 
     @override
     def wait_booted(self, node: str, *, timeout: float = BOOT_TIMEOUT, after: int | None = None) -> str:  # noqa: ARG002
@@ -270,6 +269,12 @@ class VmLab(Lab):
 
     def _vm(self, name: str) -> VmNode:
         return VmNode(self.layout, vm_spec(name), saved_of(self.layout))
+
+
+def _start_and_wait(node: VmNode) -> None:
+    """One that goes on from its saved state was waited for when it was saved."""
+    if node.power_on() == "booting":
+        node.wait_booted(BOOT_TIMEOUT)
 
 
 def _each(nodes: Sequence[VmNode], work: Callable[[VmNode], object]) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lab import cgroup, disk
 from lab.enter import ENVIRONMENT
@@ -30,7 +30,8 @@ else:  # typing.override came with Python 3.12
         return method
 
 
-START_TIMEOUT = 60.0
+Started = Literal["restored", "booting"]
+START_TIMEOUT = 300.0
 # a restored machine has the clock and the random numbers of the time it was saved
 FRESHEN = 'cat >/dev/urandom; date -s "@$1" >/dev/null; hwclock --systohc 2>/dev/null || true'
 
@@ -78,10 +79,15 @@ class VmNode(Node):
     @override
     def start(self) -> None:
         """Power on: a machine new in this lab goes on from its saved state, any other boots from its own disk."""
+        self.power_on()
+
+    def power_on(self) -> Started:
+        """As `start`; tells which."""
         if self.root.exists():
             self.boot_from(self.root)
-        else:
-            self.restore()
+            return "booting"
+        self.restore()
+        return "restored"
 
     def restore(self) -> None:
         """Go on from the saved state, with disks of its own as they were then; shared disks keep what they hold."""
@@ -145,8 +151,9 @@ class VmNode(Node):
     def wait_booted(self, timeout: float) -> str:
         """Wait for systemd ("running" or "degraded", which is returned) and for sshd's greeting."""
         end = time.monotonic() + timeout
+        ready = READY.replace("nc -w 1", "nc -w 60")  # on a busy computer a greeting takes longer than a second
         while True:
-            done = self.exec(["sh", "-c", READY, "sh", self.spec.mgmt_ip], timeout=max(0.1, end - time.monotonic()))
+            done = self.exec(["sh", "-c", ready, "sh", self.spec.mgmt_ip], timeout=max(0.1, end - time.monotonic()))
             if done.returncode == 0:
                 return done.stdout.decode().strip()
             if self.state() == "off":
