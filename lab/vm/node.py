@@ -32,6 +32,7 @@ else:  # typing.override came with Python 3.12
 
 Started = Literal["restored", "booting"]
 START_TIMEOUT = 300.0
+STRETCH = 5
 # a restored machine has the clock and the random numbers of the time it was saved
 FRESHEN = 'cat >/dev/urandom; date -s "@$1" >/dev/null; hwclock --systohc 2>/dev/null || true'
 
@@ -172,9 +173,12 @@ class VmNode(Node):
     def exec(
         self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = 60
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a program in the machine and wait for its end and for the end of its output; 137 when power is lost."""
+        """Run a program in the machine and wait for its end and for the end of its output; 137 when power is lost.
+
+        A limit that suits a container is stretched, as everything is in an emulated machine."""
         self.require_running()
-        status, out, err = channel.run(self.directory, argv, ENVIRONMENT, input=input, timeout=timeout)
+        limit = None if timeout is None else timeout * STRETCH
+        status, out, err = channel.run(self.directory, argv, ENVIRONMENT, input=input, timeout=limit)
         return subprocess.CompletedProcess(list(argv), status, out, err)
 
     @override
