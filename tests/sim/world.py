@@ -129,6 +129,8 @@ class SimNode(Node):
     def _changing(self, what: str) -> Iterator[None]:
         if (self.gone or not self.power) and is_look():
             raise OSError(errno.EIO, f"this look was cut off before: {what}")
+        if not self.power:
+            raise Crash(what)  # the far side of a conversation, whose machine is off
         with super()._changing(what):
             yield
         for trap in [one for one in self.traps if what.startswith(one.text) and not is_look()]:
