@@ -138,8 +138,11 @@ class SimNode(Node):
             if trap.left == 0:
                 self.traps.remove(trap)
                 trap.act()
-                if not self.power or self.frozen:
+                if self.is_dead():
                     self.die(what)
+
+    def is_dead(self) -> bool:
+        return not self.power or self.frozen
 
     @override
     def _count(self, what: str) -> None:
