@@ -7,18 +7,21 @@ given the definition's time. On a standby a round does nothing but bring the his
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 
 from tanist.journal.journal import runs_directory
-from tanist.model.errors import Busy, TanistError
+from tanist.journal.records import parse_journal
+from tanist.journal.state import read_run
+from tanist.model.errors import Busy, Failed, TanistError
+from tanist.model.run import RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.addresses import service_addresses
-from tanist.proof.hold import Opinion
+from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
-from tanist.runs.filing import find_open_run
 from tanist.runs.hold import Extra, Eyes, Held, Sight
 from tanist.runs.loss import lose
 from tanist.runs.peers import find_activity
@@ -67,8 +70,14 @@ class Watcher:
             return None
 
     def _consider(self, held: Held) -> Opinion:
-        sight = self._eyes.look(held, wire=self._is_due("wire", WIRE_EVERY), write=self._is_due("write", WRITE_EVERY))
+        sight = self._eyes.look(
+            held,
+            wire=not held.unfinished and self._is_due("wire", WIRE_EVERY),
+            write=self._is_due("write", WRITE_EVERY),
+        )
         opinion = self._patiently(sight)
+        if opinion.says == "lost" and held.unfinished and not find_activity(self._session):
+            return KEPT  # what is left of the run is in nobody's way
         if opinion.says == "lost":
             self._lose(held, sight, opinion)
         else:
@@ -94,7 +103,7 @@ class Watcher:
         """Once more under the lock: a run of this node's own may have begun meanwhile, and ended by now."""
         session = self._session
         with exclusive(session, "watch"):
-            if read_held(session, locked=True) != held:
+            if read_held(session) != held:
                 return
             again = self._eyes.look(held, wire=bool(sight.others), write=not opinion.foreign)
             if again.opinion.says == "kept":
@@ -154,21 +163,26 @@ class Watcher:
         self._exchanging.begin("exchange", lambda: exchange_with_peers(session))
 
 
-def read_held(session: Session, *, locked: bool = False) -> Held | None:
-    """What this node has of the controller by its own account: as the active one, or out of a run that was cut off and
-    that left something in use. Busy while a run is at work. `locked`: this process has the run's lock."""
-    active = read_active(session)
-    files, directory = session.host.files, runs_directory(session.name)
-    open_ = files.exists(directory) and any(name.endswith(".jsonl") for name in files.list(directory))
-    if open_ and not locked:
-        with exclusive(session, "watch"):
-            return read_held(session, locked=True)
-    journal = find_open_run(session) if open_ else None
-    if journal is not None:
-        started = session.engine(journal).state.started
-        if not find_activity(session):
-            return None
+def read_held(session: Session) -> Held | None:
+    """What this node has of the controller by its own account: out of a run that has not ended, or as the active one.
+    Reads only, and takes no lock: nobody is to wait for the watch, or to take it for a run."""
+    started = read_unfinished(session)
+    if started is not None:
         return Held(run=started.run, epoch=started.epoch, unfinished=True)
+    active = read_active(session)
     if not active:
         return None
-    return Held(run=active, epoch=int(json.loads(files.read(places.active_file(session.name)))["epoch"]))
+    fields = json.loads(session.host.files.read(places.active_file(session.name)))
+    return Held(run=active, epoch=int(fields["epoch"]))
+
+
+def read_unfinished(session: Session) -> RunStarted | None:
+    """The first record of a run that has not ended, at work or cut off. A damaged journal is a person's."""
+    files, directory = session.host.files, runs_directory(session.name)
+    names = files.list(directory) if files.exists(directory) else ()
+    for name in (one for one in names if one.endswith(".jsonl")):
+        with contextlib.suppress(Failed, FileNotFoundError):  # filed away meanwhile
+            records, _ = parse_journal(files.read(f"{directory}/{name}", 64 << 20), name)
+            if records and read_run(records).ended is None:
+                return read_run(records).started
+    return None
