@@ -40,7 +40,16 @@ def test_every_kind_of_step_has_a_handler() -> None:
     held = {name for name, handler in handlers.items() if handler.hold}
     assert held == {"StartService", "CheckHealth", "CoverSshKeys", "ServeAlias"}
     trusted = {name for name, handler in handlers.items() if handler.is_applied is None}
-    assert trusted == {"InitAsset", "MakeSshKeys", "SaveOwn", "PutPath", "SaveCapture", "Announce", "PowerOff"}
+    assert trusted == {
+        "InitAsset",
+        "MakeSshKeys",
+        "SaveOwn",
+        "PutPath",
+        "SaveCapture",
+        "Announce",
+        "PowerOff",
+        "FreeMmp",
+    }
     assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys"}
 
 
