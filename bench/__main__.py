@@ -14,7 +14,14 @@ from bench.machine import describe_load, describe_machine
 from bench.share import large_share
 from lab.machine import why_no_lab
 
-NAMES = ("takeover", "ownership", "mirror", "proofs")  # each a module of this package with measure(progress) -> Result
+# each a module of this package with measure(rounds, progress) -> Result
+NAMES = (
+    "takeover",
+    "capture",
+    "ownership",
+    "mirror",
+    "proofs",
+)  # each a module of this package with measure(progress) -> Result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
