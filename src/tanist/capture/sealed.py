@@ -136,8 +136,9 @@ def _open(host: Host, store: str, name: str) -> BinaryIO:
 def _unseal_file(
     host: Host, keys: Sequence[Key], context: str, sealed: str, name: str, directory: int, limit: int
 ) -> None:
+    says = f"the capture {os.path.basename(sealed)} cannot be used: {name}"
     with _open(host, sealed, name) as source:
-        _write(directory, name, unseal(keys, context, source), limit, f"{os.path.basename(sealed)}/{name}")
+        _write(directory, name, unseal(keys, context, source, says), limit, says)
 
 
 def _write(directory: int, name: str, chunks: Iterator[bytes], limit: int, what: str) -> None:

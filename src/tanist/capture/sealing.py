@@ -136,37 +136,39 @@ def seal(key: Key, context: str, source: BinaryIO, target: BinaryIO) -> None:
         number, piece = number + 1, following
 
 
-def unseal(keys: Sequence[Key], context: str, source: BinaryIO) -> Iterator[bytes]:
+def unseal(keys: Sequence[Key], context: str, source: BinaryIO, says: str = "") -> Iterator[bytes]:
     """The content, piece by piece. BadCapture when it was altered, cut, swapped with another file, or sealed with
-    another key. What came before a bad piece was given out: it must not be used until the end was reached."""
+    another key; `says` is what it is called for people. What came before a bad piece was given out: it must not be
+    used until the end was reached."""
+    says = says or context
     header = source.read(HEADER)
     if len(header) != HEADER or not is_sealed(header):
-        raise BadCapture(f"{context} is not sealed, or only its beginning is there")
+        raise BadCapture(f"{says} is not sealed, or only its beginning is there")
     name = header[len(MAGIC) : len(MAGIC) + NAME]
     key = next((one for one in keys if one.name == name), None)
     if key is None:
         raise BadCapture(
-            f"{context} was sealed with a key that this node lacks ({name.hex()})",
+            f"{says} was sealed with a key that this node lacks ({name.hex()})",
             next_step="bring the key here: tanist captures key NAME   (on the node that has it)",
         )
     cipher, number, piece = key.cipher(header[-SALT:]), 0, source.read(PIECE + TAG)
     while True:
         following = source.read(PIECE + TAG) if len(piece) == PIECE + TAG else b""
-        yield _open_piece(cipher, _nonce(number, last=not following), piece, header, context)
+        yield _open_piece(cipher, _nonce(number, last=not following), piece, header + context.encode(), says)
         if not following:
             return
         number, piece = number + 1, following
 
 
-def _open_piece(cipher: Cipher, nonce: bytes, piece: bytes, header: bytes, context: str) -> bytes:
+def _open_piece(cipher: Cipher, nonce: bytes, piece: bytes, about: bytes, says: str) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     try:
         if len(piece) < TAG:
             raise InvalidTag
-        return cipher.decrypt(nonce, piece, header + context.encode())
+        return cipher.decrypt(nonce, piece, about)
     except InvalidTag:
-        raise BadCapture(f"{context} was altered") from None
+        raise BadCapture(f"{says} was altered") from None
 
 
 def _nonce(number: int, *, last: bool) -> bytes:
