@@ -84,6 +84,19 @@ def check_device(text: str) -> str:
     return f'"{text}" is not below /dev; allowed: a block device, best a name that never changes (/dev/disk/by-id/...)'
 
 
+def check_md_uuid(text: str) -> str:
+    words = text.split(":")
+    if len(words) == 4 and all(len(word) == 8 and not word.strip(_DIGITS + "abcdef") for word in words):
+        return ""
+    return f'"{text}" is no array\'s UUID; allowed: as mdadm --detail shows it, 01234567:89abcdef:01234567:89abcdef'
+
+
+def check_lvm_name(text: str) -> str:
+    if text and not text.strip(_WORD + "_+.-") and text[0] != "-" and text not in (".", ".."):
+        return ""
+    return f'"{text}" is no name for LVM; allowed: letters, digits and _ + . -'
+
+
 def check_in_tree(text: str) -> str:
     if text.startswith("/"):
         return f'"{text}" is absolute; allowed: a path relative to the tree'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tanist.model.dataclasses import dataclass
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds; a dead disk must not hold anybody up for longer
 NO_BLOCK_DEVICE = b"Inappropriate ioctl"  # what BLKFLSBUF says of a plain image file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Bytes of a device: `size` bytes from `offset` on."""
+
+    device: str
+    offset: int
+    size: int  # 0: to its end
 
 
 def ask(host: Host, argv: list[str], timeout: float = PATIENCE) -> Ran | Unread:

@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, xfs
+from tanist.facts.view import open_view
 from tanist.journal.claimfile import load_claim, parse_claim
 from tanist.model.dataclasses import replace
 from tanist.model.storage import StorageMarks
@@ -30,17 +31,22 @@ def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) 
     here = mounted_here(host, asset.device)
     if isinstance(here, Unread):
         return here
-    watch = 0.0 if here else watch_seconds
-    match asset.fstype:
-        case "ext4":
-            marks = ext4.read_marks(host, asset.device, watch)
-        case "xfs":
-            marks = xfs.read_marks(host, asset.device)
-        case _:
-            return Unread(f"{asset.device}: the definition names no file system")
+    with open_view(host, asset) as device:
+        watch = 0.0 if here else watch_seconds
+        marks = device if isinstance(device, Unread) else _read_marks(host, asset, device, watch)
     if isinstance(marks, Unread) or not here:
         return marks
     return replace(marks, state="in-use", detail=f"mounted on this node at {', '.join(here)}", mounted_at=here)
+
+
+def _read_marks(host: Host, asset: Asset, device: str, watch: float | None) -> StorageMarks | Unread:
+    match asset.fstype:
+        case "ext4":
+            return ext4.read_marks(host, device, watch)
+        case "xfs":
+            return xfs.read_marks(host, device)
+        case _:
+            return Unread(f"{asset.device}: the definition names no file system")
 
 
 def read_claim_offline(host: Host, asset: Asset, tree: str = "") -> Claim | Unread:
@@ -50,7 +56,8 @@ def read_claim_offline(host: Host, asset: Asset, tree: str = "") -> Claim | Unre
     read = {"ext4": ext4.read_claim_file, "xfs": xfs.read_claim_file}.get(asset.fstype)
     if read is None:
         return Unread(f"{asset.device}: the definition names no file system")
-    data = read(host, asset.device)
+    with open_view(host, asset) as device:
+        data = device if isinstance(device, Unread) else read(host, device)
     claim = data if isinstance(data, Unread) else parse_claim(data)
     return Unread(f"{asset.device}: {claim.why}") if isinstance(claim, Unread) else claim
 

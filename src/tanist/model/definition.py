@@ -21,11 +21,37 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MdLayer:
+    """A RAID 1 across disks that both nodes see."""
+
+    device: str  # "/dev/md/asset"
+    uuid: str  # "01234567-89ab-cdef-0123-456789abcdef"
+    members: tuple[str, ...]  # absolute paths below /dev
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LvmLayer:
+    """A volume of a group that moves as a whole, by its system id."""
+
+    group: str
+    volume: str
+    disk: str = ""  # the physical volume; empty: the layer below
+
+    @property
+    def device(self) -> str:
+        return f"/dev/{self.group}/{self.volume}"
+
+
+Layer = MdLayer | LvmLayer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     kind: AssetKind
     device: str = ""  # absolute path below /dev; empty for kind "directory"
     fstype: Literal["ext4", "xfs", ""] = ""
     options: tuple[str, ...] = ()  # mount options beyond what tanist sets
+    layers: tuple[Layer, ...] = ()  # below the file system, the lowest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,24 @@ class CreateUser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssembleArray:
+    """An md array from those of its members that are there; undone: stopped."""
+
+    device: str
+    uuid: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateVolume:
+    """A volume group becomes this node's, and the volume active; undone: inactive, the group still this node's."""
+
+    group: str
+    volume: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MapTree:
     """A plain directory as the tree, seen through an id map (asset kind `directory`)."""
 
@@ -250,6 +268,8 @@ class FreeMmp:
 StepSpec = (
     CreateGroup
     | CreateUser
+    | AssembleArray
+    | ActivateVolume
     | MountHidden
     | MountTree
     | MapTree

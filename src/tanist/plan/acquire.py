@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tanist.model.claim import Claim
-from tanist.model.definition import Controller
+from tanist.model.definition import Asset, Controller, MdLayer
 from tanist.model.standing import Standing
 from tanist.model.steps import (
+    ActivateVolume,
+    AssembleArray,
     CreateGroup,
     CreateUser,
     FreeMmp,
@@ -42,7 +44,7 @@ def build_acquire(
 
     `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped."""
     ownership = choose_ownership(controller, standing, claim)
-    steps = [*_accounts(standing), *_guard(controller, mmp, stopped)]
+    steps = [*_accounts(standing), *build_layers(controller.asset), *_guard(controller, mmp, stopped)]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":
@@ -81,6 +83,17 @@ def describe_wait(mmp: MmpMark | None) -> str:
         return ""
     who = mmp.node or "nobody"
     return f"the mount now waits up to {mmp.longest_wait:.0f} s, to see that {who} does not write (ext4 mmp)"
+
+
+def build_layers(asset: Asset) -> Iterator[Named]:
+    """What lies below the file system, the lowest first."""
+    for layer in asset.layers:
+        if isinstance(layer, MdLayer):
+            array = AssembleArray(device=layer.device, uuid=layer.uuid, members=layer.members)
+            yield f"assemble {layer.device} from {', '.join(layer.members)}", array
+        else:
+            volume = ActivateVolume(group=layer.group, volume=layer.volume, device=layer.device)
+            yield f"take the volume group {layer.group} and activate {layer.device}", volume
 
 
 def _accounts(standing: Standing) -> Iterator[Named]:

@@ -12,9 +12,11 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import (
+    ActivateVolume,
     AddAddress,
     Announce,
     ArmCron,
+    AssembleArray,
     BindMount,
     CheckHealth,
     CoverSshKeys,
@@ -44,7 +46,7 @@ from tanist.plan.acquire import number_steps
 from tanist.plan.addresses import service_addresses
 
 NOT_AT_A_BOOT = (  # acquire and claim are planned anew; the others outlive a boot
-    *(CreateGroup, CreateUser, MountHidden, MountTree, MapTree, HoldClaim, Reown),
+    *(CreateGroup, CreateUser, AssembleArray, ActivateVolume, MountHidden, MountTree, MapTree, HoldClaim, Reown),
     *(SaveOwn, PutPath, InitAsset, MakeSshKeys, Reboot),
 )
 PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used

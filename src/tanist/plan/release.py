@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from tanist.model.dataclasses import replace
 from tanist.model.steps import (
+    ActivateVolume,
     AddAddress,
     ArmCron,
+    AssembleArray,
     BindMount,
     CoverSshKeys,
     HoldClaim,
@@ -33,7 +35,8 @@ from tanist.plan import places
 Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
-ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree)
+LAYERS: Kinds = (ActivateVolume, AssembleArray)
+ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS)
 KEYS: Kinds = (CoverSshKeys,)
 AFTER: Kinds = (SetHostname, PutPath)
 
@@ -127,6 +130,10 @@ def describe_undo(spec: StepSpec) -> str:
             | MountHidden(target=target)
         ):
             return f"unmount {target}"
+        case AssembleArray(device=device):
+            return f"stop {device}"
+        case ActivateVolume(device=device):
+            return f"deactivate {device}"
         case MapTree(target=target):
             return f"take the id map off {target}"
         case HoldClaim(controller=controller, epoch=epoch):

@@ -9,7 +9,7 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
-from tanist.model.steps import HoldClaim, MapTree, MountHidden, MountTree, PlannedStep
+from tanist.model.steps import ActivateVolume, AssembleArray, HoldClaim, MapTree, MountHidden, MountTree, PlannedStep
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back
 from tanist.runs.boot import drive_start, start
@@ -117,7 +117,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     in_force = load_run(session, read_run(journal.records).started.in_force).steps
     if hold == "away":
         for step in in_force:
-            if isinstance(step.spec, (MountTree, MapTree)):
+            if isinstance(step.spec, (AssembleArray, ActivateVolume, MountTree, MapTree)):
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")
     if hold != "lost":
@@ -155,6 +155,9 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     observation = observe(session, state.started.attested)
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
+    for step in state.touched:
+        if isinstance(step.spec, (AssembleArray, ActivateVolume)):
+            engine.again(step)
     engine.again(mounts[0])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from tanist.engine import Event, StepFailure
+from tanist.facts.view import is_block_device
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
@@ -14,7 +15,16 @@ from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
-from tanist.model.steps import AddAddress, HoldClaim, MapTree, MountHidden, MountTree, SaveCapture
+from tanist.model.steps import (
+    ActivateVolume,
+    AddAddress,
+    AssembleArray,
+    HoldClaim,
+    MapTree,
+    MountHidden,
+    MountTree,
+    SaveCapture,
+)
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.release import AFTER, ASSET, KEYS, build_release, letting_go
@@ -34,6 +44,7 @@ from tanist.steps.storage import mounted_at
 if TYPE_CHECKING:
     from tanist.model.facts import NodeFacts
 
+SHOWN = (MountHidden, MountTree, MapTree, ActivateVolume, AssembleArray)  # the host tells whether it came to pass
 LATER = (
     "tanist.host.mounting",
     "tanist.host.netlink",
@@ -157,8 +168,10 @@ def has_let_go(session: Session, state: RunState) -> bool:
         last = letting_go(part.plan)
         if last is None or state.status[last.id] == "planned":
             continue
-        if state.status[last.id] == "done" or not isinstance(last.spec, (MountHidden, MountTree, MapTree)):
+        if state.status[last.id] == "done" or not isinstance(last.spec, SHOWN):
             return state.status[last.id] == "done"
+        if isinstance(last.spec, (ActivateVolume, AssembleArray)):
+            return not is_block_device(session.host, last.spec.device)
         return mounted_at(session.host, last.spec.target) is None
     return False
 

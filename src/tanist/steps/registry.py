@@ -25,6 +25,8 @@ class Place:
 
 _found: dict[type, Handler] = {}
 PLACES: dict[type, Place] = {
+    s.AssembleArray: Place(module="md", subject="assemble_array"),
+    s.ActivateVolume: Place(module="lvm", subject="activate_volume"),
     s.MountTree: Place(module="storage", subject="mount_tree"),
     s.CreateGroup: Place(module="accounts", subject="create_group"),
     s.CreateUser: Place(module="accounts", subject="create_user"),

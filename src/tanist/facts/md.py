@@ -1,0 +1,85 @@
+"""An md array's marks on its members (kernel: drivers/md/md.c, include/uapi/linux/raid/md_p.h; md(4)).
+
+In: the paths of the members. Out: what each says of the array, or Unread. Never assembles, never writes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from tanist.facts.device import read_blocks
+from tanist.model.dataclasses import dataclass
+from tanist.model.unread import Unread
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.definition import MdLayer
+
+MAGIC = 0xA92B4EFC
+SECTOR = 512
+RAID1 = 1
+MISSING = 0xFFFE  # roles from here on up: faulty, spare, journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    device: str
+    uuid: str
+    events: int
+    in_sync: bool
+    level: int
+    offset: int  # bytes before the data
+    size: int  # bytes of data
+    resyncing: bool
+
+
+def read_members(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[str, ...]]:
+    """Those that belong to the array, newest first, and what is wrong with the others."""
+    found, wrong = [], []
+    for device in layer.members:
+        data = read_blocks(host, device, 1, 1, 4096)
+        member = data if isinstance(data, Unread) else parse_member(device, data)
+        if isinstance(member, Unread):
+            wrong.append(f"{device}: {member.why}")
+        elif layer.uuid and member.uuid != layer.uuid:
+            wrong.append(f"{device}: belongs to another array, {member.uuid}")
+        else:
+            found.append(member)
+    newest = max((one.events for one in found), default=0)
+    wrong += [f"{one.device}: left behind ({one.events} events of {newest})" for one in found if one.events < newest]
+    return tuple(sorted(found, key=lambda one: (-one.events, not one.in_sync))), tuple(wrong)
+
+
+def parse_member(device: str, data: bytes) -> Member | Unread:
+    """`data`: 4096 bytes at offset 4096 (metadata 1.2)."""
+    magic, major = struct.unpack_from("<II", data, 0)
+    if magic != MAGIC or major != 1:
+        return Unread("no md super block of version 1.2")
+    disks = struct.unpack_from("<I", data, 220)[0]
+    if not 1 <= disks <= 1920 or _checksum(data, disks) != struct.unpack_from("<I", data, 216)[0]:
+        return Unread("the md super block is damaged: wrong checksum")
+    number = struct.unpack_from("<I", data, 160)[0]
+    role = struct.unpack_from("<H", data, 256 + 2 * number)[0] if number < disks else MISSING
+    level = struct.unpack_from("<i", data, 72)[0]
+    size = struct.unpack_from("<Q", data, 80)[0]
+    offset = struct.unpack_from("<Q", data, 128)[0]
+    return Member(
+        device=device,
+        uuid=data[16:32].hex(":", 4),
+        events=struct.unpack_from("<Q", data, 200)[0],
+        in_sync=role < MISSING,
+        level=level,
+        offset=offset * SECTOR,
+        size=size * SECTOR,
+        resyncing=struct.unpack_from("<Q", data, 208)[0] != (1 << 64) - 1,
+    )
+
+
+def _checksum(data: bytes, disks: int) -> int:
+    """md.c, calc_sb_1_csum: the sum of all words, its own place taken as 0, folded once."""
+    size = 256 + disks * 2
+    whole = data[:216] + bytes(4) + data[220:size]
+    words: tuple[int, ...] = struct.unpack_from(f"<{size // 4}I", whole)
+    total = sum(words) + (int.from_bytes(whole[-2:], "little") if size % 4 else 0)
+    return ((total & 0xFFFFFFFF) + (total >> 32)) & 0xFFFFFFFF

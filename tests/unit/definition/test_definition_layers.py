@@ -1,0 +1,53 @@
+"""What a file system lies on: the layers of a definition, and what does not fit together."""
+
+from __future__ import annotations
+
+import pytest
+
+from tanist.definition.load import load_controller
+from tanist.model.definition import LvmLayer, MdLayer
+from tanist.model.errors import BadDefinition
+from tests.unit.definition.test_definition_load import SMALL
+
+UUID = "01234567:89abcdef:01234567:89abcdef"
+MD = f'{{ kind = "md", device = "/dev/md/data", uuid = "{UUID}", members = ["/dev/sda", "/dev/sdb"] }}'
+LVM = '{ kind = "lvm", group = "vg0", volume = "data" }'
+ON_DISK = '{ kind = "lvm", group = "vg0", volume = "data", disk = "/dev/sda" }'
+
+
+def definition(device: str, *layers: str) -> bytes:
+    asset = f'asset = {{ kind = "filesystem", device = "{device}", fstype = "xfs", layer = [{", ".join(layers)}] }}'
+    return SMALL.replace(b'asset = { kind = "directory" }', asset.encode())
+
+
+def mistake(text: bytes) -> str:
+    with pytest.raises(BadDefinition) as caught:
+        load_controller(text, "small.toml")
+    (problem,) = caught.value.problems
+    return problem.split(": ", 1)[1]
+
+
+def test_a_stack_arrives_lowest_first() -> None:
+    asset = load_controller(definition("/dev/vg0/data", MD, LVM), "small.toml").asset
+    array = MdLayer(device="/dev/md/data", uuid=UUID, members=("/dev/sda", "/dev/sdb"))
+    assert asset.layers == (array, LvmLayer(group="vg0", volume="data"))
+    assert load_controller(definition("/dev/vg0/data", ON_DISK), "small.toml").asset.layers[0].device == asset.device
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (definition("/dev/vg0/data", LVM), "asset.layer: the lowest layer is lvm without a disk"),
+        (definition("/dev/vg0/data", MD, ON_DISK), "asset.layer: an upper layer lies on the one before it"),
+        (definition("/dev/md/data", ON_DISK, MD), "asset.layer: an upper layer lies on the one before it"),
+        (
+            definition("/dev/sda", MD, LVM),
+            'asset.device: "/dev/sda" is not the uppermost layer\'s; allowed: "/dev/vg0/data"',
+        ),
+        (definition("/dev/md/data", MD.replace(UUID, "1-2")), 'asset.layer.uuid: "1-2" is no array\'s UUID'),
+        (definition("/dev/vg0/data", ON_DISK.replace("vg0", "v g")), 'asset.layer.group: "v g" is no name for LVM'),
+        (definition("/dev/vg0/data", ON_DISK.replace("lvm", "zfs")), "asset.layer.kind: "),
+    ],
+)
+def test_what_does_not_fit_is_named(text: bytes, says: str) -> None:
+    assert mistake(text).startswith(says)

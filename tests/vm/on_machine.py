@@ -1,0 +1,63 @@
+"""Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
+
+Usage: on_machine.py DEFINITION state|claim|look|acquire|release|mark NODE EPOCH. Prints JSON; refused: why, status 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tanist.definition.load import load_controller
+from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.host.local import LocalHost
+from tanist.journal.claimfile import create_claim
+from tanist.model.claim import Claim
+from tanist.model.codec import encode
+from tanist.model.definition import Controller
+from tanist.model.errors import TanistError
+from tanist.model.steps import MountTree, StepSpec
+from tanist.plan.acquire import build_layers
+from tanist.steps.context import Context
+from tanist.steps.registry import handler_for
+
+
+def asset_steps(controller: Controller) -> list[StepSpec]:
+    asset = controller.asset
+    mount = MountTree(
+        device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.options, idmap=None
+    )
+    return [*(spec for _, spec in build_layers(asset)), mount]
+
+
+def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
+    host = LocalHost()
+    controller = load_controller(Path(path).read_bytes(), path)
+    context = Context(host=host, controller=controller, node=node)
+    steps = asset_steps(controller)
+    match verb:
+        case "state":
+            return encode(read_marks(host, controller.asset, watch_seconds=3))
+        case "claim":
+            return encode(read_claim_offline(host, controller.asset))
+        case "mark":
+            claim = Claim(
+                controller=controller.name, node=node, epoch=int(epoch), state="held", since="2026-01-01", run="r"
+            )
+            create_claim(host, controller.tree, claim)
+        case "acquire":
+            for spec in steps:
+                handler_for(type(spec)).apply(spec, context)
+        case "release":
+            for spec in reversed(steps):
+                handler_for(type(spec)).undo(spec, context)
+    return [bool(looks(spec, context)) for spec in steps if (looks := handler_for(type(spec)).is_applied)]
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(main(*sys.argv[1:])))
+    except (TanistError, OSError) as error:
+        print(error)
+        sys.exit(1)
