@@ -51,10 +51,10 @@ def build_base(log: TextIO) -> Path:
 
 
 @contextmanager
-def cache_lock() -> Iterator[None]:
-    """One build at a time, whichever lab asks for it."""
+def cache_lock(name: str = "lock") -> Iterator[None]:
+    """One build at a time, whichever lab asks for it. `name`: another lock, for what is built beside the rest."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    fd = os.open(CACHE / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(CACHE / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

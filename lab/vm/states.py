@@ -58,7 +58,7 @@ def build(log: TextIO) -> Path:
     """Return the directory of the saved machines; builds what is missing. One builder at a time."""
     saved = saved_path()
     base = build_base(log)
-    with cache_lock():
+    with cache_lock("vm.lock"):  # containers need not wait for machines
         if saved.is_dir():
             saved.touch()
             return saved

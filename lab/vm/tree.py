@@ -56,7 +56,7 @@ def tree_path() -> Path:
 
 
 def build_tree(base: Path, log: TextIO) -> Path:
-    """Return the layer over `base`, made where it is missing (half a minute, by the mirror). Hold the cache's lock."""
+    """Return the layer over `base`, made where it is missing (half a minute, by the mirror). Hold vm.lock."""
     tree = tree_path()
     if tree.is_dir():
         return tree
