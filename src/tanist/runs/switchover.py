@@ -221,7 +221,7 @@ def prepared(session: Session) -> Iterator[None]:
     """What can be checked beforehand, from the mirrored capture."""
     with readable(session) as directory:
         _, manifest = choose_capture(session, directory)
-    check_fitness(session, manifest)
+        check_fitness(session, manifest)  # reads the entries
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread) and session.controller.asset.kind == "filesystem":
         raise Refused(f"the asset can't be read from {session.node}, so it could not be taken here: {claim.why}")

@@ -20,6 +20,7 @@ from tanist.runs.mirror_key import share_keys
 from tanist.runs.mirrored import capture_directory
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.release import release
+from tanist.runs.switchover import prepared
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
 from tanist.runs.verification import verify_all, verify_newest
 from tests.unit.runs.world import TREE, World
@@ -134,6 +135,15 @@ def test_a_sealed_mirror_shows_nothing_and_can_be_listed_verified_compared_and_r
     assert secret.b.files.list(places.unsealed("oc")) == ()
     takeover(session, TakeoverOptions(attest="seen off"))
     assert secret.b.files.read("/etc/oc/main.conf") == b"password = geheimer\n"
+
+
+def test_a_switchover_checks_the_sealed_capture_beforehand_while_it_can_be_read(secret: World) -> None:
+    change(secret)
+    with prepared(secret.session("ec-b")):
+        assert secret.b.files.list(places.unsealed("oc")) == ()
+    del secret.b.users["ocproxy"]
+    with pytest.raises(Refused, match="ocproxy"), prepared(secret.session("ec-b")):
+        pass
 
 
 def test_without_the_key_the_standby_refuses_and_says_how_to_get_it(world: World) -> None:
