@@ -7,6 +7,7 @@ remembered of it and from the mirrored capture.
 from __future__ import annotations
 
 from tanist.capture.generations import list_generations
+from tanist.capture.sealed import is_sealed_store
 from tanist.capture.store import load_manifest
 from tanist.facts.neighbours import read_gateways, read_neighbours
 from tanist.host.clock import timestamp
@@ -22,6 +23,7 @@ from tanist.parity.readiness import assess
 from tanist.parity.times import render_time
 from tanist.plan import places
 from tanist.runs.accept import load_accepted
+from tanist.runs.mirrored import readable
 from tanist.runs.readout import ask_readout, read_readout, recall_readout
 from tanist.runs.session import Session
 
@@ -107,7 +109,10 @@ def read_captured_facts(session: Session) -> NodeFacts | None:
     if not found:
         return None
     try:
-        return decode(NodeFacts, load_manifest(session.host, found[0].path).facts, "facts")
+        if not is_sealed_store(session.host, found[0].path):
+            return decode(NodeFacts, load_manifest(session.host, found[0].path).facts, "facts")
+        with readable(session, [found[0].name]) as directory:
+            return decode(NodeFacts, load_manifest(session.host, f"{directory}/{found[0].name}").facts, "facts")
     except (ValueError, TanistError):
         return None
 

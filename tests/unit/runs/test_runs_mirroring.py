@@ -15,6 +15,7 @@ from tanist.model.definition import Mirror
 from tanist.model.errors import BadCapture, Refused
 from tanist.plan import places
 from tanist.runs.backup import backup
+from tanist.runs.check import read_captured_facts
 from tanist.runs.diffing import diff_captures
 from tanist.runs.mirror_key import share_keys
 from tanist.runs.mirrored import capture_directory
@@ -129,6 +130,7 @@ def test_a_sealed_mirror_shows_nothing_and_can_be_listed_verified_compared_and_r
     older = mirrored_names(secret)[1]
     assert [line for line in diff_captures(session, older, "latest") if "/etc/oc/main.conf" in line]
     assert diff_captures(session, "latest", "ec-b")
+    assert read_captured_facts(session) is not None
     secret.a.power_off()
     _, plans = dry_run(session, TakeoverOptions(attest="seen off"))
     assert f"from the capture {mirrored_names(secret)[0]}" in plans
