@@ -55,6 +55,22 @@ MAKE_LVM = (
 )
 # kind -> device, file system, layers, how a person makes it, how it is put away again
 KINDS = {
+    "ext4": (ASSET0, "ext4", "", "mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {device}", "true"),
+    "xfs": (ASSET0, "xfs", "", "mkfs.xfs -q -f {device}", "true"),
+    "xfs on lvm": (
+        "/dev/ledger/tree",
+        "xfs",
+        f'{LVM}disk = "{ASSET0}"\n',
+        MAKE_LVM.format(ASSET0) + "; mkfs.xfs -q -f {device}",
+        "vgchange -qq -an ledger",
+    ),
+    "ext4 on md": (
+        "/dev/md/ledger",
+        "ext4",
+        MD,
+        MAKE_MD + "; mkfs.ext4 -q -F {device}",
+        "mdadm --stop /dev/md/ledger",
+    ),
     "xfs on lvm on md": (
         "/dev/ledger/tree",
         "xfs",
