@@ -50,10 +50,10 @@ class Broken(AssertionError):
     """An invariant does not hold."""
 
 
-def wait_for_looks() -> None:
-    """Those that a run left behind must not see what comes later."""
+def wait_for_looks(others: frozenset[threading.Thread]) -> None:
+    """Those that a run left behind must not see what comes later; `others` were there before and are none of them."""
     for thread in threading.enumerate():
-        if thread.name.startswith("look "):
+        if thread.name.startswith("look ") and thread not in others:
             thread.join(30)
 
 
@@ -68,11 +68,12 @@ class Play:
     acknowledged: list[int] = field(default_factory=lambda: [0])
     epoch: int = 1
     believed: list[str] = field(default_factory=list)
+    others: frozenset[threading.Thread] = field(default_factory=lambda: frozenset(threading.enumerate()))
 
     def run(self, commands: list[str]) -> list[str]:
         for line in commands:
             self.do(line)
-            wait_for_looks()
+            wait_for_looks(self.others)
             self.check(line)
         return self.said
 
@@ -291,7 +292,7 @@ class Play:
         if len(self.world.serving()) != 1:
             raise Broken(f"nobody can be made to serve any more: {self.where()}")
         self.do("writes 1")
-        wait_for_looks()
+        wait_for_looks(self.others)
         self.check("the way out")
 
     def is_open(self, name: str) -> bool:

@@ -84,7 +84,7 @@ def no_answer(node: str) -> Unread:
 
 
 def never(node: str) -> Unread:
-    threading.Event().wait()
+    threading.Event().wait(20)  # far beyond any budget; not for ever, because threads outlive their test
     raise AssertionError(node)
 
 
