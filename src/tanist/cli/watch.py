@@ -1,10 +1,15 @@
-"""tanist watch NAME: called by tanist-watch@NAME.service; ends when the definition changed, and is started again."""
+"""tanist watch NAME: called by tanist-watch@NAME.service; ends when the definition changed, and is started again.
+
+A definition that is wrong or gone ends nothing: the node is watched by the last good one.
+"""
 
 from __future__ import annotations
 
 import argparse
 
 from tanist.cli.context import open_session
+from tanist.definition.load import read_controller
+from tanist.model.errors import Refused
 from tanist.runs.watch import watch
 
 DEFINITION = "/etc/tanist/controllers"
@@ -18,10 +23,12 @@ def run(args: argparse.Namespace) -> int:
     session = open_session(args.name)
     files, path = session.host.files, f"{DEFINITION}/{args.name}.toml"
 
-    def stamp() -> object:
-        info = files.stat(path)
-        return (info.st_ino, info.st_size, info.st_mtime_ns) if info else None
+    def changed() -> bool:
+        try:
+            return files.read(path) != begun and bool(read_controller(files, args.name))
+        except (Refused, OSError):
+            return False
 
-    begun = stamp()
-    watch(session, until=lambda: stamp() != begun)
+    begun = files.read(path)
+    watch(session, until=changed)
     return 0

@@ -49,6 +49,8 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.Announce(addresses=(ADDRESS, ADDRESS)),
     s.Reboot(boot_id="b1"),
     s.FreeMmp(device="/dev/asset"),
+    s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
+    s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
     s.PowerOff(
         node="ec-a",
         devices=(
