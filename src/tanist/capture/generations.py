@@ -52,7 +52,7 @@ class Newest:
 
 
 def generation_name(created: float, epoch: int, node: str) -> str:
-    ms = int(created * 1000)
+    ms = round(created * 1000)  # a float has no exact milliseconds: cut off, two generations could have one name
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(ms // 1000))}.{ms % 1000:03d}Z-e{epoch}-{node}"
 
 

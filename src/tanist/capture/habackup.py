@@ -98,7 +98,8 @@ def _capture(
         facts=facts,
     )
     listed = list_generations(host, directory)
-    into = f"{directory}/{generation_name(_after_the_last(listed, about), epoch, node)}"
+    about = replace(about, created=_after_the_last(listed, about))  # what it says of itself is what it is called after
+    into = f"{directory}/{generation_name(about.created, epoch, node)}"
     paths, seen = controller.captured_paths, seen_path(host, controller.name)
     with closing(Going(host, seen, listed[0] if listed else None, paths)) as going:
         if going.base is None:

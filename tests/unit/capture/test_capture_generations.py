@@ -262,3 +262,10 @@ def test_a_cron_entry_that_is_out_of_crons_sight_is_captured_where_it_belongs(ac
     assert asked is not None
     assert asked.state == "present"
     assert [e.size for e in manifest.entries if e.path == "/etc/cron.d/pg"] == [24]
+
+
+def test_a_millisecond_later_is_another_name_whatever_floats_make_of_it() -> None:
+    """With a clock that stands still each name is one millisecond after the last."""
+    for milliseconds in range(2000):
+        created = 1_700_000_089 + milliseconds / 1000
+        assert generation_name(created, 1, "ec-a") != generation_name(created + 0.001, 1, "ec-a")
