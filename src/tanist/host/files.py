@@ -153,7 +153,7 @@ class Files:
             os.fsync(directory)
 
     def append(self, path: str, data: bytes) -> None:
-        """Added at the end and on disk, or (disk full) taken back. A run's only fdatasync(2), but for a re-owning walk."""
+        """Added at the end and on disk, or (disk full) taken back. A run's only fdatasync(2), a walk's record aside."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._parent(path) as (directory, name):
             try:
