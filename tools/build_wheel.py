@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -22,7 +23,13 @@ def digest_sources() -> str:
 
 
 def wheel() -> Path:
-    """The current wheel, built when needed. SystemExit with the builder's words when it can't be."""
+    """The current wheel, built when needed, by one at a time. SystemExit with the builder's words when it can't be."""
+    with open(__file__, "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _wheel()
+
+
+def _wheel() -> Path:
     stamp = DIST / "sources.sha256"
     found = sorted(DIST.glob("tanist-*.whl"))
     if found and stamp.exists() and stamp.read_text() == digest_sources():
