@@ -40,3 +40,6 @@ def define_power(
     for node in running:
         lab.exec(node, ["sh", "-c", f"cat > {path}"], input=text.encode(), check=True)
         lab.exec(node, ["tanist", "definition", "check", path], check=True)
+        lab.exec(
+            node, ["systemctl", "try-restart", f"tanist-watch@{name}.service"], check=True
+        )  # now, not some time later
