@@ -4,7 +4,7 @@ PY      := .venv/bin/python
 STAMP   := .venv/.ready
 SHELL   := /bin/bash
 
-.PHONY: help setup check test unit coverage fuzz lab-test demo bench requirements wheel clean
+.PHONY: help setup campaign check test unit coverage fuzz lab-test demo bench requirements wheel clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -12,6 +12,7 @@ help:
 ## make test          every test, the lab tests included
 ## make check         format, lint, types, import layers, unit tests: under a minute
 ## make fuzz          an hour of coverage-guided bad input (MINUTES=N); what it finds is in tests/fuzz/found
+## make campaign HOURS=n  kills and power cuts by chance in the lab; keeps its result in docs/campaign.md
 ## make coverage      every branch of plan, verdict, journal and engine is tried by their own tests
 ## make bench         every claim of speed or size (ONLY=NAME for one)
 ## make requirements  each requirement A01-A72 with the tests that show it
@@ -47,6 +48,9 @@ test: check-lint wheel
 
 check-lint: $(STAMP)
 	@$(PY) -m ruff format --check -q . && $(PY) -m ruff check -q . && $(PY) -m mypy --no-error-summary && .venv/bin/lint-imports --no-cache | tail -3
+
+campaign: $(STAMP) wheel
+	@$(PY) -m tests.lab.campaign --hours $(or $(HOURS),1)
 
 demo: $(STAMP) wheel
 	@$(PY) -m lab.demo $(if $(KEEP),--keep)

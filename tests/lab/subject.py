@@ -35,7 +35,7 @@ MAY_DIFFER = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     name: Kind
-    hostname: str
+    hostname: str  # "" in mode alias: the node keeps its own
     address: str
     device: str
     mounts: tuple[str, ...]  # where the asset is to be seen on the active node
@@ -91,7 +91,8 @@ class Seen:
 
 @dataclass(slots=True)
 class Pair:
-    """The two nodes. `turn` notes who may have the address from now on: the observer's log is held against it."""
+    """The two nodes. `turn` notes who may have the address from now on ("ec-a>ec-b": first the one, then the other):
+    the observer's log is held against it."""
 
     lab: Lab
     subject: Subject
@@ -138,7 +139,7 @@ class Pair:
         self.checks += 1
         seen, one = self.look(node), self.subject
         assert (seen.mounts, seen.addresses, seen.units) == (one.mounts, (one.address,), one.units), seen
-        assert (seen.state, seen.status, seen.hostname) == ("active", 0, one.hostname), seen
+        assert (seen.state, seen.status, seen.hostname) == ("active", 0, one.hostname or node), seen
         assert seen.claim.startswith(f"held {node} "), seen
         assert seen.active_file, seen
         assert not seen.journal, seen
@@ -193,8 +194,14 @@ class Pair:
         frames = self.lab.observer.macs(self.subject.address)
         begun = self.turns[0][0]
         wrong = []
+        moved: set[int | None] = set()
         for at, mac in frames:
-            node = next((who for when, who in reversed(self.turns) if when <= at), None)
+            index = next((n for n, (when, _) in reversed([*enumerate(self.turns)]) if when <= at), None)
+            node = self.turns[index][1] if index is not None else ""
+            if ">" in node:  # a switchover: the first one's, until the second one has it
+                first, second = node.split(">")
+                moved.update({index} if mac == node_spec(second).mac("svc") else ())
+                node = second if index in moved else first
             if at >= begun and (not node or mac != node_spec(node).mac("svc")):
                 wrong.append(f"{mac} at {at:.3f}, when it was {node or 'nobody'}'s turn")
         assert not wrong, wrong

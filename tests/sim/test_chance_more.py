@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.seeds import read_seed
 from tests.sim.chance import how_many, make_caught, play_all, report
-from tests.sim.seeds import read_seed
 
 
 @pytest.mark.requirement("A05", "A42", "A61", "A62", "A63")

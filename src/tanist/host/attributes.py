@@ -93,7 +93,7 @@ def read_xattrs(pin: int) -> tuple[tuple[str, bytes], ...]:
 
 def read_xattrs_open(fd: int) -> tuple[tuple[str, bytes], ...]:
     try:
-        names = os.listxattr(fd)
+        names = {*os.listxattr(fd)} - RAW_ACLS
         return tuple((key, os.getxattr(fd, key)) for key in sorted(names)) if names else ()
     except OSError as error:
         if error.errno not in NO_XATTRS:
@@ -138,7 +138,8 @@ def apply_to_new(fd: int, wanted: Attributes) -> None:
             os.removexattr(fd, key)  # from a default ACL above
     os.fchmod(fd, wanted.mode)
     for key, value in wanted.xattrs:
-        os.setxattr(fd, key, value)
+        if key not in RAW_ACLS:
+            os.setxattr(fd, key, value)
     os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
 
 

@@ -73,7 +73,7 @@ def build_claim(controller: Controller, standing: Standing, claim: Claim, run: s
 
 def _guard(controller: Controller, mmp: MmpMark | None, stopped: str) -> Iterator[Named]:
     if mmp is not None and not mmp.clean and stopped:
-        says = f"free {controller.asset.device} from its multiple mount protection, as {mmp.node} is stopped"
+        says = f"free {controller.asset.device} from its multiple mount protection, as its last user is stopped"
         yield f"{says} (else the mount waits {mmp.longest_wait:.0f} s)", FreeMmp(device=controller.asset.device)
 
 
@@ -81,7 +81,7 @@ def describe_wait(mmp: MmpMark | None) -> str:
     """For a person who waits: the mount does not come back before, and why."""
     if mmp is None or mmp.clean:
         return ""
-    who = mmp.node or "nobody"
+    who = mmp.node or "another node"
     return f"the mount now waits up to {mmp.longest_wait:.0f} s, to see that {who} does not write (ext4 mmp)"
 
 

@@ -107,9 +107,18 @@ def prove_by_own_claim(evidence: tuple[Evidence, ...], me: str) -> str:
         return ""
     if claim.says is Says.MINE:
         return f"the claim is this node's own: {claim.detail}"
-    if claim.says is Says.RELEASED and claim.about == me:
+    if claim.says is Says.RELEASED and claim.about == me and _nobody_began(evidence, me):
         return f"this node was the last owner, and released it: {claim.detail}"
     return ""
+
+
+def _nobody_began(evidence: tuple[Evidence, ...], me: str) -> bool:
+    """A claim that is free says nothing of who has mounted the asset since and not raised it yet, and then was cut off
+    or frozen: the disk is clean (or mounted here), or every other node says that it runs nothing."""
+    storage = _about("storage", evidence)
+    untouched = bool(storage) and all(item.says in (Says.RELEASED, Says.MINE) for item in storage)
+    others = _other_nodes(evidence, me)
+    return untouched or (bool(others) and all(_gave_word(node, evidence) for node in others))
 
 
 def prove_by_release(evidence: tuple[Evidence, ...], me: str) -> str:
@@ -200,8 +209,9 @@ def _other_nodes(evidence: tuple[Evidence, ...], me: str) -> set[str]:
 
 
 def _owner_is_known(evidence: tuple[Evidence, ...], me: str) -> bool:
-    """The claim was read, and the node in it is one that was looked at: all who may own it are known by name."""
-    return named_owner(evidence) in _other_nodes(evidence, me)
+    """The claim was read, and the node in it is one that was looked at, or this one, which let go: all who may own it
+    are known by name."""
+    return named_owner(evidence) in {*_other_nodes(evidence, me), me}
 
 
 def _claim(evidence: tuple[Evidence, ...]) -> Evidence | None:

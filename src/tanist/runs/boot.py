@@ -13,6 +13,7 @@ from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.contest import heed_intents
 from tanist.runs.filing import begin_run, find_open_run, finish, verify
 from tanist.runs.inert import say_inert
 from tanist.runs.observe import Observation, demand_proof, observe
@@ -131,6 +132,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
 
 
 def start(session: Session, active: str, observation: Observation) -> None:
+    heed_intents(session, observation)
     demand_proof(session, observation)
     _, journal = begin_run(
         session,

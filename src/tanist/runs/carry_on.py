@@ -13,6 +13,7 @@ from tanist.model.steps import ActivateVolume, AssembleArray, HoldClaim, MapTree
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back
 from tanist.runs.boot import drive_start, start
+from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.observe import Observation, demand_proof, observe
@@ -78,6 +79,7 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
     if state.started.fence and not (state.judged and state.judged.verdict.outcome is Outcome.PROVED):
         return None  # the fence is still to come, and judges
     observation = observe(session, state.started.attested)
+    heed_intents(session, observation)
     demand_proof(session, observation)
     return observation
 
@@ -135,6 +137,7 @@ def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) ->
         resume_release(session, journal)
         return
     observation = observe(session, "")
+    heed_intents(session, observation)
     demand_proof(session, observation)
     journal.append(Continued(direction="undo", who=session.who, reason=reason))
     finish(session, journal, f"a boot ended it; {session.node} still holds the claim and starts again", None, "undone")
@@ -153,6 +156,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     if (claim.node, claim.epoch, claim.state) != (session.node, state.started.epoch, "held"):
         return
     observation = observe(session, state.started.attested)
+    heed_intents(session, observation)
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
     for step in state.touched:

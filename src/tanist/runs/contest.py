@@ -61,6 +61,16 @@ def wait_for(session: Session, intent: Intent, word: PeerWord) -> bool:
     return waited
 
 
+def heed_intents(session: Session, observation: Observation) -> None:
+    """Busy where another node is taking it over. For runs that declare no intent (start, resume, undo): they hold this
+    node's lock, which the other one sees when it asks, and must see its intent when they ask themselves."""
+    for word in observation.words:
+        if word.intent is not None and word.intent.node != session.node:
+            raise Busy(
+                f"{word.intent.describe()}, is taking {session.name} over; nothing was changed on {session.node}"
+            )
+
+
 def is_beginning(word: PeerWord) -> bool:
     """At work, and it has not said yet on what: a takeover before its intent is written, or just a look."""
     return word.state == "busy" and word.intent is None and word.busy_run in ("takeover", "")

@@ -131,7 +131,7 @@ def receive_mirror(session: Session, stream: BinaryIO, say: Callable[[str], None
 
 @contextlib.contextmanager
 def mirrored(session: Session, *, encrypted: bool) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What need not be sent again, newest first, the newest one only if it is good in every byte; and a directory
+    """What need not be sent again, newest first, from the first one on that is good in every byte; and a directory
     where that one is plain and a new one may arrive: the mirror itself or, for sealed ones, memory."""
     directory = places.mirror(session.name)
     found = list_generations(session.host, directory)
@@ -139,8 +139,8 @@ def mirrored(session: Session, *, encrypted: bool) -> Iterator[tuple[tuple[str, 
         place = directory
         if encrypted:
             place = stack.enter_context(scratch_directory(session.host, places.unsealed(session.name)))
-        good = tuple(one.name for one in found[:1] if _is_good(session, one, place))
-        yield (*good, *(one.name for one in found[1:])), place
+        good = next((n for n, one in enumerate(found) if _is_good(session, one, place)), len(found))
+        yield tuple(one.name for one in found[good:]), place
 
 
 def _is_good(session: Session, generation: GenerationInfo, place: str) -> bool:

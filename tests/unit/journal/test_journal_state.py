@@ -8,6 +8,7 @@ import pytest
 
 from tanist.journal.state import RunState, read_run
 from tanist.model import run as r
+from tanist.model.evidence import Evidence, Outcome, Says, Verdict
 from tanist.model.steps import Announce, Plan, PlannedStep
 from tests.unit.model.examples import STARTED
 
@@ -106,3 +107,13 @@ def test_a_journal_of_another_format_is_refused() -> None:
     begun = replace(STARTED, format=2)
     with pytest.raises(ValueError, match="a journal of format 2; this tanist knows 1"):
         read_run([r.Record(n=1, at=1.0, boot="b", body=begun)])
+
+
+def test_a_verdict_of_after_a_fence_is_what_the_run_went_on() -> None:
+    proved = Verdict(outcome=Outcome.PROVED, reasons=("ec-a has no power",))
+    off = (Evidence(source="power", about="ec-a", says=Says.OFF, detail="says off", at=20.0),)
+    before = read(STARTED)
+    assert (before.verdict, before.evidence, before.resumed) == (STARTED.verdict, STARTED.evidence, False)
+    after = read(STARTED, r.Judged(evidence=off, verdict=proved))
+    assert (after.verdict, after.evidence) == (proved, off)
+    assert read(STARTED, continued("resume")).resumed

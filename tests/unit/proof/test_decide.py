@@ -46,7 +46,8 @@ def expected(claim: str, storage: Says, word: Says, service: Says, management: S
         or management is Says.ALIVE
     ):
         return Outcome.ALIVE
-    if claim in ("mine", "released by me"):
+    untouched = storage in (Says.RELEASED, Says.MINE) or word is Says.INACTIVE
+    if claim == "mine" or (claim == "released by me" and untouched):
         return Outcome.PROVED
     if claim == "released by peer" and storage is Says.RELEASED:
         return Outcome.PROVED
@@ -134,7 +135,7 @@ class Row:
     def owner_known(self) -> bool:
         """By name, and something besides signs of life was seen of it."""
         more = self.word not in LIFE or self.management not in LIFE or self.power != "no device"
-        return self.claim in ("released by peer", "held by peer") and more
+        return self.claim in ("released by peer", "held by peer", "released by me") and more
 
     @property
     def alive(self) -> bool:
@@ -165,7 +166,9 @@ class Row:
             return Outcome.ALIVE
         released = self.claim == "released by peer" and self.storage is Says.RELEASED
         said = self.claim in ("released by peer", "held by peer") and self.word is Says.INACTIVE
-        if self.claim in ("mine", "released by me") or released or said:
+        untouched = self.storage in (Says.RELEASED, Says.MINE) or self.word is Says.INACTIVE
+        mine = self.claim == "mine" or (self.claim == "released by me" and untouched)
+        if mine or released or said:
             return Outcome.PROVED
         enough = any(all(self.proved(name) for name in names) for names in suffices)
         return Outcome.PROVED if enough else Outcome.NOT_PROVED
@@ -351,6 +354,17 @@ def test_after_a_release_that_was_not_finished_any_node_may_be_the_next_owner() 
     unasked = item("peer", "ec-c", Says.UNKNOWN)
     assert outcome(released, SILENT_A, SILENT_SERVICE, ATTESTED) is Outcome.PROVED
     assert outcome(released, SILENT_A, SILENT_SERVICE, ATTESTED, unasked) is Outcome.NOT_PROVED
+
+
+def test_what_this_node_released_may_have_been_taken_by_one_that_was_cut_off_before_it_raised_the_claim() -> None:
+    """Found by a fault schedule: the other one had mounted it, and was frozen before it wrote the claim."""
+    mine = item("claim", ME, Says.RELEASED)
+    dirty, silent = item("storage", "/dev/asset", Says.UNKNOWN), item("peer", "ec-a", Says.UNKNOWN)
+    assert outcome(mine, dirty, silent) is Outcome.NOT_PROVED
+    assert outcome(mine, item("storage", "/dev/asset", Says.RELEASED), silent) is Outcome.PROVED
+    assert outcome(mine, dirty, item("peer", "ec-a", Says.INACTIVE)) is Outcome.PROVED
+    off = item("power", "ec-a", Says.OFF)
+    assert strict(mine, dirty, silent, off) is Outcome.PROVED
 
 
 def test_everybody_saying_no_does_not_replace_a_claim_that_cannot_be_read() -> None:

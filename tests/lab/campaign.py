@@ -1,0 +1,275 @@
+"""Kill points by chance for hours: `make campaign HOURS=n` (python -m tests.lab.campaign --hours n [--seed s]).
+
+Each point: a command on a controller under load, cut off on either node by kill -9 of tanist (at a journal record, or
+at the entry of a system call that changes the machine or starts a program) or by a power cut at the same place or at
+a chance moment; then resume, undo, or the other node. Each ends with a node that serves, every acknowledged write
+there, and then with both nodes inert to the byte. The observer's frames are checked for two owners at each lab's end.
+docs/campaign.md keeps the last full result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from lab.controllers import postgresql
+from lab.lab import Lab
+from lab.run import wait_until
+from tests.lab.kills import KILLED, is_open, let_go, take
+from tests.lab.subject import NODES, OPSCENTER, POSTGRESQL, Pair, Subject, other_node, said, set_up
+from tests.seeds import read_seed
+from tools.build_wheel import wheel
+
+Verb = Literal["takeover", "release", "switchover", "restore", "start"]
+How = Literal[
+    "kill at a record", "kill at a call", "power cut at a record", "power cut at a call", "power cut any time"
+]
+Way = Literal["resume", "undo", "other node"]
+VERBS: tuple[Verb, ...] = ("takeover", "takeover", "release", "release", "switchover", "restore", "start")
+HOWS: tuple[How, ...] = (
+    "kill at a record",
+    "kill at a call",
+    "power cut at a record",
+    "power cut at a call",
+    "power cut any time",
+)
+CALLS = "move_mount,mount,umount2,sethostname,rename,renameat,renameat2,sendmsg,sendto,vfork,clone,clone3,unlinkat"
+LAST_RECORD, LAST_CALL = 60, 120  # a point beyond a run's end is no point, and is not counted
+SUBJECTS: dict[str, Subject] = {
+    "PostgreSQL, ext4, mode alias": Subject(
+        name="postgresql",
+        hostname="",
+        address=postgresql.ADDRESS,
+        device=postgresql.DEVICE,
+        mounts=(postgresql.TREE,),
+        units=("postgresql@15-main.service",),
+        prepare=partial(postgresql.prepare, mode="alias"),
+    ),
+    "Ops Center, ext4, mode host": OPSCENTER,
+    "PostgreSQL, ext4, mode host": POSTGRESQL,
+}
+
+
+@dataclass(slots=True)
+class Result:
+    subject: str
+    points: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # verb, how, way
+    missed: int = 0  # the command had ended before
+    checks: int = 0
+    frames: int = 0
+    acknowledged: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+# ---- one point
+def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
+    """From both released to both released. None when the command had ended before it could be cut off."""
+    verb, how, node = pick.choice(VERBS), pick.choice(HOWS), pick.choice(NODES)
+    way: Way = pick.choice(("resume", "undo", "other node") if how.startswith("power") else ("resume", "undo"))
+    told = f"{verb} on {node}, {how}, then {way}"
+    try:
+        if verb != "takeover":
+            take(pair, node)
+        before = pair.look(node).journal
+        assert not before, before
+        victim = other_node(node) if verb == "switchover" and pick.random() < 0.5 else node
+        cut_off = start_again(pair, node, pick) if verb == "start" else interrupt(pair, verb, node, victim, how, pick)
+        if how.startswith("power") or verb == "start":
+            after_the_cut(pair, victim, way, pick)
+        come_home(pair, way, pick)
+    except AssertionError as error:
+        raise AssertionError(f"{told}:\n{error}") from error
+    return (verb, "power cut any time" if verb == "start" else how, way) if cut_off else None
+
+
+def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: random.Random) -> bool:
+    """Whether the command was cut off."""
+    pair.turn(f"{node}>{other_node(node)}" if verb == "switchover" else node)
+    if how == "power cut any time":
+        return cut_while(pair, verb, node, victim, pick.uniform(0.05, 1.5))
+    calls, last = ("fdatasync", LAST_RECORD) if "record" in how else (CALLS, LAST_CALL)
+    inject = f"inject={calls}:signal=SIGKILL:when={pick.randint(1, last)}"
+    argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={calls}", "-e", inject]
+    done = pair.lab.exec(node, [*argv, "tanist", verb, pair.subject.name], timeout=180)
+    if how.startswith("power cut"):
+        pair.lab.cut(victim)
+        pair.turn("")
+    return done.returncode == KILLED or how.startswith("power cut")
+
+
+def cut_while(pair: Pair, verb: Verb, node: str, victim: str, seconds: float) -> bool:
+    ran: list[subprocess.CompletedProcess[bytes]] = []
+    typed = threading.Thread(target=lambda: ran.append(pair.tanist(node, verb, timeout=180)), daemon=True)
+    typed.start()
+    time.sleep(seconds)
+    alive = typed.is_alive()
+    pair.lab.cut(victim)
+    typed.join(240)
+    return alive
+
+
+def start_again(pair: Pair, node: str, pick: random.Random) -> bool:
+    """The owner loses its power, and again while it comes up."""
+    pair.turn(node)
+    pair.lab.cut(node)
+    pair.lab.boot(node)
+    time.sleep(pick.uniform(0.0, 2.0))
+    pair.lab.cut(node)
+    return True
+
+
+# ---- and the way home
+def after_the_cut(pair: Pair, victim: str, way: Way, pick: random.Random) -> None:
+    """The other node takes it while the victim is off, or the victim boots first."""
+    other = other_node(victim)
+    seen = pair.look(other)
+    if way == "other node" and not seen.active_file and not is_open(seen):
+        pair.turn(other)
+        pair.must(other, "takeover", "--attest", "its power was cut")
+        pair.check_active(other)
+    elif seen.active_file or seen.up:
+        pair.turn(other)
+    else:
+        pair.turn(victim)
+    pair.lab.boot(victim)
+    unit = f"tanist@{pair.subject.name}"
+    script = 'systemctl show -P ActiveState "$1"'
+    wait_until("tanist@ has ended", lambda: pair.sh(victim, script, unit) not in ("activating", "inactive"), timeout=90)
+
+
+def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
+    """Every open run ends, one node serves, and then both are inert to the byte."""
+    first = "undo" if way == "undo" else "resume"
+    for node in NODES:
+        pair.checks += 1
+        seen = {name: pair.look(name) for name in NODES}
+        assert not (seen["ec-a"].up and seen["ec-b"].up), seen
+        if is_open(seen[node]):
+            if not seen[other_node(node)].up:
+                pair.turn(node)
+            end_open_run(pair, node, first)
+    owners = [name for name in NODES if pair.look(name).active_file]
+    assert len(owners) <= 1, owners
+    if not owners:
+        owners = [pick.choice(NODES)]
+        take(pair, owners[0])
+    else:
+        pair.turn(owners[0])
+    pair.check_active(owners[0])
+    let_go(pair, owners[0])
+    pair.check_inert(other_node(owners[0]))
+
+
+def end_open_run(pair: Pair, node: str, first: str) -> None:
+    done = pair.tanist(node, first)
+    if done.returncode != 0:
+        assert done.returncode in (3, 4, 7), f"{first}: status {done.returncode}\n{said(done)}"
+        pair.must(node, "undo" if first == "resume" else "resume")
+    left = pair.look(node)
+    assert not is_open(left), left
+
+
+# ---- many points
+def play(subject: str, number: int, seed: int, until: float, most: int) -> Result:
+    """One lab until the time is over, or until its first violation, which is kept with the seed."""
+    result, pick = Result(subject), random.Random(seed)
+    lab = Lab(f"c{number}p{os.getpid()}")
+    try:
+        pair = set_up(lab, SUBJECTS[subject])
+        try:
+            while time.monotonic() < until and sum(result.points.values()) < most:
+                point = run_point(pair, pick)
+                result.points.update([point] if point else [])
+                result.missed += point is None
+            result.frames = pair.check_address_had_one_owner()
+        except Exception as error:  # noqa: BLE001 - kept in the report, whatever it was
+            result.violations.append(f"{subject}, seed {seed}, after {result.points.total()} points: {error}")
+        result.checks = pair.checks
+        result.acknowledged = len(pair.ledger.acks())
+    finally:
+        lab.down()
+    return result
+
+
+def run(hours: float, seed: int, labs: int = 2, most: int = 1 << 30) -> list[Result]:
+    wheel()
+    until = time.monotonic() + hours * 3600
+    names = list(SUBJECTS)
+    found: list[Result] = []
+    with ThreadPoolExecutor(labs) as pool:
+        each = max(len(names) // labs, 1)
+        share = (until - time.monotonic()) / each
+
+        def lane(number: int) -> None:
+            for turn in range(each):
+                at = number + turn * labs
+                end = time.monotonic() + share
+                found.append(play(names[at % len(names)], at, seed + at, end, most))
+
+        for future in [pool.submit(lane, number) for number in range(labs)]:
+            future.result()
+    return found
+
+
+def render(results: list[Result], seed: int, hours: float) -> str:
+    """The report that docs/campaign.md keeps."""
+    points = Counter[tuple[str, str, str]]()
+    for one in results:
+        points.update(one.points)
+    bad = [text for one in results for text in one.violations]
+    rows = [f"| {verb} | {how} | {way} | {times} |" for (verb, how, way), times in sorted(points.items())]
+    subjects = [
+        f"| {one.subject} | {one.points.total()} | {one.checks} | {one.frames} | {one.acknowledged} |"
+        for one in results
+    ]
+    return "\n".join(
+        [
+            "# The last campaign of kills",
+            "",
+            "`make campaign HOURS=n` plays kill points by chance in the container lab and keeps its result here"
+            " (tests/lab/campaign.py says what a point is and what is checked after it).",
+            "",
+            f"Seed {seed}, {hours:.2f} hours, {points.total()} points,"
+            f" {sum(one.missed for one in results)} more that came after the command's end,"
+            f" **{len(bad)} violations**.",
+            "",
+            "| controller | points | whole checks | ARP frames of the address | acknowledged writes, all there |",
+            "|---|---|---|---|---|",
+            *subjects,
+            "",
+            "| command | cut off by | then | points |",
+            "|---|---|---|---|",
+            *rows,
+            *(["", "## Violations", "", *(f"```\n{text}\n```" for text in bad)] if bad else []),
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=read_seed())
+    parser.add_argument("--labs", type=int, default=2)
+    parser.add_argument("--report", type=Path, default=Path(__file__).parents[2] / "docs/campaign.md")
+    asked = parser.parse_args()
+    begun = time.monotonic()
+    results = run(asked.hours, asked.seed, asked.labs)
+    text = render(results, asked.seed, (time.monotonic() - begun) / 3600)
+    asked.report.write_text(text)
+    print(text)
+    return 1 if any(one.violations for one in results) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
