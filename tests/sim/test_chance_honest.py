@@ -10,7 +10,7 @@ from tests.sim.chance import how_many, play_all, report
 
 @pytest.mark.requirement("A05", "A42", "A61", "A62", "A63")
 def test_no_schedule_of_faults_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
-    count, first = how_many(5000), read_seed()
+    count, first = how_many(1200), read_seed()
     played = play_all(range(first, first + count))
     with capsys.disabled():
         report(played, first, count)
