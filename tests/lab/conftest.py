@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.lab import Lab
-from lab.machine import why_no_lab
+from tests.lab.stage import open_lab
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +17,6 @@ def lab_name() -> str:
 
 
 @pytest.fixture(scope="module")
-def lab(lab_name: str) -> Iterator[Lab]:
-    """A lab with all three nodes up; taken down at the end of the module."""
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Lab(lab_name)
-    try:
-        made.up()
+def lab() -> Iterator[Lab]:
+    with open_lab("t") as made:
         yield made
-    finally:
-        made.down()

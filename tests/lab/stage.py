@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pytest
+
 from lab.checks import Fingerprint, KnownHost, LedgerRun, diff, read_fingerprint
 from lab.controllers import opscenter, postgresql
+from lab.controllers.install import install_tanist
 from lab.lab import Lab
 from lab.layout import node_spec
+from lab.machine import why_no_lab
 
 Kind = Literal["postgresql", "opscenter"]
 MODULES = {"postgresql": postgresql, "opscenter": opscenter}
@@ -28,6 +35,24 @@ link.request(method, path, body or None, {"Authorization": "Bearer " + token})
 reply = link.getresponse()
 print(json.dumps([reply.status, json.loads(reply.read())]))
 """
+
+
+@contextmanager
+def open_lab(name: str, *, tanist: bool = False) -> Iterator[Lab]:
+    """A lab with all three nodes up, under a name of this process; taken down in the end. With `tanist`: on both nodes.
+
+    Where there can be no lab, the test is skipped, with the reason."""
+    reason = why_no_lab()
+    if reason is not None:
+        pytest.skip(reason)
+    lab = Lab(f"{name}{os.getpid()}")
+    try:
+        lab.up()
+        if tanist:
+            install_tanist(lab)
+        yield lab
+    finally:
+        lab.down()
 
 
 @dataclass(frozen=True, slots=True)

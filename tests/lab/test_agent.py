@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab.controllers.install import install_tanist
 from lab.lab import Lab
 from lab.layout import REPOSITORY
-from lab.machine import why_no_lab
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 CONF = "/etc/postgresql/15/main/conf.d/server.conf"
 MIRROR = "/var/lib/tanist/postgresql/mirror"
@@ -24,16 +21,8 @@ KB = 60 * 1024
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Lab(f"ag{os.getpid()}")
-    try:
-        made.up()
-        install_tanist(made)
+    with open_lab("ag", tanist=True) as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from lab.controllers.install import install_tanist
 from lab.lab import Lab
-from lab.machine import why_no_lab
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 UNIT = "postgresql@15-main.service"
 DEFINITION = "/etc/tanist/controllers/postgresql.toml"
@@ -20,16 +17,8 @@ DEFINITION = "/etc/tanist/controllers/postgresql.toml"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Lab(f"ck{os.getpid()}")
-    try:
-        made.up()
-        install_tanist(made)
+    with open_lab("ck", tanist=True) as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,9 @@ from pathlib import Path
 import pytest
 
 from lab import disk
-from lab.controllers.install import install_tanist
-from lab.lab import Lab
 from lab.layout import node_spec
-from lab.machine import why_no_lab
 from lab.run import wait_until
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 ASK = """
 import socket, struct, sys, time
@@ -52,13 +49,7 @@ class Return:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Lab(f"gt{os.getpid()}")
-    try:
-        made.up()
-        install_tanist(made)
+    with open_lab("gt", tanist=True) as made:
         first = made.disk(0)
         second = disk.attach(first.image)
         number = (Path("/sys/block") / second.name / "dev").read_text().strip()
@@ -69,8 +60,6 @@ def stage() -> Iterator[Stage]:
             found.sh(node, f"cat >> /etc/tanist/controllers/postgresql.toml <<'END'\n{GATE}END")
         found.kept["loops"] = {"ec-a": first.loop.name, "ec-b": second.name}
         yield found
-    finally:
-        made.down()
 
 
 def written(stage: Stage, node: str) -> int:

@@ -7,7 +7,6 @@ postgresql lies on ext4, opscenter on xfs, both in mode host (mode alias: test_m
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -18,8 +17,7 @@ from lab.checks import compare_owners, diff, foreign_paths, read_fingerprint, re
 from lab.controllers.install import install_tanist
 from lab.lab import Lab
 from lab.layout import node_spec
-from lab.machine import why_no_lab
-from tests.lab.stage import Kind, Stage, make_stage
+from tests.lab.stage import Kind, Stage, make_stage, open_lab
 
 STAGES: list[tuple[Kind, str]] = [("postgresql", "ext4"), ("opscenter", "xfs")]
 # names with numbers that differ between the nodes, and those that the disk got from ec-a
@@ -31,20 +29,13 @@ BUSY = {"postgresql": ("/var/lib/postgresql/15/main",), "opscenter": ("/var/opt/
 
 @pytest.fixture(scope="module", params=STAGES, ids=lambda param: f"{param[0]}-{param[1]}-host")
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
     kind, fstype = request.param
-    lab = Lab(f"mj{os.getpid()}{kind[0]}")
-    try:
-        lab.up()
+    with open_lab(f"mj{kind[0]}") as lab:
         keys = {node: shown_keys(lab, node) for node in ("ec-a", "ec-b")}
         install_tanist(lab)
         made = make_stage(lab, kind, fstype, "host")
         made.kept["keys"] = keys
         yield made
-    finally:
-        lab.down()
 
 
 def shown_keys(lab: Lab, node: str) -> list[str]:

@@ -6,7 +6,6 @@ postgresql lies on xfs, opscenter on ext4. One story in the order of the file, a
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import time
@@ -15,12 +14,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab.checks import compare_owners, diff, read_owners
-from lab.controllers.install import install_tanist
 from lab.lab import Lab
 from lab.layout import node_spec
-from lab.machine import why_no_lab
 from tests.lab import shelf
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 VERSION = "/n1gc-setup/.version.properties"
 Pair = tuple[Stage, Stage]
@@ -28,16 +25,8 @@ Pair = tuple[Stage, Stage]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Lab(f"mm{os.getpid()}")
-    try:
-        made.up()
-        install_tanist(made)
+    with open_lab("mm", tanist=True) as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

@@ -5,37 +5,25 @@ PostgreSQL's account is 113:120 on ec-a and 118:126 on ec-b, where 113 is a pers
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from lab.checks import compare_owners, diff, read_owners
-from lab.controllers.install import install_tanist
-from lab.lab import Lab
-from lab.machine import why_no_lab
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 DEFINITION = "/etc/tanist/controllers/postgresql.toml"
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    lab = Lab(f"ow{os.getpid()}")
-    try:
-        lab.up()
-        install_tanist(lab)
+    with open_lab("ow", tanist=True) as lab:
         made = make_stage(lab, "postgresql", "ext4", "host")
         for node in ("ec-a", "ec-b"):
             made.sh(node, f"sed -i '/^\\[accounts\\]/a ownership = \"walk\"' {DEFINITION}")
         made.ledger.start()
         yield made
-    finally:
-        lab.down()
 
 
 def numbers(stage: Stage, node: str) -> str:

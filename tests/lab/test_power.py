@@ -6,34 +6,22 @@ One story in the order of the file; the fence agent and its switch are the lab's
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from lab.controllers.install import install_tanist
 from lab.controllers.power import PASSWORD, define_power, fit_power
-from lab.lab import Lab
-from lab.machine import why_no_lab
-from tests.lab.stage import Stage, make_stage
+from tests.lab.stage import Stage, make_stage, open_lab
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    reason = why_no_lab()
-    if reason is not None:
-        pytest.skip(reason)
-    lab = Lab(f"pw{os.getpid()}")
-    try:
-        lab.up()
-        install_tanist(lab)
+    with open_lab("pw", tanist=True) as lab:
         made = make_stage(lab, "postgresql", "ext4", "host")
         fit_power(lab)
         yield made
-    finally:
-        lab.down()
 
 
 def state_of(stage: Stage, node: str) -> str:
