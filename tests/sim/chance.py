@@ -1,4 +1,4 @@
-"""Fault schedules by chance: the same seed, the same lines. `python -m tests.sim.chance SEED` prints and plays one."""
+"""Fault schedules by chance: the same seed, the same lines. `python -m tests.sim.chance SEED [COUNT] [hasty]`."""
 
 from __future__ import annotations
 
@@ -134,9 +134,24 @@ def report(found: Chance, first: int, count: int) -> None:
     print(f"\n{count} schedules from seed {first}: {events} events, {found.caught} in which a lie made two actives")
 
 
-if __name__ == "__main__":
-    begin, number = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    played = play_all(range(begin, begin + number), hasty="hasty" in sys.argv)
-    report(played, begin, number)
-    for event, times in played.events.most_common():
+def hunt(first: int, count: int, *, hasty: bool) -> bool:
+    """All of them, whatever is found; each red one prints itself. True when there was none."""
+    red = 0
+    with tempfile.TemporaryDirectory(prefix="tanist-sim-", dir=MEMORY) as top:
+        chance = Chance(Path(top))
+        for seed in range(first, first + count):
+            try:
+                chance.play(seed, hasty=hasty)
+            except Broken as broken:
+                red += 1
+                print(f"{broken}\n", flush=True)
+    report(chance, first, count)
+    for event, times in chance.events.most_common():
         print(f"{times:7} {event}")
+    print(f"{red} red")
+    return not red
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    sys.exit(0 if hunt(int(sys.argv[1]), number, hasty="hasty" in sys.argv) else 1)

@@ -90,6 +90,7 @@ class Talk(Conversation):
     def read_line(self, timeout: float) -> str:
         line = self.pipe.back.get(timeout=PATIENCE)
         if line is None:
+            self.pipe.back.put(None)  # the end stays the end, however often it is read
             raise OSError(errno.EPIPE, f"{self.argv[0]} has ended: {self.words}")
         return line
 
