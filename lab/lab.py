@@ -260,35 +260,25 @@ class Lab:
         return Node(self.layout, node_spec(name))
 
     def _start_observer(self) -> None:
-        group = f"{self.layout.prefix}observer"
-        if cgroup.exists(group) and cgroup.pids(group):
-            return
-        cgroup.create(group)
-        join = [
-            a
-            for tree in cgroup.trees()
-            for a in ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(tree / group))
-        ]
-        inside = [f"--net={network.NETNS / self.layout.switch}", *PYTHON, "-m", "lab.observer"]
-        argv = [*join, "nsenter", *inside, str(self.layout.observer_log)]
-        start_daemon(argv, self.layout.directory / "observer.log")
+        inside = ["nsenter", f"--net={network.NETNS / self.layout.switch}", *PYTHON, "-m", "lab.observer"]
+        self._start_once("observer", [*inside, str(self.layout.observer_log)])
 
     def start_power_switch(self, password: str) -> None:
         """A management controller at 10.99.0.1 that cuts and gives power (lab/bmc.py); it ends with the lab."""
-        group = f"{self.layout.prefix}bmc"
-        if cgroup.exists(group) and cgroup.pids(group):
-            return
-        cgroup.create(group)
-        join = [
-            a
-            for tree in cgroup.trees()
-            for a in ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(tree / group))
-        ]
         secret = self.layout.directory / "bmc.password"
         secret.touch(0o600)
         secret.write_text(password)
-        log = self.layout.directory / "bmc.log"
-        start_daemon([*join, *PYTHON, "-m", "lab.bmc", self.name, str(secret)], log)
+        self._start_once("bmc", [*PYTHON, "-m", "lab.bmc", self.name, str(secret)])
+
+    def _start_once(self, name: str, argv: list[str]) -> None:
+        """A daemon in a control group of its own, by which it is found and ended; nothing where it runs already."""
+        group = f"{self.layout.prefix}{name}"
+        if cgroup.exists(group) and cgroup.pids(group):
+            return
+        cgroup.create(group)
+        enter = ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"')
+        join = [word for tree in cgroup.trees() for word in (*enter, str(tree / group))]
+        start_daemon([*join, *argv], self.layout.directory / f"{name}.log")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

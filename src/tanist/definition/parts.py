@@ -215,7 +215,7 @@ def _build_accounts(table: Table | None) -> Accounts:
         return Accounts()
     users, groups = table.texts("users", v.check_account), table.texts("groups", v.check_account)
     ownership = (table.one_of("ownership", _METHODS) if "ownership" in table else None) or "auto"
-    create = table.truth("create")
+    create = table.flag("create", default=False)
     table.finish()
     return Accounts(users=users, groups=groups, ownership=ownership, create=create)
 

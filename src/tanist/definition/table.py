@@ -107,16 +107,6 @@ class Table:
         self.complain(key, f"{_shown(value)} will not do; allowed: a whole number from {low} to {high}")
         return 0
 
-    def truth(self, key: str) -> bool:
-        """False when it is missing."""
-        if not self._has(key, required=False):
-            return False
-        value = self._values[key]
-        if isinstance(value, bool):
-            return value
-        self.complain(key, f"{_shown(value)} will not do; allowed: true, false")
-        return False
-
     def seconds(self, key: str, default: float) -> float:
         if not self._has(key, required=False):
             return default
