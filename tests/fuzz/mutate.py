@@ -75,6 +75,8 @@ def mutate(data: bytes, rng: random.Random, limit: int = 1 << 20) -> bytes:
         for _ in range(rng.randint(1, 3)):
             change_line(lines, rng)
         body = b"\n".join(lines)
+    elif body[-1:] == b"\0" and b"\0\0" not in body and rng.random() < 0.8:
+        body = change_names(body, rng)
     else:
         body = change_bytes(body, rng)
     return data[:1] + body[:limit]
@@ -145,6 +147,14 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key in list(keys):
         yield value, key
         yield from places(value[key])
+
+
+def change_names(body: bytes, rng: random.Random) -> bytes:
+    """A list of names, each ended by a zero byte, gets one more."""
+    names = body.split(b"\0")
+    new = str(rng.choice([one for one in INTERESTING if type(one) is str])).lstrip("/" * rng.randrange(2))
+    names.insert(rng.randrange(len(names)), new.encode("utf-8", "replace").replace(b"\0", b"?"))
+    return b"\0".join(names)
 
 
 def change_bytes(data: bytes, rng: random.Random) -> bytes:

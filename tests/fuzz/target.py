@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from tanist.capture.acl import parse_acl
-from tanist.capture.generations import parse_generation_name
-from tanist.capture.habackup import capture
+from tanist.capture.generations import generation_name, parse_generation_name
+from tanist.capture.manifest import About
 from tanist.capture.mirror import receive, send
 from tanist.capture.restore import compare_path, restore_path
+from tanist.capture.save import Base, save_changes, save_whole
 from tanist.capture.sealing import Key, parse_keys, seal, unseal
-from tanist.capture.store import load_manifest, verify_store
+from tanist.capture.seen import Noting, open_seen
+from tanist.capture.store import load_head, load_manifest, verify_store
 from tanist.host.fake import FakeHost
 from tanist.model.definition import Accounts, Asset, Controller, Identity, Node, Outside
 from tanist.model.errors import TanistError
@@ -70,16 +72,35 @@ class Bench:
         self.before = self.look()
 
     def make_captures(self) -> str:
-        """Three generations, each a little different; the newest one's path."""
-        self.host.files.make_directory("/tree/.tanist", 0o700)
-        self.host.files.write("/tree/.tanist/claim", b"{}")
+        """Three generations, each one layer more; the newest one's path."""
         host, store = self.host, ""
         for number in range(3):
             host.clock.advance(60)
             host.files.write(f"{ASKED}/conf.d/new{number}", b"new\n" * number, 0o644, 2001, 2001)
             if number == 1:
                 host.files.remove_tree(f"{ASKED}/sub")
-            store = capture(host, PG, "ec-a", epoch=3, run="r", facts={"a": 1}).path
+            store = self.make_layer(store)
+        return store
+
+    def make_layer(self, base: str) -> str:
+        """On top of the store `base`, if there is one; small as it is. To the byte the same in every run, so that an
+        input that was kept means the same."""
+        host, now = self.host, self.host.now()
+        top = Path(host.root + ASKED)
+        for path in (top, *top.rglob("*")):
+            os.utime(path, ns=(0, 1_700_000_000_123_456_789), follow_symlinks=False)
+        about = About(controller="pg", node="ec-a", created=now, epoch=3, users=("postgres",), facts={"a": 1})
+        store, seen = f"/tree/{generation_name(now, 3, 'ec-a')}", f"{host.root}/seen"
+        found = open_seen(seen) if base else None
+        noting = Noting(seen, found[0] if found else None)
+        if found is None:
+            save_whole(host, store, (GONE, ASKED), about, {}, noting)
+        else:
+            going = Base(store=base, manifest=load_head(host, base), seen=found[0], share_from=0)
+            save_changes(host, store, (GONE, ASKED), about, {}, noting, going)
+            found[0].close()
+        noting.save({})
+        noting.close()
         return store
 
     def make_seeds(self) -> list[bytes]:
@@ -157,7 +178,7 @@ class Bench:
             if inside in (".", "etc") or inside.startswith("outside"):
                 for name in (*names, *files):
                     path = os.path.join(directory, name)
-                    if name not in ("pg", "forged", "mirror", "tree", "run"):
+                    if name not in ("pg", "forged", "mirror", "tree", "run", "seen"):
                         info = os.lstat(path)
                         content = Path(path).read_bytes() if name in files else b""
                         found[path] = (info.st_mode, info.st_uid, info.st_gid, content)
@@ -183,6 +204,10 @@ def make_tree(top: Path) -> None:
     os.symlink("/outside/kept", top / "link")
     os.link(top / "main.conf", top / "conf.d" / "same.conf")
     os.mkfifo(top / "fifo", 0o620)
+    with (top / "sparse").open("wb") as file:
+        file.seek(1 << 20)
+        file.write(b"data")
+        file.truncate(2 << 20)
     os.setxattr(top / "main.conf", "trusted.mark", b"t")
     for path in (top, *top.rglob("*")):
         os.chown(path, 2001, 2001, follow_symlinks=False)
