@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 NOWHERE_ELSE: Mapping[str, str] = {}
 TOGETHER = 4096  # names of a directory that are looked at in one go
 FRESH = 20_000_000  # ns: what changed this shortly before may change again without another time (inode(7))
+SECOND = 1_000_000_000  # ns: some file systems keep no more (ext4 with inodes of 128 bytes, some servers); FAT keeps 2
 FRESH_MARK = "?"
 SELF = "."  # the name of a captured path in its own block
 DEPTH_LIMIT = 4000  # directories inside one another: each level holds a descriptor
@@ -202,7 +203,8 @@ class Scan:
         `low`, `high`: of a long block, this is the part after one name, up to another. `own`: the name of a captured
         path itself; `inside` is its path, and in the note it is SELF."""
         found: dict[str, tuple[os.stat_result, str]] = {}
-        lines, fresh, several, limit = [], False, False, self.begun - FRESH
+        lines, fresh, several = [], False, False
+        limit, coarse = self.begun - FRESH, self.begun - 2 * SECOND
         for name in names:
             try:
                 info = os.stat(own or name, dir_fd=fd, follow_symlinks=False)
@@ -210,7 +212,7 @@ class Scan:
                 continue
             changed, mode = info.st_ctime_ns, info.st_mode
             look = f"{mode} {info.st_ino} {info.st_size} {info.st_mtime_ns} {changed}"
-            if changed >= limit:
+            if changed >= coarse and (changed >= limit or not changed % SECOND):
                 look, fresh = FRESH_MARK + look, True
             if info.st_nlink > 1 and mode & 0o170000 != stat.S_IFDIR:
                 several = True
@@ -270,7 +272,7 @@ class Scan:
             self._walk(sub, path, info, put=put)
         if place is None:
             place = self.noting.add(inside, text, len(found), old)
-        self.noting.fill(place, b"".join(digests), old)
+        self.noting.fill(place, inside, text, b"".join(digests), old)
 
     # -- one entry
     def _consider(

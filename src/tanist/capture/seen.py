@@ -2,7 +2,8 @@
 
 A note of this node's own, /var/lib/tanist/NAME/seen, not part of any capture: with it, a capture reads only what has
 changed since, and without it everything. Blocks in the order of the walk, each for one directory (a path that ends in
-"/") or for a captured path itself; a block holds a line for each name, and a digest of the entry that was captured.
+"/") or for a captured path itself; a block holds a line for each name, a digest of the entry that was captured, and
+its own checksum: a damaged note would make a wrong capture, so nothing of it is believed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,13 +21,19 @@ from tanist.model.dataclasses import dataclass
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
+FORMAT = 2
 HEAD = 16384  # bytes: JSON, filled up with blanks
 LENGTHS = struct.Struct("<III")
 LIMIT = 1 << 30
 DIGEST = 8  # bytes
+SUM = struct.Struct("<I")  # CRC-32, at the end of a block
 COPY = 1 << 20
 UNSETTLED = b"\0" * DIGEST  # did not hold still: to be looked at again
 END = "\U0010ffff"
+
+
+def sum_of(path: bytes, lines: bytes, digests: bytes) -> bytes:
+    return SUM.pack(zlib.crc32(digests, zlib.crc32(lines, zlib.crc32(path))))
 
 
 class TornNote(Exception):
@@ -80,7 +88,9 @@ class Blocks:
         if sum(lengths) > LIMIT:
             raise TornNote
         path, lines, digests = (self.file.read(length) for length in lengths)
-        begin, self.end = self.end, self.end + LENGTHS.size + sum(lengths)
+        if self.file.read(SUM.size) != sum_of(path, lines, digests):
+            raise TornNote
+        begin, self.end = self.end, self.end + LENGTHS.size + sum(lengths) + SUM.size
         self.next = Block(os.fsdecode(path), lines, digests, begin, self.end)
         self.key = sort_key(self.next.path)
 
@@ -122,25 +132,27 @@ class Noting:
         """A block whose digests are not known yet; answers where they belong."""
         if self.file is None and old is not None and lines == old.lines and old.begin == self.same_until:
             self.same_until = old.end
-            return old.end - len(old.digests)
+            return old.end - SUM.size - len(old.digests)
         return self._append(path, lines, b"\0" * (DIGEST * count)) if self.path else 0
 
-    def fill(self, place: int, digests: bytes, old: Block | None) -> None:
+    def fill(self, place: int, path: str, lines: bytes, digests: bytes, old: Block | None) -> None:
+        """`place`: what add() answered for the same path and lines."""
         if not self.path or not digests:
             return
         if self.file is None and old is not None and digests == old.digests:
             return
         file = self.file or self._begin()
         file.seek(place)
-        file.write(digests)
+        file.write(digests + sum_of(os.fsencode(path), lines, digests))
         file.seek(self.at)
 
     def _append(self, path: str, lines: bytes, digests: bytes) -> int:
         name = os.fsencode(path)
         file = self.file or self._begin()
-        file.write(LENGTHS.pack(len(name), len(lines), len(digests)) + name + lines + digests)
-        self.at += LENGTHS.size + len(name) + len(lines) + len(digests)
-        return self.at - len(digests)
+        block = b"".join((name, lines, digests, sum_of(name, lines, digests)))
+        file.write(LENGTHS.pack(len(name), len(lines), len(digests)) + block)
+        self.at += LENGTHS.size + len(block)
+        return self.at - SUM.size - len(digests)
 
     def _begin(self) -> BinaryIO:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -162,7 +174,7 @@ class Noting:
     def save(self, head: Mapping[str, Any]) -> None:
         """In place of the old one."""
         file = self.file or self._begin()
-        text = json.dumps({**head, "format": 1, "size": self.at}).encode()
+        text = json.dumps({**head, "format": FORMAT, "size": self.at}).encode()
         if len(text) > HEAD - 1:
             raise ValueError("too much to note")
         file.seek(0)
@@ -184,6 +196,11 @@ def seen_path(host: Host, controller: str) -> str:
     return host.files.real(f"/var/lib/tanist/{controller}/seen")
 
 
+def forget_seen(host: Host, controller: str) -> None:
+    """The next capture reads everything, and shares nothing with those before it."""
+    host.files.remove(f"/var/lib/tanist/{controller}/seen")
+
+
 def open_seen(path: str) -> tuple[BinaryIO, dict[str, Any]] | None:
     """The note and its head; None when there is none that could be believed."""
     try:
@@ -192,9 +209,9 @@ def open_seen(path: str) -> tuple[BinaryIO, dict[str, Any]] | None:
         return None
     try:
         head = json.loads(file.read(HEAD))
-        if head["format"] == 1 and head["size"] == os.fstat(file.fileno()).st_size:
+        if head["format"] == FORMAT and head["size"] == os.fstat(file.fileno()).st_size:
             return file, head
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     file.close()
     return None

@@ -15,6 +15,7 @@ from types import FrameType
 from tanist.capture.believed import doubt
 from tanist.capture.generations import GenerationInfo, list_generations, verify_generation
 from tanist.capture.render import SCRATCH, render_store
+from tanist.capture.seen import forget_seen
 from tanist.host.clock import timestamp
 from tanist.model.codec import decode, encode
 from tanist.model.dataclasses import replace
@@ -48,6 +49,7 @@ def verify_newest(session: Session) -> Verified:
     )
     if found.result == "bad":
         doubt(session.host, places.mirror(session.name))  # the next one is sent whole
+        forget_seen(session.host, session.name)  # or, here, made whole: it may share what is bad
     save_verified(session, found)
     return found
 

@@ -54,6 +54,30 @@ def test_a_capture_that_was_altered_is_told_as_bad(world: World, node: str) -> N
     assert read_verified(world.session(node)) == found
 
 
+@pytest.mark.requirement("A38")
+def test_a_shared_layer_that_rotted_is_found_and_the_next_capture_shares_nothing_with_it(world: World) -> None:
+    """As a disk does it: no time changes, so a capture alone cannot know."""
+    world.a.files.write("/etc/oc/much", os.urandom(5 << 20), 0o640)
+
+    def capture(text: bytes) -> Path:
+        world.clock.advance(60)
+        world.a.files.write("/etc/oc/main.conf", text, 0o640, 101, 101)
+        backup(world.session("ec-a"), mirror=False)
+        return newest_store(world, "ec-a")
+
+    capture(b"one")
+    part = capture(b"two") / "files.tar"
+    info = part.stat()
+    with part.open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"rotten")
+    os.utime(part, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert (capture(b"three") / "files.tar").stat().st_ino == info.st_ino
+    assert verify_newest(world.session("ec-a")).result == "bad"
+    assert (capture(b"four") / "files.tar").stat().st_ino != info.st_ino
+    assert verify_newest(world.session("ec-a")).result == "good"
+
+
 def test_an_account_that_a_takeover_would_miss_is_told(world: World) -> None:
     backup(world.session("ec-a"), mirror=True)
     del world.b.users["ocproxy"]
