@@ -130,7 +130,11 @@ def newest_good(host: Host, directory: str) -> Newest:
 
 def retire(host: Host, directory: str, retention: Retention, now: float) -> tuple[str, ...]:
     """Remove what is neither among the newest `keep` nor younger than `keep_days`; answers the names. The newest good
-    one stays, however old. `now`: seconds since the epoch."""
+    one stays, however old; what a killed process left half done or half removed goes. `now`: seconds."""
+    from tanist.capture.store import clean_partials
+
+    if host.files.exists(directory):
+        clean_partials(host, directory)
     oldest = now - retention.keep_days * 86400
     too_many = list_generations(host, directory)[max(retention.keep, 1) :]
     old = [item for item in too_many if item.created_seconds < oldest]

@@ -6,6 +6,7 @@ and which of them two captures share. No path, no owner, no content of what was 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
@@ -63,8 +64,22 @@ def seal_store(host: Host, key: Key, controller: str, plain: str, into: str, bas
         raise Failed(f"{into} could not be sealed: {error.strerror}") from error
     finally:
         os.close(directory)
-    host.files.remove_tree(into)  # a plain one, or a bad one, that this replaces
-    host.files.move(partial, into)
+    _replace(host, partial, into)
+
+
+def _replace(host: Host, partial: str, into: str) -> None:
+    """In place of a plain one, or a bad one. At no instant is there neither."""
+    if not host.files.exists(into):
+        host.files.move(partial, into)
+        return
+    try:
+        host.files.exchange(partial, into)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        host.files.remove_tree(into)  # this file system has no other way
+        host.files.move(partial, into)
+    host.files.remove_tree(partial)
 
 
 def unseal_store(host: Host, keys: Sequence[Key], controller: str, sealed: str, into: str) -> None:

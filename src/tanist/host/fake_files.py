@@ -75,6 +75,13 @@ class FakeFiles(Files):
         with self._changing(f"files.move {source} {target}"):
             super().move(source, target)
 
+    @override
+    def exchange(self, one: str, other: str) -> None:
+        self._refuse_mount_point(one)
+        self._refuse_mount_point(other)
+        with self._changing(f"files.exchange {one} {other}"):
+            super().exchange(one, other)
+
     def _refuse_mount_point(self, path: str, *, inside: bool = False) -> None:
         """As rename(2) and unlink(2) do."""
         for prefix, _ in self.redirects:

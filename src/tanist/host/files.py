@@ -223,6 +223,15 @@ class Files:
             os.fsync(new)
             os.fsync(old)
 
+    def exchange(self, one: str, other: str) -> None:
+        """The two change places at once. OSError(EINVAL) where the file system cannot do that."""
+        from tanist.host.syscalls import exchange
+
+        with self._parent(one) as (first, name), self._parent(other) as (second, name_there):
+            exchange(first, name, second, name_there)
+            os.fsync(second)
+            os.fsync(first)
+
     def sync(self, path: str) -> None:
         """syncfs(2) of the file system that holds `path`."""
         import ctypes

@@ -26,6 +26,7 @@ OPEN_TREE_CLONE = 1
 MOUNT_ATTR_IDMAP = 0x100000
 MOVE_MOUNT_F_EMPTY_PATH = 4
 UMOUNT_NOFOLLOW = 8
+RENAME_EXCHANGE = 2
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
 FSCONFIG_CMD_CREATE = 6
@@ -188,6 +189,13 @@ def _wait_unshared(say: int, until: int) -> NoReturn:
 
 def syncfs(fd: int) -> None:
     if _libc.syncfs(fd) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def exchange(old_directory: int, old: str, new_directory: int, new: str) -> None:
+    """renameat2(2), RENAME_EXCHANGE: at no instant is either name without something."""
+    if _libc.renameat2(old_directory, os.fsencode(old), new_directory, os.fsencode(new), RENAME_EXCHANGE) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 

@@ -23,7 +23,7 @@ from tests.unit.capture.trees import clear_all_flags, make_rich, set_flags, snap
 PG = "/etc/deep/pg"
 CHANGING = (
     *("mkdir", "rename", "unlink", "rmdir", "link", "symlink", "mkfifo", "mknod", "chown", "chmod", "fchmod", "fchown"),
-    *("setxattr", "removexattr", "utime", "write", "fsync", "ftruncate"),
+    *("setxattr", "removexattr", "utime", "write", "pwrite", "fsync", "ftruncate", "truncate"),
 )
 KILLED, DONE = 77, 78
 
@@ -44,9 +44,15 @@ def killed_at(nth: int, work: Callable[[], object]) -> bool:
 
         return call
 
+    def opening(path: object, flags: int, *args: object, **more: object) -> object:
+        return (dying_open if flags & os.O_CREAT else real_open)(path, flags, *args, **more)
+
+    real_open: Callable[..., object] = os.open
+    dying_open = dying(real_open)
     try:
         for name in CHANGING:
             setattr(os, name, dying(getattr(os, name)))
+        os.open = opening  # type: ignore[assignment]
         fcntl.ioctl = dying(fcntl.ioctl)  # type: ignore[assignment]
         work()
         os._exit(DONE)
