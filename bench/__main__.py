@@ -21,6 +21,7 @@ NAMES = (
     "ownership",
     "mirror",
     "proofs",
+    "agent",
 )  # each a module of this package with measure(progress) -> Result
 
 
@@ -28,20 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", choices=NAMES, help="one group of claims")
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is measured")
+    parser.add_argument("--minutes", type=float, default=5.0, help="agent: how long it is watched while it is idle")
     options = parser.parse_args(argv)
     reason = why_no_lab()
     if reason is not None:
         print(f"bench: {reason}", file=sys.stderr)
         return 3
     with large_share() as share:
-        return measure_all([options.only] if options.only else NAMES, options.rounds, share)
+        return measure_all([options.only] if options.only else NAMES, options.rounds, share, options.minutes)
 
 
-def measure_all(names: Sequence[str], rounds: int, share: str) -> int:
+def measure_all(names: Sequence[str], rounds: int, share: str, minutes: float = 5.0) -> int:
     short = False
     for name in names:
         before = describe_load(os.getloadavg())
-        result: Result = importlib.import_module(f"bench.{name}").measure(rounds, progress)
+        more = {"minutes": minutes} if name == "agent" else {}
+        result: Result = importlib.import_module(f"bench.{name}").measure(rounds, progress, **more)
         print(render_result(result))
         load = f"{before} at the start, {describe_load(os.getloadavg())} at the end"
         print("; ".join(filter(None, (describe_machine(), load, share))), flush=True)

@@ -80,9 +80,10 @@ def _nothing() -> Iterator[None]:
 
 
 @contextmanager
-def open_station() -> Iterator[Station]:
-    """ec-a is the active node of postgresql, ec-b its standby. Taken down at the end."""
-    lab = Lab(f"bench{os.getpid()}")
+def open_station(beside: str = "") -> Iterator[Station]:
+    """ec-a is the active node of postgresql, ec-b its standby. Taken down at the end. `beside`: a letter for each of
+    several that are up at once."""
+    lab = Lab(f"bench{beside}{os.getpid()}")
     try:
         lab.up()
         install_tanist(lab)

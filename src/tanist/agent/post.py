@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.definition import Controller
 
-REARM = 60.0  # seconds between two looks for directories that came unseen
+REARM = 60.0  # seconds at least between two looks for directories that came unseen
+REST = 2000.0  # and so many times as long as one takes: never more than a two-thousandth of a core
 
 
 class Post:
@@ -35,8 +36,9 @@ class Post:
         if self.watch.read():
             self.schedule.changed(now)
         if now >= self._rearm_at:
+            begun = self.host.monotonic()
             self.watch.rearm()
-            self._rearm_at = now + REARM
+            self._rearm_at = now + max(REARM, REST * (self.host.monotonic() - begun))
         active = self.is_active()
         if active != self.active:
             self.active = active

@@ -9,10 +9,12 @@ import os
 from tanist.cli.context import open_session
 from tanist.model.errors import Refused
 from tanist.model.readiness import Assessment, Found
+from tanist.parity.encode import encode_assessment
 from tanist.parity.kinds import KINDS
 from tanist.parity.metrics import render_metrics
 from tanist.runs.accept import accept, find_kind
 from tanist.runs.check import check
+from tanist.runs.readiness import save_readiness
 
 EXIT = {"READY": 0, "READY WITH LOSS": 10, "NOT READY": 20}
 MARKS = {"good": "ok", "warning": "warning", "loss": "LOSS", "blocks": "BLOCKS"}
@@ -40,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         print(accept(session, args.accept, reason=args.reason, span=args.span).describe())
         return 0
     found = check(session)
+    save_readiness(session, found)
     if args.textfile:
         write_textfile(args.textfile, render_metrics(found, session.host.now()))
     if args.json:
@@ -76,32 +79,6 @@ def render_found(found: Found) -> list[str]:
     elif found.grade != "good":
         lines.append(f"           {found.mend}")
     return lines
-
-
-def encode_assessment(one: Assessment) -> dict[str, object]:
-    return {
-        "controller": one.controller,
-        "taker": one.taker,
-        "owner": one.owner,
-        "owner_seen": one.owner_seen,
-        "verdict": one.verdict,
-        "loss": one.loss,
-        "findings": [encode_found(found) for found in one.found],
-    }
-
-
-def encode_found(found: Found) -> dict[str, object]:
-    return {
-        "name": found.name,
-        "kind": found.kind,
-        "subject": found.subject,
-        "grade": found.grade,
-        "says": found.says,
-        "why": KINDS[found.kind].why,
-        "mend": found.mend,
-        "seen": {one.node: one.what for one in found.seen},
-        "accepted": found.accepted,
-    }
 
 
 def write_textfile(path: str, text: str) -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "restore": "put a capture into force on this node (harestore)",
     "captures": "list, verify and compare captures",
     "history": "every run: who, why, on what evidence, how it ended",
+    "report": "one run for its post-mortem, as text or as a page",
     "proofs": "what could prove an owner down, what is lacking, what it costs",
     "definition": "check a definition",
     "init": "the first time: give the asset its claim",

@@ -7,6 +7,7 @@ import sys
 
 from tanist.host.local import LocalHost
 from tanist.model.errors import Refused
+from tanist.model.times import render_span
 from tanist.runs.status import Status, read_status
 
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
@@ -57,7 +58,7 @@ def find_names(host: LocalHost) -> list[str]:
 
 def render(status: Status) -> str:
     owner = status.claim + ("" if status.claim_seen == "here" else f" ({status.claim_seen})")
-    age = "none" if status.capture_age < 0 else f"{describe_age(status.capture_age)} old ({status.newest_capture})"
+    age = "none" if status.capture_age < 0 else f"{render_span(status.capture_age)} old ({status.newest_capture})"
     lines = [
         f"{status.controller}: this node ({status.node}) is {status.state.upper()}",
         f"  claim         {owner}",
@@ -67,11 +68,3 @@ def render(status: Status) -> str:
     if status.why:
         lines.append(f"  attention     {status.why}")
     return "\n".join(lines)
-
-
-def describe_age(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
 from tanist.model.readout import Disk, Readout
+from tanist.model.times import DAY, render_span, render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import good, untold, wrong
-from tanist.parity.times import DAY, render_span, render_time
 
 LATE = 2 * 3600.0  # seconds: captures are made every hour, so one was missed
 SOON = 30 * DAY

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
 from tanist.model.readout import Listener, Unit
+from tanist.model.times import render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import good, untold, wrong
 from tanist.parity.network import service_ports
-from tanist.parity.times import render_time
 
 SPARE = 64 << 20  # bytes beyond what a restore writes: journals, logs
 FEW = 5

@@ -41,6 +41,11 @@ def verified(controller: str) -> str:
     return f"{STATE}/{controller}/verified.json"
 
 
+def readiness(controller: str) -> str:
+    """What `tanist check` found last on this node."""
+    return f"{STATE}/{controller}/readiness.json"
+
+
 def mirror_keys(controller: str) -> str:
     """What seals this controller's captures on its standbys."""
     return f"/etc/tanist/mirror-keys/{controller}"

@@ -9,8 +9,8 @@ from tanist.host.clock import timestamp
 from tanist.model.accepted import Accepted
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Failed, Refused
+from tanist.model.times import render_time
 from tanist.parity.kinds import KINDS
-from tanist.parity.times import render_time
 from tanist.plan import places
 from tanist.runs.session import Session
 

@@ -18,9 +18,9 @@ from tanist.model.host import Address, Answer, Interface
 from tanist.model.pair import Asked, Pair, Wire
 from tanist.model.readiness import Assessment
 from tanist.model.readout import Readout
+from tanist.model.times import render_time
 from tanist.model.unread import Unread
 from tanist.parity.readiness import assess
-from tanist.parity.times import render_time
 from tanist.plan import places
 from tanist.runs.accept import load_accepted
 from tanist.runs.mirrored import readable

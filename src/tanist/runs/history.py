@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from tanist.journal.chain import (
@@ -29,6 +28,7 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.codec import encode
 from tanist.model.errors import Busy, TanistError
 from tanist.model.run import Continued, Record
+from tanist.model.times import render_moment
 from tanist.plan import places
 from tanist.runs.session import Session
 from tanist.steps.storage import mounted_at
@@ -89,8 +89,8 @@ def describe_run(session: Session, state: RunState, journal: Journal) -> dict[st
         "plans": {name: hashlib.sha256(canonical(encode(part.plan))).hexdigest() for name, part in state.parts.items()},
         "outcome": ended.outcome if ended else "",
         "summary": ended.summary if ended else "",
-        "began": render_time(state.since),
-        "ended": render_time(journal.records[-1].at),
+        "began": render_moment(state.since),
+        "ended": render_moment(journal.records[-1].at),
         "seconds": ended.seconds if ended else 0.0,
         "steps": [[step.says, state.seconds.get(step.id, 0.0)] for step in state.steps],
         "tool": started.tool,
@@ -104,11 +104,7 @@ def is_continuation(record: Record) -> bool:
 
 def describe_continuation(record: Record) -> dict[str, Any]:
     body = encode(record.body)
-    return {"at": render_time(record.at), **{key: body[key] for key in ("direction", "who", "reason", "evidence")}}
-
-
-def render_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return {"at": render_moment(record.at), **{key: body[key] for key in ("direction", "who", "reason", "evidence")}}
 
 
 # -- copies

@@ -1,0 +1,40 @@
+"""Which stage of a run a step belongs to, and how long each stage took. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tanist.model import steps as s
+from tanist.model.report import Span
+
+FENCE, STORAGE, CLAIM, OUTSIDE = "fence", "storage", "claim", "files and accounts"
+IDENTITY, SERVICES, HEALTH, LOOK, VERIFY, OTHER = "identity", "services", "health", "evidence", "verification", "steps"
+STAGES: dict[type, str] = {
+    **dict.fromkeys((s.PowerOff,), FENCE),
+    **dict.fromkeys(
+        (
+            *(s.AssembleArray, s.ActivateVolume, s.MountTree, s.MountHidden, s.MapTree),
+            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown),
+        ),
+        STORAGE,
+    ),
+    **dict.fromkeys((s.HoldClaim, s.InitAsset), CLAIM),
+    **dict.fromkeys(
+        (s.CreateGroup, s.CreateUser, s.SaveOwn, s.PutPath, s.ArmCron, s.WriteExports, s.SaveCapture), OUTSIDE
+    ),
+    **dict.fromkeys((s.SetHostname, s.AddAddress, s.Announce, s.CoverSshKeys, s.ServeAlias, s.MakeSshKeys), IDENTITY),
+    s.StartService: SERVICES,
+    s.CheckHealth: HEALTH,
+}
+
+
+def stage_of(spec: object) -> str:
+    return STAGES.get(type(spec), OTHER)
+
+
+def sum_stages(spans: Iterable[Span]) -> tuple[tuple[str, float], ...]:
+    """In the order in which they begin. What went on beside other steps counts for its own stage."""
+    found: dict[str, float] = {}
+    for span in spans:
+        found[span.stage] = found.get(span.stage, 0.0) + span.seconds
+    return tuple((name, round(seconds, 4)) for name, seconds in found.items())
