@@ -1,4 +1,7 @@
-"""tanist proofs NAME: what this pair has to prove an owner down, what it lacks, and what it costs. Only looks."""
+"""tanist proofs NAME: what this pair has to prove an owner down, what it lacks, and what it costs.
+
+Only looks, and keeps what it saw for readiness.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import json
 from tanist.cli.context import open_session
 from tanist.model.codec import encode
 from tanist.runs.proofs import Finding, Survey, survey
+from tanist.runs.proofs_kept import save_proofs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when each other node could be stopped from here and that would suffice, else 1."""
-    found = survey(open_session(args.name))
+    session = open_session(args.name)
+    found = survey(session)
+    save_proofs(session, found)
     if args.json:
         body = {"format": 1, **encode(found)}
         body["findings"] = [{**encode(one), "strength": one.strength} for one in found.findings]

@@ -18,7 +18,7 @@ DIRECTORY = "/etc/tanist/controllers"
 def read_summary(files: Files, name: str) -> tuple[str, str]:
     """(tree, asset kind). Refused or BadDefinition as definition.load says."""
     place = f"/run/tanist/{name}/definition.json"
-    key = _key(files, f"{DIRECTORY}/{name}.toml")
+    key = file_key(files, f"{DIRECTORY}/{name}.toml")
     if key:
         try:
             body = json.loads(files.read(place))
@@ -35,7 +35,7 @@ def read_summary(files: Files, name: str) -> tuple[str, str]:
     return controller.tree, controller.asset.kind
 
 
-def _key(files: Files, path: str) -> list[int]:
+def file_key(files: Files, path: str) -> list[int]:
     """Changes with every write to the file (its ctime does); empty when there is no such file."""
     info = files.stat(path)
     return [info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns] if info else []

@@ -14,13 +14,14 @@ NOT_THERE = 127
 
 
 def read_text(
-    host: Host, argv: Sequence[str], *, ok: Sequence[int] = (0,), timeout: float = 10.0, stdin: bytes = b""
+    host: Host, argv: Sequence[str], *, ok: Sequence[int] = (0,), timeout: float = 10.0, stdin: bytes = b"", title: str = ""
 ) -> str | Unread:
-    """stdout as text. Unread for an exit status outside `ok`, a missing program and one that does not end."""
+    """stdout as text. Unread for an exit status outside `ok`, a missing program and one that does not end; it is
+    called `title` then, else by its name."""
     try:
         ran = host.run(argv, ok=None, timeout=timeout, stdin=stdin)
     except OSError as error:
-        return Unread(f"{argv[0]}: {error.strerror or error}")
+        return Unread(f"{title or argv[0]}: {error.strerror or error}")
     if ran.status == NOT_THERE:
         return Unread(f"{argv[0]}: not found")
     if ran.status not in ok:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tanist.facts.tool import read_text
 from tanist.model.definition import Scope, VersionSource
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
+PATIENCE = 30.0  # seconds that a product may take to tell its version
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _PAIR = re.compile(r"((?:[^\\=: \t\f]|\\.)*)[ \t\f]*[=:]?[ \t\f]*(.*)", re.DOTALL)
 _PLAIN = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
@@ -88,15 +90,7 @@ def _read_first_line(host: Host, argv: Sequence[str]) -> str | Unread:
 
 
 def _run(host: Host, argv: Sequence[str]) -> str | Unread:
-    try:
-        ran = host.run(argv, ok=None)
-    except OSError as error:
-        return Unread(f"{' '.join(argv)}: {error.strerror or error}")
-    if ran.status == 127:
-        return Unread(f"{argv[0]}: not found")
-    if ran.status != 0:
-        return Unread(f"{argv[0]}: {ran.complaint} (exit status {ran.status})")
-    return ran.text
+    return read_text(host, argv, timeout=PATIENCE, title=" ".join(argv))
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tanist.model.dataclasses import dataclass
 from tanist.model.facts import NodeFacts
 from tanist.model.unread import Unread
+from tanist.model.verified import Verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,48 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What could prove an owner down from this node, when that was looked at last (`tanist proofs`)."""
+
+    at: float  # seconds since the epoch
+    works: tuple[str, ...]  # "power of ec-a"
+    lacking: tuple[str, ...]  # nodes that nothing strong could stop from here
+    broken: tuple[str, ...]  # what is set up and does not answer, with the reason
+    enough: bool  # at least one set of the policy can be had
+    guard: str = ""  # what is lacking of the mount guard; "" for nothing, or where there can be none
+    guard_mend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerState:
+    """A layer below the file system, as this node sees it. `wrong`: "" when nothing is."""
+
+    kind: str  # "array" or "volume group"
+    name: str
+    says: str
+    wrong: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """Another controller that may come to this node wants the same thing. `here`: it is active on it now."""
+
+    other: str
+    what: tuple[str, ...]
+    here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes: what could be had on this node now (proc(5): MemAvailable), and what the services use here, 0: not
+    known, or they do not run."""
+
+    available: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
     node: str
     tool: str  # "tanist 0.1.0"
@@ -163,3 +206,8 @@ class Readout:
     self_starting: tuple[str, ...]  # what of the system's own would start it behind the gate's back
     unfit: tuple[str, ...]  # what a takeover would refuse this node for
     reach: tuple[Reach, ...]
+    proofs: Proofs | Unread | None = None  # None: not told
+    verified: Verified | Unread | None = None  # of the captures that are here
+    layers: tuple[LayerState, ...] | Unread = ()
+    clashes: tuple[Clash, ...] | Unread = ()
+    memory: Memory | Unread | None = None

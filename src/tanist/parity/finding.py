@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from tanist.model.readiness import Found, Seen
@@ -32,3 +32,9 @@ def gaps_of(readouts: Iterable[Readout], part: Callable[[Readout], object]) -> l
     """Which of these nodes could not read that part, and why."""
     parts = ((one.node, part(one)) for one in readouts)
     return [(node, value.why) for node, value in parts if isinstance(value, Unread)]
+
+
+def few(said: Sequence[str], limit: int, joint: str = "; ") -> str:
+    """The first of them, and how many more there are."""
+    more = f"{joint}and {len(said) - limit} more" if len(said) > limit else ""
+    return joint.join(said[:limit]) + more

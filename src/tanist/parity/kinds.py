@@ -225,6 +225,75 @@ _ALL = (
         why="A certificate that ends makes a takeover look broken that is not.",
         mend="renew it on the active node",
     ),
+    Kind(
+        name="verification",
+        weight="warning",
+        why="A capture that nobody has read since it was written may be damaged, and only the takeover would show it.",
+        mend="tanist captures verify {controller}, on that node; tanist enable does it every day",
+    ),
+    Kind(
+        name="bad capture",
+        weight="loss",
+        why="The newest capture of the standby is damaged: a dry run, a drill or a comparison would not work by it, "
+        "and where the asset's own copy is damaged as well, a takeover goes by an older one.",
+        mend="habackup {controller}, on the active node: it is sent whole; then: tanist captures verify {controller}",
+    ),
+    Kind(
+        name="array",
+        weight="warning",
+        why="An array with a dead member works until the next one dies; one that assembles itself at boot may be "
+        "written by two nodes.",
+        mend="replace the disk that is named",
+    ),
+    Kind(
+        name="volume group",
+        weight="blocks",
+        why="A volume group is one node's alone by its system id; a node without one can neither take it over safely "
+        "nor be kept from activating it.",
+        mend='set system_id_source = "uname" in the section global of /etc/lvm/lvm.conf',
+    ),
+    Kind(
+        name="mount guard",
+        weight="warning",
+        why="ext4's multiple mount protection refuses a second mount while another node has the file system: the last "
+        "guard where everything else was deceived.",
+        mend="tune2fs -O mmp, while it is released on all nodes",
+    ),
+    # -- the proof that the owner is down
+    Kind(
+        name="proofs",
+        weight="blocks",
+        why="A takeover from an owner that did not let go asks for one of the sets of [proof]; none of them can be had "
+        "from this node.",
+        mend="tanist proofs {controller}, on the standby, says what each lacks",
+    ),
+    Kind(
+        name="fence",
+        weight="warning",
+        why="An owner that hangs answers, and does not stop: without power switch or reservation somebody has to go "
+        "there. One that was not asked for long may have been unplugged since.",
+        mend="tanist proofs {controller}, on the standby",
+    ),
+    # -- several controllers on one node
+    Kind(
+        name="conflict",
+        weight="blocks",
+        why="Another controller is active on this node now and has what this one needs.",
+        mend="release the other one, or give the two different ones in their definitions",
+    ),
+    Kind(
+        name="shared standby",
+        weight="warning",
+        why="This node stands by for both: after a failure of both primaries only one of them could be active here.",
+        mend="give the two different ones in their definitions, or one of them another standby",
+    ),
+    Kind(
+        name="memory",
+        weight="warning",
+        why="Services that find less memory than they used start slowly, or are killed (and with them what else runs "
+        "on this node).",
+        mend="add memory, or stop what else runs on this node",
+    ),
     # -- the other node
     Kind(
         name="standby",

@@ -8,7 +8,7 @@ from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
 from tanist.model.readout import Packages, Setting, Unit
 from tanist.model.unread import Unread
-from tanist.parity.finding import gaps_of, good, untold, wrong
+from tanist.parity.finding import few, gaps_of, good, untold, wrong
 from tanist.parity.nodes import compare
 
 FEW = 6  # differences that a line tells
@@ -75,12 +75,7 @@ def _check_packages(pair: Pair) -> Found:
         return good("packages", f"{len(wanted)} packages, the services' and what they need, are the same on both")
     own = [f"{name}={there[name]}" for name in theirs.owners if here.get(name) != there[name]]
     mend = f"on {pair.taker.node}: apt install {' '.join(own)}" if own else "apt update && apt upgrade, on both nodes"
-    return wrong("packages", _few(said), mend=mend)
-
-
-def _few(said: list[str]) -> str:
-    more = f"; and {len(said) - FEW} more" if len(said) > FEW else ""
-    return "; ".join(said[:FEW]) + more
+    return wrong("packages", few(said, FEW), mend=mend)
 
 
 def _check_settings(pair: Pair) -> Found:
@@ -94,7 +89,7 @@ def _check_settings(pair: Pair) -> Found:
     ]
     if not said:
         return good("settings", f"{len(set(theirs) & set(mine))} kernel parameters are the same on both nodes")
-    return wrong("settings", _few(said))
+    return wrong("settings", few(said, FEW))
 
 
 def _by_name(settings: tuple[Setting, ...] | Unread) -> dict[str, Setting]:

@@ -11,11 +11,13 @@ from tanist.model.readiness import Assessment, Found
 from tanist.parity.data import check_data
 from tanist.parity.machines import check_machines
 from tanist.parity.network import check_network
+from tanist.parity.proofs import check_layers, check_others, check_proofs
 from tanist.parity.standby import check_standby
 
 
 def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
-    found = (*check_machines(pair), *check_network(pair), *check_standby(pair), *check_data(pair))
+    looks = (check_machines, check_network, check_standby, check_others, check_layers, check_data, check_proofs)
+    found = [one for look in looks for one in look(pair)]
     overrides = {one.finding: one for one in accepted if one.until > pair.now}
     return Assessment(
         controller=pair.controller.name,

@@ -9,7 +9,7 @@ from tanist.model.readiness import Found
 from tanist.model.readout import Listener, Unit
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
-from tanist.parity.finding import good, untold, wrong
+from tanist.parity.finding import few, good, untold, wrong
 from tanist.parity.network import service_ports
 
 SPARE = 64 << 20  # bytes beyond what a restore writes: journals, logs
@@ -113,9 +113,8 @@ def _check_edited(pair: Pair) -> Found:
         return untold("edited files", [(pair.taker.node, edited.why)])
     if pair.taker.active or not edited:
         return good("edited files", f"nothing that a restore would replace was changed on {pair.taker.node}")
-    said = ", ".join(f"{one.path} ({render_time(one.at)})" for one in edited[:FEW])
-    more = f", and {len(edited) - FEW} more" if len(edited) > FEW else ""
-    return wrong("edited files", f"changed on {pair.taker.node}: {said}{more}")
+    said = few([f"{one.path} ({render_time(one.at)})" for one in edited], FEW, ", ")
+    return wrong("edited files", f"changed on {pair.taker.node}: {said}")
 
 
 def _check_helpers(pair: Pair) -> Iterator[Found]:

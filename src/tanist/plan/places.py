@@ -41,6 +41,11 @@ def verified(controller: str) -> str:
     return f"{STATE}/{controller}/verified.json"
 
 
+def proofs(controller: str) -> str:
+    """What could prove an owner down from this node, as `tanist proofs` found it last."""
+    return f"{STATE}/{controller}/proofs.json"
+
+
 def readiness(controller: str) -> str:
     """What `tanist check` found last on this node."""
     return f"{STATE}/{controller}/readiness.json"

@@ -15,8 +15,10 @@ from tanist.facts.disk import read_disk
 from tanist.facts.edited import read_edited
 from tanist.facts.expiries import read_expiries
 from tanist.facts.firewall import read_firewall
+from tanist.facts.layers import read_layers
 from tanist.facts.links import read_links
 from tanist.facts.listeners import read_listeners
+from tanist.facts.memory import read_memory
 from tanist.facts.names import read_names
 from tanist.facts.node import read_node_facts
 from tanist.facts.packages import read_packages
@@ -32,10 +34,13 @@ from tanist.model.unread import Unread
 from tanist.parity.standby import CRON_UNITS, NFS_UNITS
 from tanist.plan import places
 from tanist.runs.mirrored import capture_directory
+from tanist.runs.others import read_clashes
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
 from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
 from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.proofs_kept import read_proofs
 from tanist.runs.session import TOOL, Session, read_active
+from tanist.runs.verification import read_verified
 
 ROOM = (places.STATE, "/etc", places.RUN)  # where a restore writes
 TIMEOUT = 45.0  # seconds that another node's readout may take
@@ -71,6 +76,11 @@ def read_readout(session: Session) -> Readout:
         self_starting=find_self_starting(session),
         unfit=() if active else find_unfit(session),
         reach=tuple(Reach(node=node.name, why=try_peer(session, node)) for node in controller.peers(session.node)),
+        proofs=read_proofs(session),
+        verified=read_verified(session),
+        layers=read_layers(host, controller.asset),
+        clashes=read_clashes(session),
+        memory=read_memory(host, tuple(one.unit for one in controller.services) if active else ()),
         clock=host.now(),
     )
 

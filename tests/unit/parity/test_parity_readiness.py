@@ -24,9 +24,11 @@ from tanist.model.readout import (
     Firewall,
     Link,
     Listener,
+    Memory,
     Name,
     Package,
     Packages,
+    Proofs,
     Reach,
     Readout,
     Setting,
@@ -34,6 +36,7 @@ from tanist.model.readout import (
     Unit,
 )
 from tanist.model.unread import Unread
+from tanist.model.verified import Verified
 from tanist.parity.kinds import KINDS
 from tanist.parity.metrics import render_metrics
 from tanist.parity.network import lets_in, url_port
@@ -65,6 +68,17 @@ def unit(name: str, active: str = "inactive") -> Unit:
     return Unit(name=name, loaded="loaded", enabled="disabled", active=active, limits=(("LimitNOFILE", "524288"),))
 
 
+NEWEST = "20270115T080000.000Z-e1-ec-a"
+VERIFIED = Verified(
+    node="ec-b",
+    generation=NEWEST,
+    checked="2027-01-15T07:00:00.000+00:00",
+    result="good",
+    says="",
+    seconds=1.0,
+)
+
+
 def readout(name: str, *, active: bool) -> Readout:
     listeners = [Listener(protocol="tcp", address="*", port=8080, unit=UNITS[0])] if active else []
     helpers = (unit("nfs-server.service"), unit("cron.service", "active"))
@@ -90,11 +104,14 @@ def readout(name: str, *, active: bool) -> Readout:
         expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 1e8),),
         edited=(),
         disk=Disk(device="/dev/asset1", size=1 << 30, uuid="u", fstype="ext4"),
-        captures=Captures(newest="20270115T080000.000Z-e1-ec-a", made=NOW - 9e4, checked=NOW - 60, size=4096),
+        captures=Captures(newest=NEWEST, made=NOW - 9e4, checked=NOW - 60, size=4096),
         gate_lacks=(),
         self_starting=(),
         unfit=(),
         reach=(Reach(node={"ec-a": "ec-b", "ec-b": "ec-a"}[name]),),
+        proofs=Proofs(at=NOW - 600, works=("power of ec-a",), lacking=(), broken=(), enough=True),
+        verified=VERIFIED,
+        memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
     )
 
 
@@ -213,7 +230,9 @@ def test_one_thing_wrong_is_found_by_its_name_and_weighs_what_it_should(name: st
 def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     seen = {found.kind for build in ONE_WRONG.values() for found in not_good(assess(build()))}
     seen |= {found.kind for found in not_good(assess(replace(PAIR, owner=None, owner_why="silence")))}
-    assert seen == set(KINDS)
+    elsewhere = {"fence", "proofs", "verification", "bad capture", "mount guard", "array", "volume group"}
+    elsewhere |= {"memory", "conflict", "shared standby"}  # test_parity_proofs.py
+    assert seen | elsewhere == set(KINDS)
 
 
 UNTOLD = Unread("the tool is not there")
