@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 TANIST = "/usr/local/bin/tanist"
 RELOAD = 10.0  # seconds between two looks at the definitions
+BUSY = 0.2  # seconds at least between two looks while something waits for the worker
 STEP = 2.0  # seconds at most between two looks at anything
-LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0}  # seconds that one may take
+LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0, "proofs": 600.0}  # seconds that one may take
+URGENCY: dict[Job, int] = {"capture": 0, "check": 1, "proofs": 2}  # what waits for the worker goes in this order
 GRADES = {"READY": 6, "READY WITH LOSS": 4, "NOT READY": 3}  # priority in the journal
 
 Log = Callable[[str, Mapping[str, str], int], None]
@@ -36,7 +38,8 @@ class Agent:
         self.host, self.log, self.alive = host, log, alive
         self.posts: dict[str, Post] = {}
         self._texts: dict[str, bytes] = {}
-        self._jobs: queue.Queue[tuple[Post, Job]] = queue.Queue()
+        self._jobs: queue.PriorityQueue[tuple[int, int, Post, Job]] = queue.PriorityQueue()
+        self._number = 0  # of the newest job
         self._done: queue.Queue[tuple[Post, Job, bool]] = queue.Queue()
         self._reload_at = 0.0
         self._begun = 0.0  # when the worker began what it is doing; 0: it waits
@@ -56,16 +59,18 @@ class Agent:
             self.reload(now)
             self._reload_at = now + RELOAD
         waits = [post.schedule.wait(now) for post in self.posts.values() if not post.running]
-        select.select([post.watch for post in self.posts.values()], [], [], max(min([patience, *waits]), 0.02))
+        least = 0.02 if self._jobs.empty() else BUSY
+        select.select([post.watch for post in self.posts.values()], [], [], max(min([patience, *waits]), least))
         now = self.host.monotonic()
         self._collect(now)
         for post in self.posts.values():
             post.look(now)
             job = None if post.running else post.schedule.due(now)
-            if job is not None:
+            if job == "capture" or (job is not None and self._jobs.empty()):  # so that no capture waits for many checks
                 post.running = True
                 post.schedule.begin(job, now)
-                self._jobs.put((post, job))
+                self._number += 1
+                self._jobs.put((URGENCY[job], self._number, post, job))
         if not self._is_stuck(now):
             self.alive("WATCHDOG=1")
 
@@ -87,10 +92,12 @@ class Agent:
                 continue
             if name in self.posts:
                 self.posts.pop(name).close()
-            self.posts[name] = Post(self.host, controller, now)
+            self.posts[name] = Post(self.host, controller, now, len(self.posts))
             if self.posts[name].watch.full:
                 says = f"{name}: more directories than fs.inotify.max_user_watches; the rest waits for the timer"
                 self.log(says, {"TANIST_CONTROLLER": name}, 4)
+        for post in self.posts.values():
+            post.schedule.share(len(self.posts))
 
     def metrics(self) -> str:
         """Each controller's, with its help lines once for all."""
@@ -111,7 +118,7 @@ class Agent:
     # -- the worker
     def _work(self) -> None:
         while True:
-            post, job = self._jobs.get()
+            _, _, post, job = self._jobs.get()
             self._begun = self.host.monotonic()
             self._done.put((post, job, self.do(post, job)))
             self._begun = 0.0
@@ -121,6 +128,7 @@ class Agent:
         argv = {
             "capture": [TANIST, "capture", post.name],
             "check": [TANIST, "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
+            "proofs": [TANIST, "proofs", post.name],
         }[job]
         fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": job}
         try:
@@ -130,9 +138,10 @@ class Agent:
             return False
         if job == "check":
             return self._take_check(post, ran.text if ran.status in (0, 10, 20) else "", ran.complaint)
-        if ran.status != 0:
+        well = (0, 1) if job == "proofs" else (0,)  # 1: something is lacking, which readiness tells
+        if ran.status not in well:
             self.log(f"{post.name}: {ran.complaint}", fields, 4)
-        return ran.status == 0
+        return ran.status in well
 
     def metrics_path(self, name: str) -> str:
         return f"/run/tanist/{name}/metrics.prom"

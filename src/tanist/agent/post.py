@@ -17,10 +17,10 @@ REST = 2000.0  # and so many times as long as one takes: never more than a two-t
 
 
 class Post:
-    def __init__(self, host: Host, controller: Controller, now: float) -> None:
+    def __init__(self, host: Host, controller: Controller, now: float, place: int = 0) -> None:
         self.host = host
         self.name = controller.name
-        self.schedule = Schedule(now)
+        self.schedule = Schedule(now, place)
         self.verdict = ""
         self.metrics = ""
         self.running = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Job = Literal["capture", "check"]
+Job = Literal["capture", "check", "proofs"]
 
 QUIET = 0.5  # after a change: editors and package managers write several files
 LONGEST = 5.0  # but no longer than this after the first one
@@ -12,19 +12,29 @@ GAP = 5.0  # between two captures, whatever happens
 RETRY = 60.0  # after one that failed
 CHECK = 180.0  # between two checks
 SOON = 2.0  # after something that readiness depends on
+EACH = 6.0  # and for each controller of the node: with more than thirty of them the checks get rarer
+PROOFS = 6 * 3600.0  # between two looks at what could prove an owner down: a power switch is asked for its state
+FIRST_PROOFS = 60.0  # after the start
 
 
 class Schedule:
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, place: int = 0) -> None:
+        """`place`: how many controllers of this node come before: their first checks are spread."""
         self._first: float | None = now  # a restart catches up: what changed meanwhile nobody saw
         self._last = now
         self._not_before = now
-        self._check_at = now + SOON
+        self._check_at = now + SOON * (place + 1)
+        self._proofs_at = now + FIRST_PROOFS + SOON * place
+        self.every = CHECK
 
     def changed(self, now: float) -> None:
         if self._first is None:
             self._first = now
         self._last = now
+
+    def share(self, controllers: int) -> None:
+        """So many are looked after by one agent, one job at a time."""
+        self.every = max(CHECK, EACH * controllers)
 
     def check_soon(self, now: float) -> None:
         self._check_at = min(self._check_at, now + SOON)
@@ -32,19 +42,25 @@ class Schedule:
     def due(self, now: float) -> Job | None:
         if self._first is not None and now >= self._capture_at(self._first):
             return "capture"
-        return "check" if now >= self._check_at else None
+        if now >= self._check_at:
+            return "check"
+        return "proofs" if now >= self._proofs_at else None
 
     def wait(self, now: float) -> float:
         """Seconds until something is due; 0 when it is."""
-        times = [self._check_at] if self._first is None else [self._check_at, self._capture_at(self._first)]
+        times = [self._check_at, self._proofs_at]
+        times += [] if self._first is None else [self._capture_at(self._first)]
         return max(min(times) - now, 0.0)
 
     def begin(self, job: Job, now: float) -> None:
         """What changes from now on is for the next one."""
-        if job == "capture":
-            self._first = None
-        else:
-            self._check_at = now + CHECK
+        match job:
+            case "capture":
+                self._first = None
+            case "check":
+                self._check_at = now + self.every
+            case "proofs":
+                self._proofs_at = now + PROOFS
 
     def ended(self, job: Job, ok: bool, now: float) -> None:
         if job == "capture":
@@ -53,6 +69,8 @@ class Schedule:
                 self._first = self._last = now
             if not ok:
                 self.check_soon(now)
+        elif job == "proofs":
+            self.check_soon(now)
 
     def _capture_at(self, first: float) -> float:
         return max(min(self._last + QUIET, first + LONGEST), self._not_before)

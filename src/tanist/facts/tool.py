@@ -14,7 +14,13 @@ NOT_THERE = 127
 
 
 def read_text(
-    host: Host, argv: Sequence[str], *, ok: Sequence[int] = (0,), timeout: float = 10.0, stdin: bytes = b"", title: str = ""
+    host: Host,
+    argv: Sequence[str],
+    *,
+    ok: Sequence[int] = (0,),
+    timeout: float = 10.0,
+    stdin: bytes = b"",
+    title: str = "",
 ) -> str | Unread:
     """stdout as text. Unread for an exit status outside `ok`, a missing program and one that does not end; it is
     called `title` then, else by its name."""

@@ -53,7 +53,7 @@ class Stand:
         self.host.clock.advance(seconds)
         self.agent.step(0.0)
         while not self.agent._jobs.empty():
-            post, job = self.agent._jobs.get()
+            _, _, post, job = self.agent._jobs.get()
             self.agent._done.put((post, job, self.agent.do(post, job)))
         self.agent.step(0.0)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tanist.agent.schedule import CHECK, GAP, LONGEST, QUIET, RETRY, SOON, Job, Schedule
+from tanist.agent.schedule import CHECK, EACH, FIRST_PROOFS, GAP, LONGEST, PROOFS, QUIET, RETRY, SOON, Job, Schedule
 
-JOBS: tuple[Job, ...] = ("capture", "check")
+JOBS: tuple[Job, ...] = ("capture", "proofs", "check")
 
 
 def settled(now: float = 100.0) -> Schedule:
@@ -69,6 +69,36 @@ def test_nothing_to_do_is_nothing_done_until_the_next_check() -> None:
     assert schedule.due(100.0 + CHECK) == "check"
     schedule.check_soon(120.0)
     assert schedule.due(120.0 + SOON) == "check"
+
+
+def test_proofs_are_looked_at_after_the_start_then_every_six_hours_and_readiness_after_them() -> None:
+    schedule = Schedule(0.0)
+    for job in ("capture", "check"):
+        schedule.begin(job, 1.0)
+        schedule.ended(job, True, 1.0)
+    assert schedule.due(FIRST_PROOFS - 0.01) is None
+    assert schedule.due(FIRST_PROOFS) == "proofs"
+    schedule.begin("proofs", FIRST_PROOFS)
+    schedule.ended("proofs", True, FIRST_PROOFS)
+    assert schedule.due(FIRST_PROOFS + SOON) == "check"
+    schedule.begin("check", FIRST_PROOFS + SOON)
+    for number in range(1, 200):
+        schedule.begin("check", FIRST_PROOFS + SOON + number * CHECK)
+    assert schedule.due(FIRST_PROOFS + PROOFS) == "proofs"
+
+
+def test_many_controllers_are_checked_more_rarely_and_not_all_at_once() -> None:
+    schedules = [Schedule(0.0, place) for place in range(200)]
+    for schedule in schedules:
+        schedule.share(200)
+        schedule.begin("capture", 0.0)
+    assert sum(schedule.due(SOON + 1) == "check" for schedule in schedules) == 1
+    schedules[0].begin("check", SOON)
+    schedules[0].begin("proofs", SOON)
+    assert schedules[0].due(SOON + CHECK) is None and schedules[0].due(SOON + 200 * EACH) == "check"
+    schedules[0].share(3)
+    schedules[0].begin("check", 0.0)
+    assert schedules[0].due(CHECK) == "check"
 
 
 @given(st.lists(st.floats(0, 1000), max_size=30))
