@@ -126,7 +126,7 @@ class Agent:
     def do(self, post: Post, job: Job) -> bool:
         """Whether it went well. What the command complains of goes to the journal."""
         argv = {
-            "capture": [TANIST, "capture", post.name],
+            "capture": [TANIST, "capture", post.name, *(["--no-commands"] if post.has_commands else [])],
             "check": [TANIST, "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
             "proofs": [TANIST, "proofs", post.name],
         }[job]

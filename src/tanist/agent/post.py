@@ -24,8 +24,9 @@ class Post:
         self.verdict = ""
         self.metrics = ""
         self.running = False
+        self.has_commands = bool(controller.commands)  # the timer runs them: a dump for each change would be too many
         self.active = self.is_active()
-        self.watch = Watch(controller.captured_paths)
+        self.watch = Watch(controller.own_paths)
         self._rearm_at = now + REARM
 
     def is_active(self) -> bool:

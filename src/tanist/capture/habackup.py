@@ -7,8 +7,8 @@ point is checked here once more. What did not change is not written again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from tanist import __version__
@@ -26,7 +26,7 @@ from tanist.capture.save import Base, SmallBase, can_go_on, save_changes, save_w
 from tanist.capture.seen import Noting, TornNote, open_seen, seen_path
 from tanist.capture.store import NOWHERE_ELSE, load_head
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller
+from tanist.model.definition import Controller, SavedCommand
 from tanist.model.errors import BadCapture, Busy, Failed, Refused
 
 if TYPE_CHECKING:
@@ -46,25 +46,38 @@ def capture(
     run: str,
     facts: object,
     elsewhere: Mapping[str, str] = NOWHERE_ELSE,
+    commands: Sequence[SavedCommand] = (),
 ) -> GenerationInfo:
     """A new generation, or the newest good one marked `unchanged`. `facts`: a dataclass (model/codec.py) or a dict;
     what stands in them is part of what may have changed. `elsewhere`: captured paths that lie in another place for now.
-    Old generations are retired afterwards.
+    `commands`: those of the definition that are run now; of the others, what they said last is captured. Old
+    generations are retired afterwards.
 
     Refused when the tree is bare, Busy when another capture is at work; in both cases, and when it is Failed, the last
     good generation stays.
     """
     _check_tree(host, controller)
-    lock = host.lock(f"/run/tanist/{controller.name}/capture.lock", f"a capture by process {os.getpid()} on {node}")
-    if isinstance(lock, str):
-        raise Busy(f"{controller.name} is being captured already: {lock}", next_step="wait for it to end")
-    with closing(lock):
+    with capturing(host, controller.name, node):
+        if controller.commands:
+            from tanist.capture.commands import take_outputs
+
+            take_outputs(host, controller, commands)
         generation = _capture(host, controller, node, epoch, run, facts, elsewhere)
         try:
             retire(host, captures_directory(controller), controller.retention, host.now())
         except OSError as error:
             raise Failed(f"{generation.name} is complete, but old captures could not be removed: {error}") from error
         return generation
+
+
+@contextmanager
+def capturing(host: Host, controller: str, node: str) -> Iterator[None]:
+    """One at a time, on this node; Busy else."""
+    lock = host.lock(f"/run/tanist/{controller}/capture.lock", f"a capture by process {os.getpid()} on {node}")
+    if isinstance(lock, str):
+        raise Busy(f"{controller} is being captured already: {lock}", next_step="wait for it to end")
+    with closing(lock):
+        yield
 
 
 def _check_tree(host: Host, controller: Controller) -> None:
@@ -96,6 +109,7 @@ def _capture(
         users=controller.accounts.users,
         groups=controller.accounts.groups,
         facts=facts,
+        devices=controller.devices,
     )
     listed = list_generations(host, directory)
     about = replace(about, created=_after_the_last(listed, about))  # what it says of itself is what it is called after

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from tanist.capture.names import PARTIAL
@@ -26,8 +26,8 @@ SCRATCH = "scratch"  # then PARTIAL and the number of the process, so that what 
 FILE_OVERHEAD = 4096  # bytes that a file takes on disk besides its content, roughly
 
 
-def render_store(host: Host, store: str, above: str) -> str:
-    """Into a new directory below `above`; answers what was done, for people."""
+def render_store(host: Host, store: str, above: str, devices: Container[str] = ()) -> str:
+    """Into a new directory below `above`; answers what was done, for people. `devices`: device nodes it may hold."""
     manifest = load_manifest(host, store)
     with scratch_directory(host, above) as scratch:
         _check_room(host, scratch, manifest)
@@ -36,7 +36,7 @@ def render_store(host: Host, store: str, above: str) -> str:
         inside = as_host(host, scratch, (store,))
         different: list[str] = []
         for asked in manifest.asked:
-            restore_path(inside, store, asked.path)
+            restore_path(inside, store, asked.path, devices)
             different += compare_path(inside, store, asked.path)
         if different:
             raise Failed(f"what was restored from it is not what was captured: {'; '.join(different[:5])}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
+from tanist.definition.captured import build_captured
 from tanist.definition.proofs import build_proof
 from tanist.definition.table import Table
 from tanist.model.definition import (
@@ -70,6 +71,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         root.complain("name", f'"{name}" is not the file\'s name; allowed: "{stem}" here, or call the file {name}.toml')
     nodes = tuple(_build_node(table) for table in root.tables("node"))
     tree = root.table("tree", required=True)
+    commands, devices = build_captured(root.table("capture"))
     controller = Controller(
         name=name,
         asset=_build_asset(root.table("asset", required=True)),
@@ -90,6 +92,8 @@ def build_controller(root: Table, stem: str) -> Controller:
         gate=_build_gate(root.table("gate")),
         proof=build_proof(root.table("proof")),
         mirror=_build_mirror(root.table("mirror")),
+        commands=commands,
+        devices=devices,
     )
     root.finish()
     return controller
@@ -277,7 +281,7 @@ def _build_check(table: Table, kind: _HealthKind, timeout: float) -> Health:
             return Health(kind=kind, timeout=timeout, url=table.text("url", v.check_url))
         case "command":
             argv = table.command("argv", v.check_program)
-            return Health(kind=kind, timeout=timeout, argv=argv, user=table.text("user", _check_user, default=""))
+            return Health(kind=kind, timeout=timeout, argv=argv, user=table.text("user", v.check_user, default=""))
 
 
 def _build_version(table: Table | None) -> VersionSource:
@@ -353,10 +357,6 @@ def _build_gate(table: Table | None) -> Gate:
 def _plain(address: str) -> str:
     ip = parse_ip(address)
     return ip.text if ip else ""
-
-
-def _check_user(text: str) -> str:
-    return "" if text == "root" else v.check_account(text)
 
 
 def _check_package(text: str) -> str:

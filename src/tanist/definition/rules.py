@@ -23,6 +23,7 @@ def check_controller(controller: Controller, problems: Problems) -> None:
     _check_addresses(controller, problems)
     _check_repetitions(controller, problems)
     _check_proofs(controller, problems)
+    _check_captured(controller, problems)
 
 
 def _check_tree(controller: Controller, problems: Problems) -> str:
@@ -148,8 +149,29 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
             problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
 
 
+def _check_captured(controller: Controller, problems: Problems) -> None:
+    """Commands have something to talk to, and device nodes lie where a capture looks."""
+    units = [service.unit for service in controller.services]
+    for i, command in enumerate(controller.commands):
+        where: Where = ("capture", "command", i)
+        if command.service and command.when != "running":
+            problems.add((*where, "service"), f'is for when = "running"; allowed: nothing with "{command.when}"')
+        elif command.service and command.service not in units:
+            listed = ", ".join(units) or "none are defined"
+            problems.add((*where, "service"), f'"{command.service}" is no [[service]] here; allowed: {listed}')
+        elif command.when == "running" and not units:
+            problems.add((*where, "when"), '"running" needs a [[service]]; allowed: "stopped", "any"')
+    if problems.found:
+        return  # a captured path that is wrong by itself is one mistake, not two
+    for where, path in _listed(("capture", "devices"), controller.devices):
+        if path and not any(place and is_inside(path, place) for place in controller.own_paths):
+            problems.add(where, f'"{path}" is in nothing that is captured; allowed: a path in [outside]')
+
+
 def _check_repetitions(controller: Controller, problems: Problems) -> None:
     _once((((("service", i, "unit"), service.unit)) for i, service in enumerate(controller.services)), problems)
+    names = ((("capture", "command", i, "name"), command.name) for i, command in enumerate(controller.commands))
+    _once(((where, name) for where, name in names), problems)
     exports = ((("export", i, "clients"), export.path, client) for i, export in enumerate(controller.exports)
                for client in dict.fromkeys(export.clients))  # fmt: skip
     seen: set[tuple[str, str]] = set()

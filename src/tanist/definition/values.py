@@ -68,6 +68,13 @@ def check_hostname(text: str) -> str:
     )
 
 
+def check_output_name(text: str) -> str:
+    """It becomes a file name."""
+    if is_made_of(text, _LETTERS + _DIGITS, _WORD + "_.-") and len(text) <= 64:
+        return ""
+    return f'"{text}" is no name for an output; allowed: letters, digits, _ . and -, at most 64'
+
+
 def check_absolute(text: str) -> str:
     if not text.startswith("/"):
         return f'"{text}" is not absolute; allowed: a path that begins with /'
@@ -169,6 +176,11 @@ def check_account(text: str) -> str:
     if is_made_of(text, _LETTERS + "_", _WORD + "_.-$") and "$" not in text[:-1] and len(text) <= 32:
         return ""
     return f'"{text}" is no account name; allowed: letters, digits, _ . and -, at most 32, a letter or _ in front'
+
+
+def check_user(text: str) -> str:
+    """Whom a command runs as."""
+    return "" if text == "root" else check_account(text)
 
 
 def check_unit(text: str) -> str:

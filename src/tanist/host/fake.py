@@ -21,7 +21,7 @@ from tanist.host.fake_mounts import FakeMounts
 from tanist.host.fake_network import FakeNetwork
 from tanist.host.fake_units import FakeUnit, Systemctl
 from tanist.host.fake_world import Crash, FakeClock, FakeDisk, FakeWire
-from tanist.model.dataclasses import dataclass
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 __all__ = ["Crash", "FakeClock", "FakeDisk", "FakeHost", "FakeUnit", "FakeWire"]
@@ -242,6 +242,19 @@ class FakeHost:
         if self.clock.ticks - before > timeout:
             raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within {timeout:g} s, killed")
         return demand_status(ran, ok)
+
+    def run_into(self, argv: Sequence[str], into: str, *, limit: int, timeout: float = 30.0, user: str = "") -> Ran:
+        """The answer's stdout, at once; one that is too long leaves its beginning."""
+        ran = self.run(argv, timeout=timeout, ok=None, user=user)
+        if self.files.exists(into):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), into)
+        self.files.write(into, ran.stdout[:limit], 0o600)
+        if len(ran.stdout) > limit:
+            raise OSError(errno.EFBIG, f"it said more than {limit} bytes")
+        return replace(ran, stdout=b"")
+
+    def run_from(self, argv: Sequence[str], source: str, *, timeout: float = 30.0, user: str = "") -> Ran:
+        return self.run(argv, stdin=self.files.read(source), timeout=timeout, ok=None, user=user)
 
     def begin(
         self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)

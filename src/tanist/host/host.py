@@ -54,6 +54,16 @@ class Host(Protocol):
         """
         ...
 
+    def run_into(self, argv: Sequence[str], into: str, *, limit: int, timeout: float = 30.0, user: str = "") -> Ran:
+        """As `run` with every status accepted, but what it writes to stdout goes to `into` as it comes: a new file,
+        0600, on disk when this returns. Beyond `limit` bytes it is killed: OSError(EFBIG). After an error the file
+        may be there, not whole."""
+        ...
+
+    def run_from(self, argv: Sequence[str], source: str, *, timeout: float = 30.0, user: str = "") -> Ran:
+        """As `run` with every status accepted; its stdin is the file `source`, which it need not be able to open."""
+        ...
+
     def begin(
         self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)
     ) -> Callable[[], Ran]:

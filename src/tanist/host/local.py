@@ -72,6 +72,16 @@ class LocalHost:
         started = Started(argv, timeout=timeout)
         return lambda: demand_status(started.end(), ok)
 
+    def run_into(self, argv: Sequence[str], into: str, *, limit: int, timeout: float = 30.0, user: str = "") -> Ran:
+        from tanist.host.streams import run_into
+
+        return run_into(self.files, argv, into, limit=limit, timeout=timeout, user=user)
+
+    def run_from(self, argv: Sequence[str], source: str, *, timeout: float = 30.0, user: str = "") -> Ran:
+        from tanist.host.streams import run_from
+
+        return run_from(self.files, argv, source, timeout=timeout, user=user)
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]:
         from tanist.host.mountinfo import read_mounts

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from typing import IO, TypedDict
+from typing import IO, Protocol, TypedDict
 
+from tanist.host.files import write_all
 from tanist.model.host import Ran
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
@@ -30,6 +31,10 @@ class _Account(TypedDict, total=False):
     user: int
     group: int
     extra_groups: list[int]
+
+
+class Sink(Protocol):
+    def add(self, data: bytes) -> None: ...
 
 
 class _Output:
@@ -59,6 +64,19 @@ class _Output:
         return bytes(self.head) + gap + bytes(self.tail)
 
 
+class FileSink:
+    """All of a stream, up to so many bytes."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        self._fd, self._left, self._limit = fd, limit, limit
+
+    def add(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError(errno.EFBIG, f"it said more than {self._limit} bytes")
+        write_all(self._fd, data)
+
+
 def run_program(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, user: str = "") -> Ran:
     """Every exit status is an answer; OSError(ETIMEDOUT) when the program was killed at the limit."""
     return Started(argv, stdin=stdin, timeout=timeout, user=user).end()
@@ -67,15 +85,25 @@ def run_program(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.
 class Started:
     """A program that runs meanwhile. `end` must be called: until then nobody reads what it says."""
 
-    def __init__(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, user: str = "") -> None:
-        self._argv, self._stdin, self._timeout = tuple(argv), stdin, timeout
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        user: str = "",
+        source: int | None = None,
+        sink: Sink | None = None,
+    ) -> None:
+        """`source`: a descriptor that it reads instead of `stdin`; `sink`: where its stdout goes instead of the Ran."""
+        self._argv, self._stdin, self._timeout, self._sink = tuple(argv), stdin, timeout, sink
         self._deadline = time.monotonic() + timeout
         self._ran: Ran | None = None
         account, environment = _account(user)
         try:
             self._process = subprocess.Popen(
                 list(argv),
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdin=source if source is not None else subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
@@ -99,7 +127,7 @@ class Started:
         if self._ran is not None:
             return self._ran
         try:
-            out, err = _converse(self._process, self._stdin, self._deadline)
+            out, err = _converse(self._process, self._stdin, self._deadline, self._sink)
             self._process.wait(max(self._deadline - time.monotonic(), 0.001))
         except subprocess.TimeoutExpired:
             raise OSError(errno.ETIMEDOUT, f"{self._argv[0]}: no end within {self._timeout:g} s, killed") from None
@@ -134,7 +162,9 @@ def _account(user: str) -> tuple[_Account, dict[str, str]]:
     return account, {**ENVIRONMENT, "HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name}
 
 
-def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
+def _converse(
+    process: subprocess.Popen[bytes], stdin: bytes, deadline: float, elsewhere: Sink | None = None
+) -> tuple[bytes, bytes]:
     """Feed stdin, collect both outputs, until they are closed or the program has ended and says nothing more."""
     out, err = _Output(), _Output()
     waiting = memoryview(stdin)
@@ -142,7 +172,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, deadline: float) -
     with selectors.DefaultSelector() as selector:
         for pipe, events, sink in (
             (process.stdin, selectors.EVENT_WRITE, None),
-            (process.stdout, selectors.EVENT_READ, out),
+            (process.stdout, selectors.EVENT_READ, elsewhere or out),
             (process.stderr, selectors.EVENT_READ, err),
         ):
             if pipe is not None:
@@ -179,7 +209,7 @@ def _feed(selector: selectors.BaseSelector, pipe: IO[bytes], waiting: memoryview
     return waiting
 
 
-def _drain(selector: selectors.BaseSelector, pipe: IO[bytes], sink: _Output) -> None:
+def _drain(selector: selectors.BaseSelector, pipe: IO[bytes], sink: Sink) -> None:
     data = os.read(pipe.fileno(), 65536)
     if data:
         sink.add(data)

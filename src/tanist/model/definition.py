@@ -225,6 +225,27 @@ class Mirror:
     at_rest: Literal["plain", "encrypted"] = "plain"
 
 
+CommandTime = Literal["running", "stopped", "any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCommand:
+    """A program whose output is captured, and how a takeover gives it back (docs/design/commands.md)."""
+
+    name: str  # of its output, in Controller.outputs
+    argv: tuple[str, ...]  # no secret: the definition can be read by everybody
+    when: CommandTime = "running"  # what it, and `restore`, need: the services up, stopped, or neither
+    service: str = ""  # running: the one that it talks to; empty: the last one to start
+    user: str = ""  # both programs run as this account
+    timeout: float = 300.0  # seconds, for each of them
+    max_mib: int = 256  # of output
+    restore: tuple[str, ...] = ()  # reads the output from stdin; empty: nothing is given back
+
+    @property
+    def limit(self) -> int:
+        return self.max_mib << 20
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """How an active node finds out that it lost the controller, and what it may do then (runs/watch.py)."""
@@ -256,6 +277,8 @@ class Controller:
     gate: Gate = Gate()
     proof: Proof = Proof()
     mirror: Mirror = Mirror()
+    commands: tuple[SavedCommand, ...] = ()
+    devices: tuple[str, ...] = ()  # device nodes that a capture may hold
 
     def node(self, name: str) -> Node:
         for node in self.nodes:
@@ -271,6 +294,16 @@ class Controller:
         return self.nodes[0]
 
     @property
-    def captured_paths(self) -> tuple[str, ...]:
-        """Everything outside the tree that a capture holds; the cron entries are among them."""
+    def outputs(self) -> str:
+        """Where the output of `commands` lies, a file each: captured and restored like any other directory."""
+        return f"/var/lib/tanist/{self.name}/commands"
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """What lies outside the tree and is the controller's; the cron entries are among it."""
         return (*self.outside.directories, *self.outside.files, *self.cron, self.identity.ssh_host_keys)
+
+    @property
+    def captured_paths(self) -> tuple[str, ...]:
+        """Everything outside the tree that a capture holds."""
+        return (*self.own_paths, *((self.outputs,) if self.commands else ()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass
-from tanist.model.definition import Health, PowerDevice
+from tanist.model.definition import Health, PowerDevice, SavedCommand
 from tanist.model.host import Address, IdMap, Renumber
 
 
@@ -130,6 +130,7 @@ class SaveOwn:
 
     paths: tuple[str, ...]
     into: str  # a store directory (capture/)
+    devices: tuple[str, ...] = ()  # device nodes that may be among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,24 @@ class PutPath:
     path: str
     store: str  # the capture
     own: str  # the node's own, made by SaveOwn
+    devices: tuple[str, ...] = ()  # device nodes that may be made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCommands:
+    """The output of commands, saved for the last capture; undone: nothing, it stays."""
+
+    commands: tuple[SavedCommand, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedCommand:
+    """What a command said on the other node given to its counterpart here, after what it says here was saved; undone:
+    the latter given back."""
+
+    command: SavedCommand
+    source: str  # its output, as the capture brought it
+    own: str  # where this node's own output is saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +298,8 @@ StepSpec = (
     | MakeSshKeys
     | SaveOwn
     | PutPath
+    | RunCommands
+    | FeedCommand
     | BindMount
     | MountUnmapped
     | WriteExports

@@ -6,10 +6,10 @@ changing them may cut the operator's own line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller
+from tanist.model.definition import Controller, SavedCommand
 from tanist.model.standing import Standing
 from tanist.model.steps import (
     ActivateVolume,
@@ -22,6 +22,7 @@ from tanist.model.steps import (
     CoverSshKeys,
     CreateGroup,
     CreateUser,
+    FeedCommand,
     HoldClaim,
     InitAsset,
     MakeSshKeys,
@@ -44,10 +45,11 @@ from tanist.model.steps import (
 from tanist.plan import places
 from tanist.plan.acquire import number_steps
 from tanist.plan.addresses import service_addresses
+from tanist.plan.release import talking_to
 
 NOT_AT_A_BOOT = (  # acquire and claim are planned anew; the others outlive a boot
     *(CreateGroup, CreateUser, AssembleArray, ActivateVolume, MountHidden, MountTree, MapTree, HoldClaim, Reown),
-    *(SaveOwn, PutPath, InitAsset, MakeSshKeys, Reboot),
+    *(SaveOwn, PutPath, FeedCommand, InitAsset, MakeSshKeys, Reboot),
 )
 PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used
 Named = tuple[str, StepSpec]
@@ -56,7 +58,8 @@ Named = tuple[str, StepSpec]
 def build_assume(controller: Controller, standing: Standing, store: str, run: str) -> Plan:
     """`store`: the capture to put in force."""
     own = places.own_store(controller.name, run)
-    steps = [*_files(controller, store, own), *_runtime(controller, standing, run, store, own)]
+    still = feeds(controller, run, [one for one in controller.commands if one.when != "running"])
+    steps = [*_files(controller, store, own), *still, *_runtime(controller, standing, run, store, own)]
     return Plan(title="assume: this node becomes the controller", steps=number_steps("assume", steps))
 
 
@@ -88,11 +91,12 @@ def build_first(controller: Controller, standing: Standing, run: str) -> Plan:
 def build_restore(controller: Controller, store: str, run: str) -> Plan:
     """Only the files of a capture, on the node that is active already."""
     steps = list(_files(controller, store, places.own_store(controller.name, run)))
-    cron = [
+    steps += [
         (f"put {path} as captured", PutPath(path=path, store=store, own=places.own_store(controller.name, run)))
         for path in controller.cron
     ]
-    return Plan(title="restore: the files of a capture once more", steps=number_steps("restore", [*steps, *cron]))
+    steps += feeds(controller, run, [one for one in controller.commands if one.when != "stopped"])
+    return Plan(title="restore: the files of a capture once more", steps=number_steps("restore", steps))
 
 
 def key_type(path: str) -> str:
@@ -109,10 +113,25 @@ def _files(controller: Controller, store: str, own: str) -> Iterator[Named]:
     paths = controller.captured_paths
     yield (
         f"save this node's own {len(paths)} paths that the capture replaces",
-        SaveOwn(paths=paths, into=own),
+        SaveOwn(paths=paths, into=own, devices=controller.devices),
     )
     for path in put_paths(controller):
-        yield f"put {path} as captured", PutPath(path=path, store=store, own=own)
+        inside = tuple(one for one in controller.devices if one == path or one.startswith(f"{path}/"))
+        yield f"put {path} as captured", PutPath(path=path, store=store, own=own, devices=inside)
+
+
+def feeds(controller: Controller, run: str, commands: Iterable[SavedCommand]) -> Iterator[Named]:
+    """Their captured output to those that take it back."""
+    for one in commands:
+        if one.restore:
+            own = places.own_output(controller.name, run, one.name)
+            feed = FeedCommand(command=one, source=f"{controller.outputs}/{one.name}", own=own)
+            yield f"save what {one.argv[0]} says here, and give {one.restore[0]} what it said there ({one.name})", feed
+
+
+def with_outputs(controller: Controller, names: Container[str]) -> Controller:
+    """For a capture that has the output of these commands only."""
+    return replace(controller, commands=tuple(one for one in controller.commands if one.name in names))
 
 
 def _runtime(controller: Controller, standing: Standing, run: str, store: str, own: str) -> Iterator[Named]:
@@ -133,6 +152,10 @@ def _runtime(controller: Controller, standing: Standing, run: str, store: str, o
             f"start {service.unit}",
             StartService(unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout),
         )
+        if store:
+            yield from feeds(
+                controller, run, talking_to(controller.commands, service.unit, controller.services[-1].unit)
+            )
     for check in controller.health:
         yield f"wait for health: {check.label}", CheckHealth(check=check)
     if controller.cron:

@@ -10,6 +10,11 @@ def own_store(controller: str, run: str) -> str:
     return f"{STATE}/{controller}/own/{run}"
 
 
+def own_output(controller: str, run: str, command: str) -> str:
+    """What a command of the definition said of this node's own, before a capture's was given to its counterpart."""
+    return f"{STATE}/{controller}/own/{run}.commands/{command}"
+
+
 def mirror(controller: str) -> str:
     return f"{STATE}/{controller}/mirror"
 

@@ -7,7 +7,10 @@ when the addresses are gone: the server's reload takes its time beside the asset
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from tanist.model.dataclasses import replace
+from tanist.model.definition import SavedCommand
 from tanist.model.steps import (
     ActivateVolume,
     AddAddress,
@@ -15,6 +18,7 @@ from tanist.model.steps import (
     AssembleArray,
     BindMount,
     CoverSshKeys,
+    FeedCommand,
     HoldClaim,
     MapTree,
     MountHidden,
@@ -23,6 +27,7 @@ from tanist.model.steps import (
     Plan,
     PlannedStep,
     PutPath,
+    RunCommands,
     SaveCapture,
     ServeAlias,
     SetHostname,
@@ -38,14 +43,18 @@ MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
 LAYERS: Kinds = (ActivateVolume, AssembleArray)
 ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS)
 KEYS: Kinds = (CoverSshKeys,)
-AFTER: Kinds = (SetHostname, PutPath)
+AFTER: Kinds = (SetHostname, FeedCommand, PutPath)
 
 
-def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Plan:
-    """`in_force`: the steps of the run that made this node active, in their order."""
-    steps: list[PlannedStep] = []
-    for kinds in (BEFORE, KEYS, MOUNTS):
-        steps += [_reversed(_parked_only(step)) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+def build_release(
+    in_force: tuple[PlannedStep, ...], epoch: int, run: str, commands: tuple[SavedCommand, ...] = ()
+) -> Plan:
+    """`in_force`: the steps of the run that made this node active, in their order. `commands`: whose output the last
+    capture is to have: of those that need a service before it stops, but after those that were started later."""
+    steps = list(_save_outputs(commands, in_force))
+    for kinds in (KEYS, MOUNTS):
+        steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+    steps += _running(tuple(one for one in commands if one.when != "running"), "now that the services have stopped")
     steps.append(
         PlannedStep(
             id="",
@@ -55,10 +64,42 @@ def build_release(in_force: tuple[PlannedStep, ...], epoch: int, run: str) -> Pl
         )
     )
     for kinds in (ASSET, AFTER):
-        steps += [_reversed(step, run) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+        steps += [_reversed(step, run) for step in reversed(in_force) if _is_among(step, kinds)]
     steps += [_reversed(step) for armed in in_force for step in _own_entries(armed)]
     numbered = tuple(replace(step, id=f"release.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
+
+
+def _save_outputs(commands: tuple[SavedCommand, ...], in_force: tuple[PlannedStep, ...]) -> Iterator[PlannedStep]:
+    """The services stop, and what talks to one of them is run before that one does."""
+    units = [step.spec.unit for step in in_force if isinstance(step.spec, StartService)]
+    left = [one for one in commands if one.when == "running"]
+    if not units or any(one.service and one.service not in units for one in left):
+        yield from _running(tuple(left), "while the services run")
+        left = []
+    for step in reversed(in_force):
+        if isinstance(step.spec, StartService):
+            yield from _running(talking_to(left, step.spec.unit, units[-1]), f"while {step.spec.unit} runs")
+        if isinstance(step.spec, BEFORE):
+            yield _reversed(_parked_only(step))
+
+
+def talking_to(commands: Iterable[SavedCommand], unit: str, last: str) -> tuple[SavedCommand, ...]:
+    """The commands that are to be run while that service is the last one that is up."""
+    return tuple(one for one in commands if one.when == "running" and (one.service or last) == unit)
+
+
+def _running(commands: tuple[SavedCommand, ...], moment: str) -> Iterator[PlannedStep]:
+    if commands:
+        says = f"save the output of {', '.join(one.name for one in commands)}, {moment}"
+        yield PlannedStep(id="", says=says, direction="apply", spec=RunCommands(commands=commands))
+
+
+def _is_among(step: PlannedStep, kinds: Kinds) -> bool:
+    """What was given to a program that needs the controller's services is not taken back where these are away."""
+    if isinstance(step.spec, FeedCommand) and step.spec.command.when == "running":
+        return False
+    return isinstance(step.spec, kinds)
 
 
 def parked_entries(in_force: tuple[PlannedStep, ...]) -> tuple[tuple[str, str], ...]:
@@ -69,7 +110,7 @@ def parked_entries(in_force: tuple[PlannedStep, ...]) -> tuple[tuple[str, str], 
 
 def build_give_back(in_force: tuple[PlannedStep, ...]) -> Plan:
     """For a node that lost the controller without releasing it: only what outlived the boot, its replaced files."""
-    steps = [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, (ArmCron, PutPath))]
+    steps = [_reversed(step) for step in reversed(in_force) if _is_among(step, (ArmCron, FeedCommand, PutPath))]
     numbered = tuple(replace(step, id=f"give-back.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="give back: this node's own files return", steps=numbered)
 
@@ -79,7 +120,7 @@ def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
     claim, which are the next owner's."""
     steps: list[PlannedStep] = []
     for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), KEYS, AFTER):
-        steps += [_reversed(step) for step in reversed(in_force) if isinstance(step.spec, kinds)]
+        steps += [_reversed(step) for step in reversed(in_force) if _is_among(step, kinds)]
     numbered = tuple(replace(step, id=f"loss.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="lost: everything of the controller is taken down, this node's own returns", steps=numbered)
 
@@ -142,6 +183,8 @@ def describe_undo(spec: StepSpec) -> str:
             return "answer ssh with this node's own host keys"
         case SetHostname(own=own):
             return f"be {own} again"
+        case FeedCommand(command=command):
+            return f"give {command.restore[0]} back what this node had before ({command.name})"
         case PutPath(path=path):
             return f"put back this node's own {path}"
         case _:

@@ -7,6 +7,7 @@ from tanist.facts.node import read_node_facts
 from tanist.journal.state import RunState
 from tanist.model.errors import TanistError
 from tanist.model.evidence import Says
+from tanist.runs.commands import runnable
 from tanist.runs.glance import note_captured, read_fingerprint
 from tanist.runs.mirroring import mirror_to_peers
 from tanist.runs.seen import note_claim
@@ -20,9 +21,13 @@ def after_becoming_active(session: Session, state: RunState) -> None:
     reachable = {one.about for one in state.started.evidence if one.source == "peer" and one.says is Says.INACTIVE}
     note_claim(session)
     try:
-        before = read_fingerprint(session.host.files, session.controller.captured_paths)
+        before = read_fingerprint(session.host.files, session.controller.own_paths)
         facts = read_node_facts(session.host, session.controller, session.node)
-        made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
+        # after a takeover, what the commands say is what they were given
+        commands = runnable(session) if state.started.kind == "init" else ()
+        made = capture(
+            session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts, commands=commands
+        )
         note_captured(session, made.name, before)
         session.note(f"captured: {made.name}")
         mirror_to_peers(session, reachable)

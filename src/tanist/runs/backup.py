@@ -9,6 +9,7 @@ from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.errors import Refused
 from tanist.plan.release import parked_entries
+from tanist.runs.commands import runnable
 from tanist.runs.exchange import exchange_with_peers
 from tanist.runs.glance import note_captured, read_fingerprint
 from tanist.runs.mirrored import capture_directory
@@ -19,8 +20,9 @@ from tanist.steps.cron import find_parked
 from tanist.steps.storage import mounted_at
 
 
-def backup(session: Session, *, mirror: bool) -> None:
-    """Refused when the tree is a bare mount point, or the claim is not this node's."""
+def backup(session: Session, *, mirror: bool, commands: bool = True) -> None:
+    """Refused when the tree is a bare mount point, or the claim is not this node's. `commands`: run those of the
+    definition as well; else what they said last is captured."""
     active = read_active(session)
     if not active:
         return
@@ -34,7 +36,7 @@ def backup(session: Session, *, mirror: bool) -> None:
     if not isinstance(claim, Claim) or (claim.node, claim.state) != (session.node, "held"):
         found = claim.describe() if isinstance(claim, Claim) else claim.why
         raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")
-    before = read_fingerprint(session.host.files, session.controller.captured_paths)
+    before = read_fingerprint(session.host.files, session.controller.own_paths)
     facts = read_node_facts(session.host, session.controller, session.node)
     made = capture(
         session.host,
@@ -44,6 +46,7 @@ def backup(session: Session, *, mirror: bool) -> None:
         run=active,
         facts=facts,
         elsewhere=find_parked(parked_entries(load_run(session, active).steps), session.context),
+        commands=runnable(session) if commands else (),
     )
     note_captured(session, made.name, before)
     session.note(f"{made.name}: {'nothing changed since' if made.unchanged else 'captured'}")

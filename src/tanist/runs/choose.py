@@ -9,9 +9,11 @@ from tanist.capture.store import load_manifest, verify_store
 from tanist.facts.accounts import read_accounts
 from tanist.facts.node import read_node_facts
 from tanist.model.codec import decode
+from tanist.model.definition import Controller
 from tanist.model.errors import BadCapture, Refused
 from tanist.model.facts import NodeFacts
 from tanist.parity.nodes import compare
+from tanist.plan.assume import with_outputs
 from tanist.runs.accept import load_accepted
 from tanist.runs.session import Session
 
@@ -60,6 +62,18 @@ def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None =
         raise Refused(
             f"{session.node} does not fit the capture {manifest.created} of {manifest.node}:\n" + "\n".join(problems)
         )
+
+
+def in_capture(session: Session, manifest: Manifest) -> Controller:
+    """The definition, with those of its commands whose output the capture has."""
+    controller = session.controller
+    if not controller.commands:
+        return controller
+    known = with_outputs(controller, names_below(manifest, controller.outputs))
+    for one in controller.commands:
+        if one not in known.commands:
+            session.note(f"warning: the capture {manifest.created} has no output of {one.name} ({one.argv[0]})")
+    return known
 
 
 def names_below(manifest: Manifest, directory: str) -> tuple[str, ...]:

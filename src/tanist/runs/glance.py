@@ -59,7 +59,7 @@ def seems_captured(session: Session) -> bool:
             return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(fingerprint) and fingerprint == read_fingerprint(files, session.controller.captured_paths)
+    return bool(fingerprint) and fingerprint == read_fingerprint(files, session.controller.own_paths)
 
 
 def glance_file(session: Session) -> str:

@@ -109,7 +109,7 @@ def read_edited_here(session: Session) -> tuple[Edited, ...] | Unread:
     marks = [f"{done}/{name}" for name in files.list(done)] if files.exists(done) else []
     times = [info.st_mtime for path in (*marks, "/etc/tanist/node") if (info := files.stat(path)) is not None]
     own = session.controller.identity.ssh_host_keys  # made by tanist itself on the first node, and brought by it
-    paths = tuple(path for path in session.controller.captured_paths if path != own)
+    paths = tuple(path for path in session.controller.own_paths if path != own)
     return read_edited(session.host, paths, max(times, default=0.0) + 1)
 
 

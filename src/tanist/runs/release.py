@@ -79,7 +79,7 @@ def capture_before(session: Session, in_force: RunState) -> None:
     from tanist.runs.mirroring import mirror_to_peers
 
     try:
-        before = read_fingerprint(session.host.files, session.controller.captured_paths)
+        before = read_fingerprint(session.host.files, session.controller.own_paths)
         facts = read_node_facts(session.host, session.controller, session.node)
         epoch, run = in_force.started.epoch, in_force.started.run
         made = capture(session.host, session.controller, session.node, epoch=epoch, run=run, facts=facts)
@@ -105,7 +105,7 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
             "release",
             lambda: PlanMade(
                 part="release",
-                plan=build_release(in_force.steps, started.epoch, started.run),
+                plan=build_release(in_force.steps, started.epoch, started.run, session.controller.commands),
             ),
         )
         verify(session, engine)
@@ -121,6 +121,10 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
             next_step=f"mend it, then: tanist release {session.name}",
         ) from failure
     clear_active(session)
+    if session.controller.commands:
+        from tanist.runs.commands import tell_kept
+
+        tell_kept(session, in_force.steps)
     note_released(session, ahead.claim)
     finish(session, journal, f"{session.node} released {session.name}, epoch {started.epoch}", begun)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tanist.capture.restore import compare_path
+from tanist.capture.store import load_manifest
 from tanist.engine import Engine, StepFailure
 from tanist.journal.journal import Journal
 from tanist.model.errors import Failed
 from tanist.model.run import PlanMade
 from tanist.plan import places
 from tanist.plan.assume import build_restore
-from tanist.runs.choose import check_fitness, choose_capture
+from tanist.runs.choose import check_fitness, choose_capture, in_capture
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.session import Session, exclusive, load_run, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
@@ -50,14 +51,22 @@ def plan_restore(session: Session, engine: Engine) -> PlanMade:
     """From the generation that the run was begun with."""
     started = engine.state.started
     store = f"{places.captures(session.controller.tree)}/{started.capture}"
-    return PlanMade(part="restore", plan=build_restore(session.controller, store, started.run), capture=store)
+    controller = in_capture(session, load_manifest(session.host, store)) if session.controller.commands else None
+    plan = build_restore(controller or session.controller, store, started.run)
+    for one in session.controller.commands:
+        if one.when == "stopped" and one.restore:
+            session.note(f"warning: the services run, so that {one.restore[0]} is not given the output of {one.name}")
+    return PlanMade(part="restore", plan=plan, capture=store)
 
 
 def dry_restore(session: Session, options: TakeoverOptions) -> str:
     """What a restore on the active node would change, path by path."""
-    store, _ = choose_capture(session, places.captures(session.controller.tree), options.capture)
+    store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
     lines = [f"from the capture {store.rsplit('/', 1)[1]}:"]
-    for path in session.controller.captured_paths:
+    controller = in_capture(session, manifest)
+    for path in controller.captured_paths:
         differences = compare_path(session.host, store, path)
         lines += [f"  {one}" for one in differences] or [f"  {path}: nothing would change"]
+    given = (one for one in controller.commands if one.restore and one.when != "stopped")
+    lines += [f"  {one.restore[0]} would be given the output of {one.name}" for one in given]
     return "\n".join(lines)

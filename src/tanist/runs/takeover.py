@@ -31,7 +31,7 @@ from tanist.plan.fence import build_fence, describe_kept
 from tanist.plan.render import render_plan
 from tanist.proof.decide import possible_owners, strong_proof
 from tanist.runs.aftermath import after_becoming_active
-from tanist.runs.choose import check_fitness, choose_capture, names_below
+from tanist.runs.choose import check_fitness, choose_capture, in_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.fencing import NotStopped, demand_fences, fence_first
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
@@ -222,8 +222,9 @@ def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> P
 def plan_from_capture(session: Session, store: str, manifest: Manifest, run: str) -> Plan:
     """What this node becomes: the controller's ssh keys are those that the capture brings."""
     keys = names_below(manifest, session.controller.identity.ssh_host_keys)
+    controller = in_capture(session, manifest)
     standing = replace(read_standing(session.host, session.controller, session.node), controller_keys=keys)
-    return build_assume(session.controller, standing, store, run)
+    return build_assume(controller, standing, store, run)
 
 
 def undo_failed(session: Session, journal: Journal, engine: Engine, cause: TanistError) -> Failed:

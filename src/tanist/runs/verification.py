@@ -67,7 +67,7 @@ def _verify_newest(session: Session) -> tuple[str, str, str]:
             if verified.state != "good":
                 return name, verified.reason, ""
             above = places.scratch(session.name) if place == directory else f"{place}/{SCRATCH}"
-            return name, "", render_store(session.host, verified.path, above)
+            return name, "", render_store(session.host, verified.path, above, session.controller.devices)
     except Busy:
         raise
     except (BadCapture, Refused, Failed) as error:

@@ -8,18 +8,20 @@ from tanist.capture.manifest import About
 from tanist.capture.restore import restore_path
 from tanist.capture.store import save_store
 from tanist.facts.node import read_node_facts
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Busy
 from tanist.model.steps import PutPath, SaveCapture, SaveOwn
 from tanist.steps.context import Context
 from tanist.steps.cron import find_parked
 
+UNIT_PLACES = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/", "/usr/local/lib/systemd/")
 CAPTURE_PATIENCE = 60.0  # seconds that an hourly capture, at work when the release began, is given to end
 
 
 def apply_save_own(spec: SaveOwn, context: Context) -> None:
     files = context.host.files
     files.make_directory(spec.into.rsplit("/", 1)[0], 0o700)
-    save_store(context.host, spec.into, spec.paths, own_about(context))
+    save_store(context.host, spec.into, spec.paths, replace(own_about(context), devices=spec.devices))
 
 
 def own_about(context: Context) -> About:
@@ -38,13 +40,21 @@ def undo_save_own(spec: SaveOwn, context: Context) -> None:
 
 
 def apply_put_path(spec: PutPath, context: Context) -> None:
-    restore_path(context.host, spec.store, spec.path)
+    restore_path(context.host, spec.store, spec.path, spec.devices)
+    _tell_systemd(spec, context)
 
 
 def undo_put_path(spec: PutPath, context: Context) -> None:
     """Without an own store nothing was replaced: saving it comes first and is whole or absent."""
     if context.host.files.exists(spec.own):
-        restore_path(context.host, spec.own, spec.path)
+        restore_path(context.host, spec.own, spec.path, spec.devices)
+        _tell_systemd(spec, context)
+
+
+def _tell_systemd(spec: PutPath, context: Context) -> None:
+    """Unit files count once systemd has read them, however far a restore came that was cut off."""
+    if spec.path.startswith(UNIT_PLACES):
+        context.host.run(["systemctl", "daemon-reload"], timeout=60)
 
 
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:

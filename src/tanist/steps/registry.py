@@ -40,6 +40,8 @@ PLACES: dict[type, Place] = {
     s.MakeSshKeys: Place(module="sshkeys", subject="make_keys"),
     s.SaveOwn: Place(module="files", subject="save_own"),
     s.PutPath: Place(module="files", subject="put_path"),
+    s.RunCommands: Place(module="commands", subject="run_commands"),
+    s.FeedCommand: Place(module="commands", subject="feed_command", hold=True),
     s.ArmCron: Place(module="cron", subject="arm_cron"),
     s.SaveCapture: Place(module="files", subject="save_capture"),
     s.WriteExports: Place(module="nfs", subject="exports"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tanist.definition.load import list_controllers, load_controller, read_controller, read_node_name
-from tanist.model.definition import Health, Retention, Service, ServiceAddress, VersionSource
+from tanist.model.definition import Health, Retention, SavedCommand, Service, ServiceAddress, VersionSource
 from tanist.model.errors import BadDefinition, Refused
 from tests.unit.facts.machine import Machine
 
@@ -60,6 +60,21 @@ def test_every_table_of_a_full_definition_arrives() -> None:
         "/etc/ssl/certs/full.pem",
         "/etc/cron.d/full",
         "/etc/tanist/identity/full",
+        "/var/lib/tanist/full/commands",
+    )
+    assert full.own_paths == full.captured_paths[:-1]
+    assert full.devices == ("/etc/full/dev/null",)
+    assert full.commands == (
+        SavedCommand(
+            name="roles",
+            argv=("/usr/bin/pg_dumpall", "--roles-only"),
+            service="full@15-main.service",
+            user="backup",
+            timeout=33.0,
+            max_mib=4,
+            restore=("/usr/bin/psql", "-q"),
+        ),
+        SavedCommand(name="people", argv=("/usr/sbin/slapcat",), when="any"),
     )
     assert full.exports[0].clients == ("10.88.0.0/24", "*.example.org", "@admins")
     assert full.standby.unconfigured == ("/etc/opt/SUNWuce/users.json",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tanist.model import run as r
 from tanist.model import steps as s
-from tanist.model.definition import Health, PowerDevice
+from tanist.model.definition import Health, PowerDevice, SavedCommand
 from tanist.model.evidence import Evidence, Outcome, Says, Verdict
 from tanist.model.host import Address, IdMap, Renumber
 
@@ -12,6 +12,16 @@ MAP = IdMap(users=((0, 0, 101), (101, 102, 1), (102, 101, 1)), groups=((0, 0, 42
 ADDRESS = Address(interface="svc0", address="10.88.0.60", prefix=24)
 CHECK = Health(
     kind="command", address="10.88.0.60", port=1, url="http://x/", argv=("/bin/check", "-v"), user="oc", timeout=2.5
+)
+COMMAND = SavedCommand(
+    name="roles",
+    argv=("/usr/bin/dump", "-r"),
+    when="any",
+    service="oc-ec.service",
+    user="oc",
+    timeout=1.5,
+    max_mib=3,
+    restore=("/usr/bin/load",),
 )
 STEPS: tuple[s.StepSpec, ...] = (
     s.MountTree(device="/dev/asset", target="/tree", fstype="ext4", options=("noatime",), idmap=MAP),
@@ -33,8 +43,10 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.HoldClaim(tree="/tree", controller="oc", node="ec-a", epoch=2, run="r1", over=1),
     s.InitAsset(tree="/tree", controller="oc", node="ec-a", run="r1", users=(("oc", 101),), groups=(("oc", 101),)),
     s.MakeSshKeys(directory="/etc/keys", types=("ed25519", "rsa"), comment="ec"),
-    s.SaveOwn(paths=("/etc/oc",), into="/var/lib/own"),
-    s.PutPath(path="/etc/oc", store="/tree/capture", own="/var/lib/own"),
+    s.SaveOwn(paths=("/etc/oc",), into="/var/lib/own", devices=("/etc/oc/null",)),
+    s.PutPath(path="/etc/oc", store="/tree/capture", own="/var/lib/own", devices=("/etc/oc/null",)),
+    s.RunCommands(commands=(COMMAND,)),
+    s.FeedCommand(command=COMMAND, source="/var/lib/tanist/oc/commands/roles", own="/var/lib/tanist/oc/own/r/roles"),
     s.BindMount(source="/tree/a", target="/etc/opt/a"),
     s.MountUnmapped(device="/dev/asset", target="/run/unmapped", fstype="ext4", options=("noatime",)),
     s.WriteExports(path="/etc/exports.d/x.exports", lines=("/a *(ro)", "/b *(rw)")),

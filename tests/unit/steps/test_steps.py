@@ -38,7 +38,7 @@ def test_every_kind_of_step_has_a_handler() -> None:
     assert set(PLACES) == set(typing.get_args(s.StepSpec))
     handlers = {kind.__name__: handler_for(kind) for kind in PLACES}
     held = {name for name, handler in handlers.items() if handler.hold}
-    assert held == {"StartService", "CheckHealth", "CoverSshKeys", "ServeAlias"}
+    assert held == {"FeedCommand", "StartService", "CheckHealth", "CoverSshKeys", "ServeAlias"}
     trusted = {name for name, handler in handlers.items() if handler.is_applied is None}
     assert trusted == {
         "InitAsset",
