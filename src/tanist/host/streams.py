@@ -1,7 +1,7 @@
 """Programs whose output, or input, is a file: as much as there is, never in memory.
 
-The files are opened here, as root, below a directory that is opened part by part: the account of the program need not be
-able to open them, and no link leads astray.
+The files are opened here, as root, below a directory that is opened part by part: the account of the program need not
+be able to open them, and no link leads astray.
 """
 
 from __future__ import annotations

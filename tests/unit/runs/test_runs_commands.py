@@ -257,7 +257,7 @@ def test_a_node_that_lost_it_has_its_own_back_and_what_it_had_is_kept(world: Wor
 
 def test_a_restore_on_the_active_node_gives_what_it_can(world: World, databases: Databases) -> None:
     backup(world.session("ec-a"), mirror=True)
-    databases.of["ec-a"] = {one: "spoilt" for one in (ROLES, PEOPLE, INDEX)}
+    databases.of["ec-a"] = dict.fromkeys((ROLES, PEOPLE, INDEX), "spoilt")
     said = dry_restore(world.session("ec-a"), TakeoverOptions())
     assert "/usr/bin/load would be given the output of roles" in said
     harestore(world.session("ec-a"), TakeoverOptions())
