@@ -45,6 +45,8 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "MakeSshKeys",
         "SaveOwn",
         "PutPath",
+        "RunCommands",
+        "FeedCommand",
         "SaveCapture",
         "Announce",
         "PowerOff",
