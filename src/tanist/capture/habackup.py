@@ -23,7 +23,7 @@ from tanist.capture.generations import (
 )
 from tanist.capture.manifest import About
 from tanist.capture.save import Base, SmallBase, can_go_on, save_changes, save_whole
-from tanist.capture.seen import Noting, TornNote, open_seen, seen_path
+from tanist.capture.seen import Noting, TornNote, open_seen, read_stamps, seen_path
 from tanist.capture.store import NOWHERE_ELSE, load_head
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller, SavedCommand
@@ -124,10 +124,10 @@ def _capture(
             except (SmallBase, TornNote):
                 return _save_whole(host, into, paths, about, elsewhere, seen)
             if made is not None:
-                return _note(host, into, noting)
+                return _made(host, into)
             generation = listed[0]
             if noting.is_changed() or not going.believed:
-                _note(host, generation.path, noting)
+                noting.save({"generation": generation.name, "stamps": read_stamps(host, generation.path)})
     with suppress(OSError):  # a hint for people: a full asset must not spoil a capture that has nothing to write
         note_checked(host, directory, generation.name, now)
     return replace(generation, unchanged=True)
@@ -138,7 +138,7 @@ def _save_whole(
 ) -> GenerationInfo:
     with closing(Noting(seen)) as noting:
         save_whole(host, into, paths, about, elsewhere, noting)
-        return _note(host, into, noting)
+        return _made(host, into)
 
 
 class Going:
@@ -173,19 +173,9 @@ class Going:
             self._file.close()
 
 
-def read_stamps(host: Host, store: str) -> dict[str, list[int]]:
-    """Size and time of each file of a store: this node's own are not read again as long as these hold."""
-    found = {name: host.files.stat(f"{store}/{name}", follow=False) for name in host.files.list(store)}
-    return {name: [info.st_size, info.st_mtime_ns] for name, info in found.items() if info is not None}
-
-
-def _note(host: Host, store: str, noting: Noting) -> GenerationInfo:
-    """The files as they were seen are those of this generation. Without room for the note, the next one is whole."""
-    directory, name = os.path.split(store)
-    generation = read_generation(host, directory, name)
+def _made(host: Host, store: str) -> GenerationInfo:
+    generation = read_generation(host, *os.path.split(store))
     assert generation is not None
-    with suppress(OSError):
-        noting.save({"generation": name, "stamps": read_stamps(host, store)})
     return replace(generation, state="good")
 
 

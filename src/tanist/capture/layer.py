@@ -16,10 +16,11 @@ from tanist.capture.entry_format import render_line
 from tanist.capture.manifest import Entry, Part
 from tanist.capture.names import CONTENT, ENTRIES, GONE, layer_parts, of_layer
 from tanist.capture.tarball import BLOCK, END, TYPES, ZEROS, Named, render_member_of
-from tanist.host.files import write_all
+from tanist.host.files import begin_writeback, write_all
 
 BUFFER = 1 << 20
 Mark = tuple[int, "hashlib._Hash"]
+PUSH = 16 << 20  # bytes that go towards the disk together
 WAITING = 8  # buffers between the reader and the writer
 
 
@@ -49,12 +50,18 @@ class Written:
         os.ftruncate(self.fd, size)
         self.size, self.digest = size, digest
 
-    def finish(self) -> Part:
-        os.fsync(self.fd)
+    def part(self) -> Part:
+        """As it is now: written, not on disk yet."""
+        begin_writeback(self.fd)
         return Part(size=self.size, sha256=self.digest.hexdigest())
 
+    def sync(self) -> None:
+        os.fsync(self.fd)
+
     def close(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
 
 class Beside:
@@ -64,6 +71,7 @@ class Beside:
         self.file, self.size = file, 0  # size: with what still waits
         self._parts: list[bytes] = []
         self._length = 0
+        self._pushed = 0
         self._queue: Queue[bytes | None] = Queue(WAITING)
         self._error: OSError | None = None
         self._thread: Thread | None = None
@@ -89,11 +97,18 @@ class Beside:
             try:
                 if self._error is None:
                     self.file.write(data)
+                    self._push()
             except OSError as error:
                 self._error = error
             finally:
                 self._queue.task_done()
         self._queue.task_done()
+
+    def _push(self) -> None:
+        """The disk works while the next files are read."""
+        if self.file.size - self._pushed >= PUSH:
+            begin_writeback(self.file.fd, self._pushed, self.file.size - self._pushed)
+            self._pushed = self.file.size
 
     def mark(self) -> Mark:
         """All that came before is written."""
@@ -104,6 +119,7 @@ class Beside:
         self._settle()
         self.file.rewind(mark[0], mark[1].copy())
         self.size = mark[0]
+        self._pushed = min(self._pushed, mark[0])
 
     def _settle(self) -> None:
         if self._thread is None:
@@ -118,9 +134,9 @@ class Beside:
         if self._error is not None:
             raise WriteFailed(self._error)
 
-    def finish(self) -> Part:
+    def part(self) -> Part:
         self._settle()
-        return self.file.finish()
+        return self.file.part()
 
     def close(self) -> None:
         if self._thread is not None:
@@ -144,9 +160,9 @@ class Layer:
         """Into files.tar. `chunks` are exactly what `entry.stored` says."""
         if entry.kind not in TYPES:
             return
-        content = self.content
-        content.write(render_member_of(entry, self.user, self.group))
-        entry.offset = content.size
+        content, header = self.content, render_member_of(entry, self.user, self.group)
+        entry.offset = content.size + len(header)
+        content.write(header)
         for chunk in chunks:
             content.write(chunk)
         if rest := -(content.size - entry.offset) % BLOCK:
@@ -180,18 +196,22 @@ class Layer:
         waiting.clear()
 
     def finish(self) -> tuple[tuple[str, Part], ...]:
-        """On disk, all of it."""
+        """All of it is written; sync() brings it to the disk."""
         self._write(ENTRIES, self.lines)
         if self.number:
             self._write(GONE, self.taken)
         self.content.write(END)
         content = of_layer(CONTENT, self.number)
         try:
-            parts = {name: file.finish() for name, file in self.files.items() if name != content}
-            parts[content] = self.content.finish()
+            parts = {content: self.content.part()}
+            parts.update((name, file.part()) for name, file in self.files.items() if name != content)
         except OSError as error:
             raise WriteFailed(error) from error
         return tuple((name, parts[name]) for name in self.files)
+
+    def sync(self) -> None:
+        for file in self.files.values():
+            file.sync()
 
     def close(self) -> None:
         self.content.close()

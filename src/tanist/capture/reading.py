@@ -58,8 +58,12 @@ def read_small(fd: int, info: os.stat_result) -> tuple[bytes, Stretches | None]:
     data = find_data(fd, info)
     if info.st_size == 0 or data == ():
         return b"", data
-    chunks = list(read_chunks(fd, info.st_size, data))
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks), data
+    if data is None:
+        found = os.read(fd, min(info.st_size, CHUNK))
+        if len(found) < info.st_size:
+            found += b"".join(read_chunks(fd, info.st_size - len(found), None))
+        return found, data
+    return b"".join(read_chunks(fd, info.st_size, data)), data
 
 
 def key(info: os.stat_result) -> tuple[int, int, int]:

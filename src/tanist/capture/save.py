@@ -19,7 +19,7 @@ from tanist.capture.manifest_format import parse_manifest, render_manifest
 from tanist.capture.names import CHECKSUM, CONTENT, LAYERS, MANIFEST, PARTIAL, README, layer_parts
 from tanist.capture.readme import render_readme
 from tanist.capture.scan import Scan, scan_paths
-from tanist.capture.seen import Blocks, Noting
+from tanist.capture.seen import Blocks, Noting, read_stamps
 from tanist.capture.store import NOWHERE_ELSE, clean_partials, opened, sha256_of
 from tanist.capture.tarball import Named
 from tanist.model.codec import encode
@@ -56,9 +56,10 @@ class Saving:
     host: Host
     into: str
     base: Base | None
+    noting: Noting
     layer: Layer | None = None
     directory: int = -1
-    parts: dict[str, Part] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
 
     @property
     def partial(self) -> str:
@@ -71,7 +72,9 @@ class Saving:
             files = self.host.files
             files.make_directory(os.path.dirname(self.into), 0o700)
             clean_partials(self.host, os.path.dirname(self.into))
-            files.make_directory(self.partial, 0o700)
+            place = files.real(self.partial)
+            os.mkdir(place, 0o700)  # not synced: that comes with its name
+            os.chmod(place, 0o700)
             self.directory = files.open_directory(self.partial)
             number = self.base.manifest.layers if self.base else 0
             self.layer = Layer(self.directory, number, user, group)
@@ -80,7 +83,8 @@ class Saving:
         return self.layer
 
     def finish(self, manifest: Manifest) -> Manifest:
-        """The store has its name, and is on disk."""
+        """The store has its name, and is on disk. All is written before the first sync, so that a file system with a
+        journal commits once for all of it."""
         assert self.layer is not None
         new = dict(self.layer.finish())
         old = dict(self.base.manifest.parts) if self.base else {}
@@ -92,9 +96,15 @@ class Saving:
         text = render_manifest(replace(manifest, parts=tuple(parts.items())))
         self._write(MANIFEST, text)
         self._write(CHECKSUM, f"{sha256_of(text)}  {MANIFEST}\n".encode())
-        os.fsync(self.directory)
         loaded = parse_manifest(text)  # what cannot be loaded again must not be kept
+        self.noting.ready({"generation": os.path.basename(self.into), "stamps": read_stamps(self.host, self.partial)})
+        self.layer.sync()
+        for file in self.written:
+            file.sync()
+        os.fsync(self.directory)
+        self.noting.sync()
         self.host.files.move(self.partial, self.into)
+        self.noting.take_place()
         return loaded
 
     def _link(self, base: Base, names: Sequence[str]) -> None:
@@ -104,13 +114,13 @@ class Saving:
 
     def _write(self, name: str, data: bytes) -> Part:
         file = Written(self.directory, name)
-        try:
-            file.write(data)
-            return file.finish()
-        finally:
-            file.close()
+        self.written.append(file)
+        file.write(data)
+        return file.part()
 
     def close(self) -> None:
+        for file in self.written:
+            file.close()
         if self.layer is not None:
             self.layer.close()
         if self.directory >= 0:
@@ -120,9 +130,9 @@ class Saving:
 
 
 @contextlib.contextmanager
-def saving(host: Host, into: str, base: Base | None) -> Iterator[Saving]:
+def saving(host: Host, into: str, base: Base | None, noting: Noting) -> Iterator[Saving]:
     """Nothing is left of it when the block is left before finish()."""
-    work = Saving(host, into, base)
+    work = Saving(host, into, base, noting)
     try:
         yield work
     except (WriteFailed, OSError, ValueError) as error:
@@ -144,12 +154,13 @@ def save_whole(
     noting: Noting | None = None,
 ) -> Manifest:
     """Everything at `paths`, whatever was saved before."""
-    with saving(host, into, None) as work:
+    noting = noting or Noting()
+    with saving(host, into, None, noting) as work:
         scan = Scan(
             host=host,
             make_layer=work.make_layer,
             blocks=Blocks(),
-            noting=noting or Noting(),
+            noting=noting,
             elsewhere=elsewhere,
             devices_allowed=frozenset(about.devices),
         )
@@ -168,7 +179,7 @@ def save_changes(
     base: Base,
 ) -> Manifest | None:
     """What has changed since `base` was saved, as one more layer; None when nothing has. SmallBase: save it whole."""
-    with saving(host, into, base) as work:
+    with saving(host, into, base, noting) as work:
         scan = Scan(
             host=host,
             make_layer=work.make_layer,

@@ -13,9 +13,11 @@ import os
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tanist.capture.manifest import sort_key
+from tanist.host.files import begin_writeback
 from tanist.model.dataclasses import dataclass
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ class Noting:
         self.same_until = HEAD
         self.file: BinaryIO | None = None
         self.at = HEAD
+        self._ready = False
 
     def keep(self, block: Block) -> None:
         """As it was."""
@@ -172,22 +175,51 @@ class Noting:
         return bool(self.path) and (self.file is not None or self.same_until != self.end_of_old)
 
     def save(self, head: Mapping[str, Any]) -> None:
-        """In place of the old one."""
-        file = self.file or self._begin()
-        text = json.dumps({**head, "format": FORMAT, "size": self.at}).encode()
-        if len(text) > HEAD - 1:
-            raise ValueError("too much to note")
-        file.seek(0)
-        file.write(text.ljust(HEAD - 1) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())  # not fdatasync: a kill is placed by counting those of the journal
-        os.rename(self.new, self.path)
+        """In place of the old one, and on disk. Without room for it the next capture reads everything."""
+        self.ready(head)
+        self.sync()
+        self.take_place()
+
+    def ready(self, head: Mapping[str, Any]) -> None:
+        """Written beside the old one. TornNote: that one is not what it says of itself."""
+        if not self.path:
+            return
+        with suppress(OSError):
+            file = self.file or self._begin()
+            text = json.dumps({**head, "format": FORMAT, "size": self.at}).encode()
+            if len(text) > HEAD - 1:
+                raise ValueError("too much to note")
+            file.seek(0)
+            file.write(text.ljust(HEAD - 1) + b"\n")
+            file.flush()
+            begin_writeback(file.fileno())
+            self._ready = True
+
+    def sync(self) -> None:
+        if self._ready and self.file is not None:
+            try:
+                os.fsync(self.file.fileno())  # not fdatasync: a kill is placed by counting those of the journal
+            except OSError:
+                self._ready = False
+
+    def take_place(self) -> None:
+        """Once the generation that it names has its name. Not synced: a rename that is lost leaves the old note, which
+        names another generation and is not believed."""
+        if self._ready:
+            with suppress(OSError):
+                os.rename(self.new, self.path)
 
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
         if self.source >= 0:
             os.close(self.source)
+
+
+def read_stamps(host: Host, store: str) -> dict[str, list[int]]:
+    """Size and time of each file of a store: this node's own are not read again as long as these hold."""
+    found = {name: host.files.stat(f"{store}/{name}", follow=False) for name in host.files.list(store)}
+    return {name: [info.st_size, info.st_mtime_ns] for name, info in found.items() if info is not None}
 
 
 def seen_path(host: Host, controller: str) -> str:

@@ -8,7 +8,7 @@ each file's content lies.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from tanist.capture.acl import render_acl_text
@@ -38,7 +38,9 @@ Named = Callable[[int], str | None]
 def render_member_of(entry: Entry, user: Named, group: Named) -> bytes:
     """All of an entry that comes before its content. `user` and `group`: names for the numbers in ACLs."""
     found = entry.attributes.xattrs
-    acls = ((SCHILY_ACL[key], data) for key, data in found if key in SCHILY_ACL) if found else ()
+    if not found and entry.data is None:
+        return render_header(entry)
+    acls = ((SCHILY_ACL[key], data) for key, data in found if key in SCHILY_ACL)
     records = tuple((key, render_acl_text(data, user, group)) for key, data in acls)
     return render_header(entry, records) + render_map(entry)
 
@@ -54,7 +56,7 @@ def render_map(entry: Entry) -> bytes:
     return text + b"\0" * (-len(text) % BLOCK)
 
 
-def render_header(entry: Entry, more: Iterable[tuple[str, str]] = ()) -> bytes:
+def render_header(entry: Entry, more: Sequence[tuple[str, str]] = ()) -> bytes:
     """The pax header, where one is needed, and the ustar header of a member."""
     its = entry.attributes
     path = entry.path[1:]
@@ -63,10 +65,10 @@ def render_header(entry: Entry, more: Iterable[tuple[str, str]] = ()) -> bytes:
     name, target = os.fsencode(path), os.fsencode(entry.target)
     if entry.kind == "hard link":
         target = target.lstrip(b"/")
-    size = len(render_map(entry)) + entry.stored
+    size = entry.size if entry.data is None else len(render_map(entry)) + entry.stored
     seconds, ns = divmod(its.mtime_ns, 10**9)
     records = _time_record(seconds, ns) + _pax_records(entry, name, target)
-    if entry.kind != "hard link":
+    if more and entry.kind != "hard link":
         records += b"".join(_record(os.fsencode(key), os.fsencode(value)) for key, value in more)
     header = _member(entry, name, target, size, min(max(seconds, 0), 0o77777777777))
     if not records:
@@ -82,8 +84,9 @@ def _pax_header(length: int) -> bytes:
 def _time_record(seconds: int, ns: int) -> bytes:
     if not ns and 0 <= seconds <= 0o77777777777:
         return b""
-    text = render_time(seconds * 10**9 + ns)
-    return b"30 mtime=%s\n" % text if len(text) == 20 else _record(b"mtime", text)
+    if 10**9 <= seconds < 10**10:  # a length of 30 in all
+        return b"30 mtime=%d.%09d\n" % (seconds, ns)
+    return _record(b"mtime", render_time(seconds * 10**9 + ns))
 
 
 def _pax_records(entry: Entry, name: bytes, target: bytes) -> bytes:

@@ -93,8 +93,10 @@ def read_xattrs(pin: int) -> tuple[tuple[str, bytes], ...]:
 
 def read_xattrs_open(fd: int) -> tuple[tuple[str, bytes], ...]:
     try:
-        names = {*os.listxattr(fd)} - RAW_ACLS
-        return tuple((key, os.getxattr(fd, key)) for key in sorted(names)) if names else ()
+        names = os.listxattr(fd)
+        if not names:
+            return ()
+        return tuple((key, os.getxattr(fd, key)) for key in sorted({*names} - RAW_ACLS))
     except OSError as error:
         if error.errno not in NO_XATTRS:
             raise

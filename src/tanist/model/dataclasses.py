@@ -104,27 +104,30 @@ def _read_field(name: str, annotation: Any, default: Any) -> _Field:
 def _initializer(
     label: str, found: dict[str, _Field], setters: tuple[tuple[str, Setter], ...], kw_only: bool
 ) -> Callable[..., None]:
-    names = frozenset(found)
-    order = tuple(found)
+    order, count = tuple(found), len(found)
+    defaults = {name: one.default for name, one in found.items() if one.default is not _MISSING}
+    made = {name: one.default_factory for name, one in found.items() if one.default_factory is not _MISSING}
 
     def __init__(self: Any, *positional: Any, **given: Any) -> None:
         if positional:
             _name_positional(label, () if kw_only else order, positional, given)
-        taken = 0
+        values = defaults | given if len(given) != count else given
+        if len(values) != count or not found.keys() >= values.keys():
+            _complete(label, order, made, values)
         for name, put in setters:
-            if name in given:
-                taken += 1
-                put(self, given[name])
-            elif found[name].default is not _MISSING:
-                put(self, found[name].default)
-            elif found[name].default_factory is not _MISSING:
-                put(self, found[name].default_factory())
-            else:
-                raise TypeError(f"{label}() lacks {name!r}")
-        if taken != len(given):
-            raise TypeError(f"{label}() has no {', '.join(map(repr, given.keys() - names))}")
+            put(self, values[name])
 
     return __init__
+
+
+def _complete(label: str, order: tuple[str, ...], made: dict[str, Any], values: dict[str, Any]) -> None:
+    for name in order:
+        if name not in values:
+            if name not in made:
+                raise TypeError(f"{label}() lacks {name!r}")
+            values[name] = made[name]()
+    if len(values) != len(order):
+        raise TypeError(f"{label}() has no {', '.join(map(repr, values.keys() - set(order)))}")
 
 
 def _name_positional(label: str, names: tuple[str, ...], positional: tuple[Any, ...], given: dict[str, Any]) -> None:
