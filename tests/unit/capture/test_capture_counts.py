@@ -15,7 +15,7 @@ from tests.unit.capture import captures_counted
 from tests.unit.capture.captures_counted import DATA, FILES, TOGETHER, make_tree
 
 CALLS = "openat,fsync,fdatasync,syncfs,sync,rename,renameat,renameat2,execve,fork,vfork,write,pwrite64,mkdir"
-CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (\S+)")
+CALL = re.compile(r"^\d+ +(\w+)\((.*?)(?:\) += (\S+).*| <unfinished \.\.\.>)$")
 FRESH = 0.1  # seconds: what changed more recently is looked at once more
 
 Call = tuple[str, str]
