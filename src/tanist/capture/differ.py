@@ -1,25 +1,30 @@
-"""Two manifests beside each other, for people. Names and attributes only: content may be secret. Pure."""
+"""Two manifests beside each other, for people, in the order of their entries. Names and attributes only: content may be
+secret. Pure; nothing is held, there may be millions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tanist.capture.manifest import Entry, Manifest
+from tanist.capture.manifest import Entry, Manifest, sort_key
 
 
-def diff_manifests(old: Manifest, new: Manifest) -> tuple[str, ...]:
+def diff_manifests(old: Manifest, new: Manifest) -> Iterator[str]:
     """One line for each path that differs: "+" only in the new one, "-" only in the old one, "~" in both."""
-    before = {entry.path: entry for entry in old.entries}
-    after = {entry.path: entry for entry in new.entries}
-    lines = []
-    for path in sorted(before.keys() | after.keys()):
-        if path not in before:
-            lines.append(f"+ {path}  {describe_entry(after[path])}")
-        elif path not in after:
-            lines.append(f"- {path}  {describe_entry(before[path])}")
-        elif says := "; ".join(_changes(before[path], after[path])):
-            lines.append(f"~ {path}  {says}")
-    return (*lines, *_facts(old, new))
+    olds, news = iter(old.entries), iter(new.entries)
+    one, other = next(olds, None), next(news, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and sort_key(one.path) < sort_key(other.path)):
+            assert one is not None
+            yield f"- {one.path}  {describe_entry(one)}"
+            one = next(olds, None)
+        elif one is None or sort_key(other.path) < sort_key(one.path):
+            yield f"+ {other.path}  {describe_entry(other)}"
+            other = next(news, None)
+        else:
+            if says := "; ".join(_changes(one, other)):
+                yield f"~ {one.path}  {says}"
+            one, other = next(olds, None), next(news, None)
+    yield from _facts(old, new)
 
 
 def describe_entry(entry: Entry) -> str:

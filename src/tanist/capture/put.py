@@ -24,11 +24,12 @@ from tanist.model.dataclasses import dataclass
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
+NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a restore did, as paths."""
+    """What a restore did, as paths: the first NAMED of each kind, there may be millions."""
 
     written: tuple[str, ...] = ()  # new inodes: missing before, other content or another kind
     adjusted: tuple[str, ...] = ()  # owner, mode, times, xattrs or flags only
@@ -37,6 +38,19 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.written or self.adjusted or self.removed)
+
+
+class Paths:
+    """Counted; the first of them by name."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.named: list[str] = []
+
+    def add(self, path: str) -> None:
+        self.count += 1
+        if self.count <= NAMED:
+            self.named.append(path)
 
 
 def temporary_name(path: str) -> str:
@@ -61,18 +75,18 @@ class Put:
                 self.extra.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
             while (path := os.path.dirname(path)) != "/" and path not in self.touched:
                 self.touched.add(path)
-        self.written: list[str] = []
-        self.adjusted: list[str] = []
-        self.removed: list[str] = []
+        self.written = Paths()
+        self.adjusted = Paths()
+        self.removed = Paths()
         self._firsts: dict[str, Entry] = {}  # files with several names
 
     def changes(self, count: int) -> Changes:
         """`count`: of all entries."""
         return Changes(
-            written=tuple(self.written),
-            adjusted=tuple(self.adjusted),
-            removed=tuple(self.removed),
-            unchanged=count - len(self.written) - len(self.adjusted),
+            written=tuple(self.written.named),
+            adjusted=tuple(self.adjusted.named),
+            removed=tuple(self.removed.named),
+            unchanged=count - self.written.count - self.adjusted.count,
         )
 
     def run(self) -> None:
@@ -109,7 +123,7 @@ class Put:
                 change_flags(fd, ())
             for extra in self.extra.get(entry.path, ()):
                 remove_entry(fd, extra)
-                self.removed.append(f"{entry.path}/{extra}")
+                self.removed.add(f"{entry.path}/{extra}")
             for child in self.stream.inside(entry.path):
                 self._put(fd, child, fresh=new)
             apply_attributes(fd, its)
@@ -117,9 +131,9 @@ class Put:
         finally:
             os.close(fd)
         if new:
-            self.written.append(entry.path)
+            self.written.add(entry.path)
         elif self.what.get(entry.path):
-            self.adjusted.append(entry.path)
+            self.adjusted.add(entry.path)
 
     def _adjust(self, directory: int, entry: Entry) -> None:
         its = self.wanted.owners.local(entry)
@@ -127,7 +141,7 @@ class Put:
             change_flags(pin, ())
             apply_attributes(pin, its)
             change_flags(pin, its.flags)
-        self.adjusted.append(entry.path)
+        self.adjusted.add(entry.path)
 
     def _put_new(self, directory: int, entry: Entry, *, fresh: bool, replaces_directory: bool) -> None:
         path = entry.path
@@ -143,7 +157,7 @@ class Put:
             with pinned(directory, self.temporary) as pin:
                 apply_attributes(pin, self.wanted.owners.local(entry))
                 os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-        self.written.append(path)
+        self.written.add(path)
 
     def _make_way(self, directory: int, name: str, replaces_directory: bool) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -96,7 +96,8 @@ def verify_bytes(session: Session) -> int:
 def diff(session: Session, old: str, new: str) -> int:
     from tanist.runs.diffing import diff_captures
 
-    lines = diff_captures(session, old, new)
-    for line in lines:
+    differs = False
+    for line in diff_captures(session, old, new):
         print(line)
-    return 1 if lines else 0
+        differs = True
+    return 1 if differs else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tanist.capture.differ import diff_manifests
 from tanist.capture.generations import newest_good
 from tanist.capture.restore import compare_path
@@ -16,29 +18,30 @@ LATEST = "latest"
 TIMEOUT = 600.0  # seconds: the other node may have a million files to read
 
 
-def diff_captures(session: Session, old: str, new: str) -> tuple[str, ...]:
-    """One line for each difference. `old` is a capture, `new` a capture or a node: then it is what a restore of `old`
-    would change there now. `latest` is the newest good one."""
+def diff_captures(session: Session, old: str, new: str) -> Iterator[str]:
+    """A line for each difference, one after the other. `old` is a capture, `new` a capture or a node: then it is what a
+    restore of `old` would change there now. `latest` is the newest good one."""
     if new in {node.name for node in session.controller.nodes}:
-        return diff_with_node(session, old, new)
+        yield from diff_with_node(session, old, new)
+        return
     names = [find(session, old), find(session, new)]
     with readable(session, names) as directory:
         before, after = (load_manifest(session.host, f"{directory}/{name}") for name in names)
-        return diff_manifests(before, after)
+        yield from diff_manifests(before, after)
 
 
-def diff_with_node(session: Session, capture: str, node: str) -> tuple[str, ...]:
+def diff_with_node(session: Session, capture: str, node: str) -> Iterator[str]:
     """Every path that the definition names, beside what `node` has at it. Another node looks at itself, with the
     capture as it was mirrored there."""
     generation = find(session, capture)
     if node != session.node:
-        return _ask_node(session, generation, node)
-    lines: list[str] = []
+        yield from _ask_node(session, generation, node)
+        return
     with readable(session, [generation]) as directory:
         store = f"{directory}/{generation}"
         for asked in load_manifest(session.host, store).asked:
-            lines += [f"~ {one}" for one in compare_path(session.host, store, asked.path)]
-    return tuple(lines)
+            for one in compare_path(session.host, store, asked.path):
+                yield f"~ {one}"
 
 
 def _ask_node(session: Session, generation: str, name: str) -> tuple[str, ...]:

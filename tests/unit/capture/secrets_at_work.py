@@ -40,7 +40,7 @@ def main() -> None:
         for node in ("ec-a", "ec-b"):
             assert verify_newest(world.session(node)).result == "good"
             verify_all(world.session(node))
-            diff_captures(world.session(node), "latest", node)
+            list(diff_captures(world.session(node), "latest", node))
     world.a.files.remove("/etc/oc/main.conf")
     harestore(world.session("ec-a"), TakeoverOptions())
     assert world.a.files.read("/etc/oc/main.conf").startswith(SECRET)

@@ -7,10 +7,15 @@ import pytest
 from tanist.capture.generations import list_generations
 from tanist.model.errors import BadCapture, Refused
 from tanist.plan import places
+from tanist.runs import diffing
 from tanist.runs.backup import backup
-from tanist.runs.diffing import diff_captures
 from tanist.runs.mirrored import capture_directory
+from tanist.runs.session import Session
 from tests.unit.runs.world import World
+
+
+def diff_captures(session: Session, old: str, new: str) -> tuple[str, ...]:
+    return tuple(diffing.diff_captures(session, old, new))
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_a_sealed_mirror_shows_nothing_and_can_be_listed_verified_compared_and_r
     assert {problem for _, problem in verify_all(session)} == {""}
     older = mirrored_names(secret)[1]
     assert [line for line in diff_captures(session, older, "latest") if "/etc/oc/main.conf" in line]
-    assert diff_captures(session, "latest", "ec-b")
+    assert list(diff_captures(session, "latest", "ec-b"))
     assert read_captured_facts(session) is not None
     secret.a.power_off()
     _, plans = dry_run(session, TakeoverOptions(attest="seen off"))
@@ -217,7 +217,7 @@ def test_the_standby_never_writes_into_the_tree(world: World) -> None:
     session = world.session("ec-b")
     verify_newest(session)
     verify_all(session)
-    diff_captures(session, "latest", "ec-b")
+    list(diff_captures(session, "latest", "ec-b"))
     backup(session, mirror=True)
     receive_again(world)
     world.a.power_off()

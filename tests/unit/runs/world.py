@@ -262,7 +262,7 @@ class World:
                 case ["tanist", "mirror", _, "key"]:
                     return said(argv, take_keys(session, stdin).encode())
                 case ["tanist", "captures", "diff", _, old, new]:
-                    lines = diff_captures(session, old, new)
+                    lines = tuple(diff_captures(session, old, new))
                     return said(argv, "".join(f"{line}\n" for line in lines).encode(), status=1 if lines else 0)
                 case ["tanist", "chain", _, what, *start]:
                     return said(argv, answer(session, what, int(start[0]) if start else 0, stdin))
