@@ -18,6 +18,7 @@ from lab.machine import why_no_lab
 NAMES = (
     "takeover",
     "capture",
+    "million",
     "ownership",
     "mirror",
     "proofs",

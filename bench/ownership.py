@@ -1,6 +1,6 @@
 """Taking ownership: the id map does not know how many files there are; the walk holds beside chown and a stat walk.
 
-TANIST_BENCH_FILES: how many (1,000,000). The plot is build/bench/ownership.png.
+TANIST_BENCH_FILES: how many (1,000,000). TANIST_BENCH_DIR: where (/var/tmp). The plot is build/bench/ownership.png.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from pathlib import Path
 from statistics import median
 
 from bench.claims import Claim, Result, Series, paired_ratio
-from bench.plot import draw_plot
+from bench.plot import PLOTS, draw_plot
 
 ROOT = Path(__file__).resolve().parents[1]
+PLACE = os.environ.get("TANIST_BENCH_DIR", "/var/tmp")
 FILES = int(os.environ.get("TANIST_BENCH_FILES", "1000000"))
-PLOT = ROOT / "build/bench/ownership.png"
+PLOT = PLOTS / "ownership.png"
 Times = dict[str, dict[int, list[float]]]
 
 
 def measure(rounds: int, progress: Callable[[str], None]) -> Result:
     times: Times = defaultdict(lambda: defaultdict(list))
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(prefix="tanist-bench-", dir=PLACE) as directory:
         argv = ["unshare", "--mount", sys.executable, "-m", "bench.node.owners", f"{directory}/image"]
         with subprocess.Popen([*argv, str(FILES), str(rounds)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -79,6 +80,6 @@ def judge(times: Times) -> Result:
     find = paired_ratio(most["walk, none change"], most["find -printf"])
     notes = (
         f"beside `chown -hR` that leaves its changes in memory: {bare:.2f}; beside `find -printf` in C: {find:.2f}",
-        f"plot: {PLOT.relative_to(ROOT)}",
+        f"plot: {PLOT}",
     )
     return Result(claims=claims, raw=raw, notes=notes)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 SIZE, LEFT, RIGHT, TOP, BOTTOM = (900, 560), 90, 250, 40, 60
-COLOURS = ("#0b62a4", "#c0392b", "#27864b", "#7d3c98", "#b9770e")
+COLOURS = ("#0b62a4", "#c0392b", "#27864b", "#7d3c98", "#b9770e", "#117a8b", "#555555")
+PLOTS = Path(os.environ.get("TANIST_BENCH_PLOTS", Path(__file__).resolve().parents[1] / "build/bench"))
+APART = 13  # pixels between two names
 Points = Mapping[int, float]  # files -> seconds
 
 
@@ -36,11 +39,23 @@ def draw_plot(path: Path, title: str, series: Mapping[str, Points]) -> None:
         draw.line((at, TOP, at, bottom), fill="#dddddd")
         draw.text((at - 20, bottom + 8), f"{count:,}", fill="black")
     draw.text((LEFT, SIZE[1] - 24), "files", fill="black")
+    ends = {name: place(max(points), points[max(points)])[1] for name, points in series.items()}
+    names = spread(ends, TOP)
     for (name, points), colour in zip(series.items(), COLOURS, strict=False):
         line = [place(x, y) for x, y in sorted(points.items())]
         draw.line(line, fill=colour, width=2)
         for x, y in line:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=colour)
-        draw.text((line[-1][0] + 10, line[-1][1] - 6), name, fill=colour)
+        draw.text((line[-1][0] + 10, names[name] - 6), name, fill=colour)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path)
+    image.quantize(64).save(path, optimize=True)
+
+
+def spread(places: Mapping[str, float], least: float) -> dict[str, float]:
+    """Where names can be read: as high as they belong, but not one over the other."""
+    found: dict[str, float] = {}
+    for name, wanted in sorted(places.items(), key=lambda item: item[1]):
+        least = max(wanted, least)
+        found[name] = least
+        least += APART
+    return found
