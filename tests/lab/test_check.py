@@ -12,6 +12,7 @@ from lab.lab import Lab
 from tests.lab.stage import Stage, make_stage, open_lab
 
 UNIT = "postgresql@15-main.service"
+DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 DEFINITION = "/etc/tanist/controllers/postgresql.toml"
 
 
@@ -77,6 +78,12 @@ BREAKS = [
         {"edited files": "warning"},
     ),
     ("echo 10.88.0.77 db >> /etc/hosts", "sed -i '/10.88.0.77/d' /etc/hosts", {"names": "warning"}),
+    ("usermod -aG games postgres", "gpasswd -d postgres games", {"account entries": "warning"}),
+    (
+        f"mkdir -p {DROP_INS}; printf '[Service]\\nNice=5\\n' > {DROP_INS}/nice.conf; systemctl daemon-reload",
+        f"rm -r {DROP_INS}; systemctl daemon-reload",
+        {"unit files": "warning"},
+    ),
     ("systemctl stop cron", "systemctl start cron", {"cron": "blocks"}),
 ]
 

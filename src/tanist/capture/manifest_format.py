@@ -12,7 +12,7 @@ from typing import Any
 from tanist.capture.entry_format import parse_line, render_entry
 from tanist.capture.manifest import Asked, Manifest, Numbers, Part
 from tanist.capture.manifest_rules import check_whole
-from tanist.capture.names import FORMAT
+from tanist.capture.names import FORMAT, READABLE
 from tanist.capture.values import ID_LIMIT, SIZE_LIMIT, check, check_digest, check_name, check_path, number, take
 
 NUMBERS = ("owners", "owner_groups", "acl_users", "acl_groups")
@@ -49,7 +49,7 @@ def parse_manifest(text: bytes) -> Manifest:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     body = check("the manifest", data, dict)
-    if take(body, "format", int) != FORMAT:
+    if take(body, "format", int) not in READABLE:
         raise ValueError(f"format {body['format']!r} is not known to this tanist (it knows {FORMAT})")
     owners, owner_groups, acl_users, acl_groups = (_parse_ids(body, name) for name in NUMBERS)
     manifest = Manifest(

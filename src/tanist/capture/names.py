@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1: its facts lack what model/beside.py has
 MANIFEST, CHECKSUM, README = "manifest.json", "manifest.sha256", "README"
 ENTRIES, GONE, CONTENT = "entries.jsonl", "gone", "files.tar"  # of the first layer; later ones have .01, .02, ...
 LAYERS = 32  # in one store, at most

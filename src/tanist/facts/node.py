@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tanist.facts.beside import read_beside
 from tanist.facts.version import read_version
 from tanist.model.dataclasses import replace
 from tanist.model.facts import NodeFacts
@@ -39,6 +40,7 @@ def read_node_facts(host: Host, controller: Controller, node: str) -> NodeFacts:
         kernel_unread=_why(kernel),
         version_unread=_why(version),
         interfaces_unread=_why(interfaces),
+        beside=read_beside(host, controller),
     )
 
 

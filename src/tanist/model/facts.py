@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tanist.model.beside import Beside
 from tanist.model.dataclasses import dataclass
 from tanist.model.host import Interface
 
@@ -22,6 +23,7 @@ class NodeFacts:
     kernel_unread: str = ""
     version_unread: str = ""
     interfaces_unread: str = ""
+    beside: Beside | None = None  # None: told by a tanist that did not look (captures of format 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,38 @@ _ALL = (
         "confuses the services too.",
         mend="run a time service on both nodes: timedatectl set-ntp true",
     ),
+    Kind(
+        name="unit files",
+        weight="warning",
+        why="Drop-ins, and what starts along with a service, are each node's own: without them the same unit starts in "
+        "another way here.",
+        mend="name them in [outside], so that they move, or copy them and: systemctl daemon-reload",
+    ),
+    Kind(
+        name="account entries",
+        weight="warning",
+        why="The services run as these accounts: with other groups they may be refused what they may read there.",
+        mend="usermod --append --groups GROUP NAME; usermod --home, --shell, --lock",
+    ),
+    Kind(
+        name="exports",
+        weight="warning",
+        why="Clients of the controller may use what the owner exports by itself; that does not move (A46).",
+        mend="define it ([[export]]), or export it on the other node too",
+    ),
+    Kind(
+        name="mounts",
+        weight="warning",
+        why="Captured files are put on this node's own file systems: another kind may lack what they carry, and "
+        "options such as noexec change what they can do.",
+        mend="mount both nodes alike: /etc/fstab",
+    ),
+    Kind(
+        name="file system",
+        weight="warning",
+        why="A kernel that does not know a feature of the asset's file system does not mount it.",
+        mend="run a kernel of that version or later (some distributions have a feature in older ones, too)",
+    ),
     # -- the network
     Kind(
         name="interface",

@@ -17,10 +17,10 @@ SKEW = 2.0  # seconds between two clocks that nobody minds
 
 def check_machines(pair: Pair) -> Iterator[Found]:
     yield from _check_facts(pair)
+    yield from _check_kernel(pair)
     if pair.owner is not None:
         yield _check_same(pair, "definition", tuple(one.definition[:12] for one in pair.known))
         yield _check_same(pair, "tool", tuple(one.tool for one in pair.known))
-        yield _check_kernel(pair)
         yield _check_packages(pair)
         yield _check_settings(pair)
         yield _check_limits(pair)
@@ -50,10 +50,12 @@ def _check_same(pair: Pair, kind: str, values: tuple[str, ...]) -> Found:
     return wrong(kind, f"the nodes have different ones: {_told(seen)}", seen=seen)
 
 
-def _check_kernel(pair: Pair) -> Found:
-    seen = [Seen(node=one.node, what=one.facts.kernel or one.facts.kernel_unread) for one in pair.known]
-    same = len({one.facts.kernel for one in pair.known}) == 1 and bool(pair.taker.facts.kernel)
-    return good("kernel", _told(seen), seen=seen) if same else wrong("kernel", _told(seen), seen=seen)
+def _check_kernel(pair: Pair) -> Iterator[Found]:
+    theirs, mine = pair.owner.facts if pair.owner is not None else pair.captured, pair.taker.facts
+    if theirs is not None:
+        seen = [Seen(node=one.node, what=one.kernel or one.kernel_unread) for one in (theirs, mine)]
+        same = theirs.kernel == mine.kernel and bool(mine.kernel)
+        yield good("kernel", _told(seen), seen=seen) if same else wrong("kernel", _told(seen), seen=seen)
 
 
 def _check_packages(pair: Pair) -> Found:

@@ -8,6 +8,7 @@ from tanist.model.accepted import Accepted
 from tanist.model.dataclasses import replace
 from tanist.model.pair import Pair
 from tanist.model.readiness import Assessment, Found
+from tanist.parity.beside import check_beside
 from tanist.parity.data import check_data
 from tanist.parity.machines import check_machines
 from tanist.parity.network import check_network
@@ -16,7 +17,10 @@ from tanist.parity.standby import check_standby
 
 
 def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
-    looks = (check_machines, check_network, check_standby, check_others, check_layers, check_data, check_proofs)
+    looks = (
+        *(check_machines, check_beside, check_network, check_standby, check_others),
+        *(check_layers, check_data, check_proofs),
+    )
     found = [one for look in looks for one in look(pair)]
     overrides = {one.finding: one for one in accepted if one.until > pair.now}
     return Assessment(

@@ -155,7 +155,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "absent from elsewhere": lambda m: m["asked"][0].update(missing_from="/usr"),
     "parent elsewhere": lambda m: m["parents"][0].update(path="/usr"),
     "parent a link": lambda m: m["parents"][0].update(kind="link", target="/tmp"),
-    "format": lambda m: m.update(format=2),
+    "format": lambda m: m.update(format=99),
     "format missing": lambda m: m.pop("format"),
     "no entries": lambda m: m["entries"].clear(),
     "fewer than it says": lambda m: m["entries"].pop(),

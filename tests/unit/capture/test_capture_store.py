@@ -22,7 +22,7 @@ from tanist.capture.store import save_store, verify_store
 from tanist.host.fake import FakeHost
 from tanist.model.errors import BadCapture, Failed, Refused
 from tests.unit.capture.conftest import ABOUT
-from tests.unit.capture.trees import acl_with, clear_all_flags, make_rich, snapshot
+from tests.unit.capture.trees import acl_with, clear_all_flags, make_rich, set_flags, snapshot
 
 PG = "/etc/pg"
 
@@ -103,7 +103,7 @@ def test_what_the_manifest_says_can_be_checked_by_hand(rich: FakeHost) -> None:
     subprocess.run(["sha256sum", "-c", "--quiet", "manifest.sha256"], cwd=store, check=True)
     manifest = json.loads((store / "manifest.json").read_text())
     assert (manifest["format"], manifest["created"], manifest["facts"]) == (
-        1,
+        2,
         "2023-11-14T22:13:20.500000000Z",
         {"a": 1},
     )
@@ -186,6 +186,60 @@ def test_a_device_node_is_refused_by_name(rich: FakeHost) -> None:
     with pytest.raises(Refused, match="/etc/pg/null is a device node"):
         save_store(rich, "/store", (PG,), ABOUT)
     assert not rich.files.exists("/store") and not list(at(rich, "/").glob("*partial*"))
+
+
+@pytest.mark.requirement("A34")
+def test_device_nodes_that_the_definition_names_move_and_no_other(rich: FakeHost) -> None:
+    """As a whole directory, by a layer, and by hand-made numbers in the store they are made nowhere else."""
+    for name, minor in (("null", 3), ("zero", 5)):
+        os.mknod(at(rich) / name, 0o640 | stat.S_IFCHR, os.makedev(1, minor))
+    os.mknod(at(rich) / "conf.d" / "disk", 0o600 | stat.S_IFBLK, os.makedev(7, 200))
+    named = (f"{PG}/null", f"{PG}/conf.d/disk")
+    with pytest.raises(Refused, match="/etc/pg/zero is a device node"):
+        save_store(rich, "/store", (PG,), replace(ABOUT, devices=named))
+    os.unlink(at(rich) / "zero")
+    save_store(rich, "/store", (PG,), replace(ABOUT, devices=named))
+    rich.files.remove_tree(PG)
+    with pytest.raises(BadCapture, match="is a device node, which the definition does not name"):
+        restore_path(rich, "/store", PG, (f"{PG}/null",))
+    assert not rich.files.exists(PG)
+    restore_path(rich, "/store", PG, named)
+    assert compare_path(rich, "/store", PG) == ()
+    found = os.lstat(at(rich) / "conf.d" / "disk")
+    assert (found.st_mode, found.st_rdev) == (0o600 | stat.S_IFBLK, os.makedev(7, 200))
+    assert not restore_path(rich, "/store", PG, named)
+
+
+@pytest.mark.requirement("A34")
+def test_thousands_of_empty_directories_move(host: FakeHost) -> None:
+    for one in range(60):
+        for two in range(60):
+            os.makedirs(at(host) / f"{one}" / f"{two}")
+    assert save_store(host, "/store", (PG,), ABOUT).count == 3661
+    host.files.remove_tree(PG)
+    restore_path(host, "/store", PG)
+    assert compare_path(host, "/store", PG) == ()
+    assert len(list(at(host).rglob("*"))) == 3660
+
+
+@pytest.mark.requirement("A34")
+def test_append_only_and_immutable_flags_move_and_do_not_stop_the_way_back(host: FakeHost) -> None:
+    (at(host) / "sealed").mkdir(parents=True)
+    (at(host) / "sealed" / "log").write_text("so far\n")
+    (at(host) / "log").write_text("so far\n")
+    set_flags(at(host) / "sealed" / "log", ("append-only",))
+    set_flags(at(host) / "log", ("append-only",))
+    set_flags(at(host) / "sealed", ("immutable",))
+    save_store(host, "/store", (PG,), ABOUT)
+    seen = snapshot(at(host))
+    clear_all_flags(at(host))
+    (at(host) / "sealed" / "more").touch()
+    (at(host) / "log").write_text("written over\n")
+    set_flags(at(host) / "sealed", ("append-only",))
+    set_flags(at(host) / "log", ("immutable",))
+    restore_path(host, "/store", PG)
+    assert snapshot(at(host)) == seen
+    assert not restore_path(host, "/store", PG)
 
 
 def test_a_mount_inside_is_refused_by_name(rich: FakeHost) -> None:

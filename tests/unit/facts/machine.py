@@ -10,7 +10,7 @@ from typing import cast
 from tanist.host.commands import CommandFailed
 from tanist.host.files import Files
 from tanist.host.host import Host
-from tanist.model.host import Address, Interface, Ran
+from tanist.model.host import Address, Interface, Mount, Ran
 
 
 class Machine:
@@ -47,6 +47,9 @@ class Machine:
         if ok is not None and status not in ok:
             raise CommandFailed(ran)
         return ran
+
+    def mounts(self) -> tuple[Mount, ...]:
+        return ()
 
     def interfaces(self) -> tuple[Interface, ...]:
         if self._interfaces is None:

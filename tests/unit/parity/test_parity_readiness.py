@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tanist.definition.load import load_controller
 from tanist.model.accepted import Accepted
 from tanist.model.codec import decode, encode
 from tanist.model.facts import NodeFacts
@@ -42,10 +40,9 @@ from tanist.parity.metrics import render_metrics
 from tanist.parity.network import lets_in, url_port
 from tanist.parity.readiness import assess
 from tests.unit.facts.machine import interface
+from tests.unit.parity.besides import DIFFERENCES, OPSCENTER, SAME, UNITS
 
 NOW = 1_800_000_000.0
-OPSCENTER = load_controller((Path(__file__).parents[3] / "profiles/opscenter.toml").read_bytes(), "opscenter.toml")
-UNITS = tuple(one.unit for one in OPSCENTER.services)
 ADDRESS, SUBJECT = "10.88.0.60", "svc0 of ec-b"
 MACS = {"ec-a": "02:88:00:00:00:0b", "ec-b": "02:88:00:00:00:0c"}
 
@@ -61,6 +58,7 @@ def node_facts(name: str) -> NodeFacts:
         kernel="6.1.0-18-amd64",
         version="2.1.0.955",
         interfaces=(service, replace(interface("mgmt0", f"10.99.0.{host}/24"), mac=MACS[name][:-1] + "f")),
+        beside=SAME,
     )
 
 
@@ -159,6 +157,14 @@ def wire(*answers: Answer, asked: tuple[Asked, ...] = ASKED) -> Pair:
     return replace(PAIR, wire=Wire(node="ec-b", asked=asked, answers=answers))
 
 
+def other(difference: str) -> Pair:
+    """The taker; of a feature of the asset the owner knows."""
+    change = DIFFERENCES[difference][0]
+    if difference == "a feature of tomorrow":
+        return owner(facts=replace(OWNER.facts, beside=change(SAME)))
+    return taker(facts=replace(TAKER.facts, beside=change(SAME)))
+
+
 def with_unit(**changes: Any) -> Pair:
     return taker(units=(replace(unit(UNITS[0]), **changes), *TAKER.units[1:]))  # type: ignore[index]
 
@@ -180,6 +186,11 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
         facts=replace(TAKER.facts, interfaces=(replace(TAKER.facts.interfaces[0], carrier=False),))
     ),
     "kernel": lambda: taker(facts=replace(TAKER.facts, kernel="6.1.0-17-amd64")),
+    "unit files": lambda: other("a drop-in less"),
+    "account entries": lambda: other("a group less"),
+    "exports": lambda: other("an export less"),
+    "mounts": lambda: other("noexec"),
+    "file system": lambda: other("a feature of tomorrow"),
     "definition": lambda: taker(definition="e" * 64),
     "tool": lambda: taker(tool="tanist 0.9"),
     "packages": lambda: taker(packages=Packages(installed=(), owners=(), needed=())),
