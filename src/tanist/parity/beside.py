@@ -12,7 +12,7 @@ from tanist.model.facts import NodeFacts
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
 from tanist.model.unread import Unread
-from tanist.parity.finding import good, untold, wrong
+from tanist.parity.finding import few, good, untold, wrong
 
 FEW = 5
 TELLING = {"ro", "noexec", "nosuid", "nodev"}  # mount options that change what the same files do
@@ -55,11 +55,6 @@ def _gaps(pair: Pair, facts: NodeFacts, theirs: object, mine: object) -> list[tu
     return [(node, part.why) for node, part in sides if isinstance(part, Unread)]
 
 
-def _few(said: list[str]) -> str:
-    more = f"; and {len(said) - FEW} more" if len(said) > FEW else ""
-    return "; ".join(said[:FEW]) + more
-
-
 # -- units
 def _check_units(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) -> Found:
     if gaps := _gaps(pair, facts, theirs.units, mine.units):
@@ -74,7 +69,7 @@ def _check_units(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) -> 
         elif there[path] != here[path]:
             said.append(f"{path} is not the same")
     if said:
-        return wrong("unit files", _few(said))
+        return wrong("unit files", few(said, FEW))
     return good("unit files", f"the services' units were changed in the same way on both nodes ({len(there)} files)")
 
 
@@ -99,7 +94,7 @@ def _check_accounts(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) 
     both = sorted(there.keys() & here.keys())
     said = [text for name in both for text in _compare_entries(there[name], here[name], facts.node, pair.taker.node)]
     if said:
-        return wrong("account entries", _few(said))
+        return wrong("account entries", few(said, FEW))
     return good("account entries", f"{len(both)} accounts have the same groups, home and shell on both nodes")
 
 
@@ -125,7 +120,7 @@ def _check_exports(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) -
         return untold("exports", _gaps(pair, facts, theirs.exports, mine.exports))
     lacking = [line for line in theirs.exports if line not in mine.exports]
     if lacking:
-        return wrong("exports", f"{facts.node} exports by itself, and {pair.taker.node} does not: {_few(lacking)}")
+        return wrong("exports", f"{facts.node} exports by itself, and {pair.taker.node} does not: {few(lacking, FEW)}")
     return good("exports", f"{facts.node} exports nothing by itself that {pair.taker.node} does not")
 
 
@@ -138,7 +133,7 @@ def _check_mounts(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) ->
         if there and here and (there.fstype, _telling(there)) != (here.fstype, _telling(here)):
             said.append(f"{path}: {_describe(there)} on {facts.node}, {_describe(here)} on {pair.taker.node}")
     if said:
-        return wrong("mounts", _few(said))
+        return wrong("mounts", few(said, FEW))
     return good("mounts", "what is captured lies on file systems of the same kind on both nodes")
 
 

@@ -13,7 +13,8 @@ from tanist.model.unread import Unread
 from tanist.parity.clashes import find_clashes, lies_in, read_wants
 from tanist.parity.kinds import KINDS
 from tanist.parity.readiness import assess
-from tests.unit.parity.test_parity_readiness import NOW, OPSCENTER, OWNER, PAIR, TAKER, VERIFIED
+from tests.unit.parity.besides import OPSCENTER
+from tests.unit.parity.test_parity_readiness import NOW, OWNER, PAIR, TAKER, VERIFIED
 
 PROOFS = TAKER.proofs
 assert isinstance(PROOFS, Proofs)
