@@ -27,7 +27,7 @@ from tanist.host.reown_log import PLAIN, Numbering, Record, Writer, render_frame
 from tanist.host.reown_xattrs import CAPABILITY, map_xattrs
 from tanist.model.dataclasses import dataclass, field, replace
 
-BATCH = 65536  # inodes recorded with one sync
+BATCH = 1 << 18  # inodes recorded with one sync
 CHUNK = 16384  # entries of a directory held at a time
 OPEN_LIMIT = 4096  # directories kept open for a batch
 OURS = ".tanist"  # root's own, at the top of the tree

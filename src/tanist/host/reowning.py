@@ -154,7 +154,7 @@ def _run_workers(tree: str, directory: str, attempt: int, renumber: Renumber, wo
 
 def _start(job: dict[str, object], lock: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", f"import sys; sys.path[:0] = {sys.path!r}; from {__name__} import work; work()"],
+        [sys.executable, "-IS", "-c", f"import sys; sys.path[:0] = {sys.path!r}; from {__name__} import work; work()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[lock],

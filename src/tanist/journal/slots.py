@@ -9,6 +9,7 @@ import json
 
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
+    import hashlib
     from typing import Any
 
 FORMAT = 1
@@ -51,9 +52,14 @@ def checksum(body: dict[str, Any]) -> str:
 
 
 def sha256(data: bytes) -> str:
+    return str(new_sha256(data).hexdigest())
+
+
+def new_sha256(data: bytes = b"") -> hashlib._Hash:
     """hashlib loads OpenSSL, which takes longer than the rest of a status; CPython 3.11 has its own beside it."""
     try:
         from _sha256 import sha256 as digest  # type: ignore[import-not-found]
     except ImportError:  # pragma: no cover - another Python
         from hashlib import sha256 as digest
-    return str(digest(data).hexdigest())
+    found: hashlib._Hash = digest(data)
+    return found

@@ -8,11 +8,12 @@ stops the services, too.
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tanist.journal.slots import sha256
+from tanist.journal.slots import new_sha256
 from tanist.plan import places
 
 if TYPE_CHECKING:
@@ -22,22 +23,36 @@ if TYPE_CHECKING:
 
 def read_fingerprint(files: Files, paths: Sequence[str]) -> str:
     """Of everything at `paths`; "" when it can't be read. To be read before the capture that it stands for."""
+    digest = new_sha256()
     try:
-        return sha256("\n".join(line for path in paths for line in _look(files, path)).encode(errors="surrogateescape"))
+        for path in paths:
+            for text in _look(files.real(path), path):
+                digest.update(text.encode(errors="surrogateescape"))
     except OSError:
         return ""
+    return str(digest.hexdigest())
 
 
-def _look(files: Files, path: str) -> Iterator[str]:
-    info = files.stat(path, follow=False)
-    if info is None:
-        yield f"{path} absent"
+def _look(place: str, path: str) -> Iterator[str]:
+    """A text for the path itself, and one for each directory from it on."""
+    try:
+        info = os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        yield f"{path} absent\n"
         return
+    yield f"{path} {_describe(info)}\n"
+    waiting = [place] if stat.S_ISDIR(info.st_mode) else []
+    while waiting:
+        place = waiting.pop()
+        with os.scandir(place) as found:
+            entries = sorted(found, key=lambda one: one.name)
+        yield "".join(f"{one.name} {_describe(one.stat(follow_symlinks=False))}\n" for one in entries) + "/\n"
+        waiting += [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+
+
+def _describe(info: os.stat_result) -> str:
     owner, times = f"{info.st_uid}:{info.st_gid}", f"{info.st_mtime_ns} {info.st_ctime_ns}"
-    yield f"{path} {info.st_dev}:{info.st_ino} {info.st_mode:o} {owner} {info.st_size} {times}"
-    if stat.S_ISDIR(info.st_mode):
-        for name in files.list(path):
-            yield from _look(files, f"{path}/{name}")
+    return f"{info.st_dev}:{info.st_ino} {info.st_mode:o} {owner} {info.st_size} {times}"
 
 
 def note_captured(session: Session, generation: str, fingerprint: str) -> None:
