@@ -32,6 +32,10 @@ PY
 chown -R postgres:postgres {PLACE}
 habackup {NAME}
 """
+SSH = (
+    "ssh -oBatchMode=yes -oControlPath=none -oHostKeyAlias=tanist-ec-b "
+    "-oUserKnownHostsFile=/etc/tanist/known_hosts ec-b true"
+)
 SEAL = f"""
 set -e
 tanist captures key {NAME}
@@ -43,13 +47,19 @@ def measure(rounds: int, progress: Callable[[str], None]) -> Result:
     with open_station() as station:
         progress(f"mirror: {FILES} files")
         station.lab.exec("ec-a", ["bash", "-c", FILL], check=True, timeout=600)
-        plain = [mirror_once(station, number, progress) for number in range(rounds)]
+        plain, ssh, idle = [], [], []
+        for number in range(rounds):
+            plain.append(mirror_once(station, number, progress))
+            ssh.append(seconds(station, SSH))
+            idle.append(seconds(station, f"habackup {NAME} --no-mirror"))
         for node in PAIR:
             station.read(node, ENCRYPT)
         station.read("ec-a", f"{SEAL} habackup {NAME}")
         sealed = [mirror_once(station, number, progress) for number in range(rounds, 2 * rounds)]
     series = (
         Series(what="mirror of one changed file, plain", seconds=tuple(plain)),
+        Series(what="ssh to the standby that does nothing: `true`", seconds=tuple(ssh)),
+        Series(what="habackup --no-mirror with nothing changed", seconds=tuple(idle)),
         Series(what="mirror of one changed file, encrypted at rest", seconds=tuple(sealed)),
     )
     compared = f"habackup {NAME}, with one of {FILES} files new in the last capture: everything but making it"
@@ -65,6 +75,11 @@ def mirror_once(station: Station, number: int, progress: Callable[[str], None]) 
     newest = [station.read(node, script).strip().rsplit("/", 1)[1] for node, script in zip(PAIR, names, strict=True)]
     if newest[0] != newest[1]:
         raise RuntimeError(f"ec-b has {newest[1]}, not {newest[0]}")
+    return took.ended - took.began
+
+
+def seconds(station: Station, script: str) -> float:
+    took = station.run("ec-a", ["sh", "-c", script])
     return took.ended - took.began
 
 

@@ -52,8 +52,9 @@ def backup(session: Session, *, mirror: bool, commands: bool = True) -> None:
     session.note(f"{made.name}: {'nothing changed since' if made.unchanged else 'captured'}")
     note_claim(session)
     if mirror:
-        mirror_to_peers(session)
-        exchange_with_peers(session)
+        same = mirror_to_peers(session)
+        others = {node.name for node in session.controller.peers(session.node)} - same
+        exchange_with_peers(session, others)
 
 
 def list_captures(session: Session) -> tuple[str, ...]:

@@ -25,12 +25,14 @@ from tanist.capture.render import scratch_directory
 from tanist.capture.sealed import is_sealed_store, seal_plain_ones, seal_store
 from tanist.capture.sealing import Key
 from tanist.capture.store import clean_partials, load_manifest, read_stored_files
+from tanist.journal.slots import sha256
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Node
 from tanist.model.errors import BadCapture, Failed, TanistError
 from tanist.plan import places
 from tanist.runs.glance import mirrored_file
+from tanist.runs.history import read_copy
 from tanist.runs.mirrored import open_store, read_keys
 from tanist.runs.peers import write_known_hosts
 from tanist.runs.seen import save_claim_seen
@@ -41,54 +43,76 @@ if TYPE_CHECKING:
 
 GREETING_TIMEOUT = 60.0  # seconds: the other node reads every byte of its newest capture first
 TRANSFER_TIMEOUT = 120.0  # for each megabyte, and for the last word
-TAKEN = "taken"
+TAKEN, HISTORY = "taken", "history"
 
 
-def mirror_to_peers(session: Session, names: Container[str] | None = None, *, ask_again: bool = True) -> None:
+def mirror_to_peers(session: Session, names: Container[str] | None = None, *, ask_again: bool = True) -> frozenset[str]:
     """To all other nodes, or to these. One that is not reachable is noted: the next capture brings what it lacks.
-    Without `ask_again`, a node that took the newest one in this boot is believed to have it still."""
+    Without `ask_again`, a node that took the newest one in this boot is believed to have it still. Answers which of
+    them said that they have the same history as this one."""
+    same: set[str] = set()
     for node in session.controller.peers(session.node):
         if names is not None and node.name not in names:
             continue
         if not ask_again and took_newest(session, node):
             continue
         try:
-            sent = mirror_to(session, node)
+            sent, history = mirror_to(session, node)
         except (OSError, TanistError) as error:
             session.note(f"not mirrored to {node.name}: {error}")
         else:
             if sent:
                 session.note(f"mirrored to {node.name}: {', '.join(sent)}")
+            if history and history == history_sum(session):
+                same.add(node.name)
+    return frozenset(same)
 
 
-def mirror_to(session: Session, node: Node) -> tuple[str, ...]:
-    """The newest generation, unless it is there; as much of it as the other node's newest one does not have."""
+def mirror_to(session: Session, node: Node) -> tuple[tuple[str, ...], str]:
+    """The newest generation, unless it is there; as much of it as the other node's newest one does not have. Answers
+    what was sent, and what the other node says of its history."""
     here = places.captures(session.controller.tree)
     names = [one.name for one in list_generations(session.host, here)]
     if not names:
-        return ()
+        return (), ""
     argv = ["tanist", "mirror", session.name]
     with session.open_peer(node, argv, known_hosts=write_known_hosts(session), secret=True) as peer:
         try:
-            sent = offer(session, peer, here, names)
+            sent, history = offer(session, peer, here, names)
         except OSError as error:
             raise Failed(peer.complaint if error.errno == errno.EPIPE else error.strerror or f"{error}") from error
     session.host.files.write(mirrored_file(session, node.name), names[0].encode())
-    return sent
+    return sent, history
 
 
-def offer(session: Session, peer: Conversation, here: str, names: list[str]) -> tuple[str, ...]:
+def offer(session: Session, peer: Conversation, here: str, names: list[str]) -> tuple[tuple[str, ...], str]:
     there = parse_list(peer.read_line(GREETING_TIMEOUT))
     if names[0] in there:
         peer.finish(GREETING_TIMEOUT)
-        return ()
+        return (), ""
     base = f"{here}/{there[0]}" if there and there[0] in names else ""
     for chunk in send(session.host, f"{here}/{names[0]}", base):
         peer.write(chunk, TRANSFER_TIMEOUT)
     if peer.read_line(TRANSFER_TIMEOUT) != f"{TAKEN} {names[0]}":
         raise Failed(f"the other node says that it took another capture than {names[0]}")
+    history = hear_history(peer)
     peer.finish(GREETING_TIMEOUT)
-    return (names[0],)
+    return (names[0],), history
+
+
+def hear_history(peer: Conversation) -> str:
+    """The sum of its history, so that another call can be spared; "" when it does not say."""
+    try:
+        word, _, found = peer.read_line(GREETING_TIMEOUT).partition(" ")
+    except OSError:
+        return ""
+    return found if word == HISTORY else ""
+
+
+def history_sum(session: Session) -> str:
+    """The same on two nodes whose copies have the same entries."""
+    sums = sorted(entry.sum for entry in read_copy(session, places.history(session.name)).entries)
+    return sha256("\n".join(sums).encode())
 
 
 def parse_list(line: str) -> tuple[str, ...]:
@@ -127,6 +151,7 @@ def receive_mirror(session: Session, stream: BinaryIO, say: Callable[[str], None
             keep_sealed(session, keys[0], names[0] if names else "", place, taken.name)
     retire(session.host, directory, session.controller.retention, session.host.now())
     say(f"{TAKEN} {taken.name}")
+    say(f"{HISTORY} {history_sum(session)}")
 
 
 @contextlib.contextmanager

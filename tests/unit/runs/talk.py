@@ -108,6 +108,7 @@ class MirrorTalk(Conversation):
         self.session, self.reached = session, reached
         self.came = BytesIO()
         self.said: list[str] = []
+        self.heard = 0
         self.words = "" if reached else "ssh: connect to host: No route to host"
 
     @override
@@ -139,10 +140,10 @@ class MirrorTalk(Conversation):
 
     @override
     def read_line(self, timeout: float) -> str:
-        """The first line comes without anything sent, the second after all of it."""
-        if self.reached:
+        """The first line comes without anything sent, the others after all of it."""
+        if self.reached and self.heard < 2:
             self._run()
-        number = 1 if self.came.getbuffer().nbytes else 0
+        number, self.heard = self.heard, self.heard + 1
         if len(self.said) <= number:
             raise OSError(errno.EPIPE, f"{self.argv[0]} has ended: {self.words}")
         return self.said[number]

@@ -59,6 +59,23 @@ def test_an_hourly_capture_always_asks_for_the_other_node_may_have_lost_it(world
     assert mirrored_names(world)
 
 
+def test_a_changed_capture_is_one_call_where_both_nodes_have_the_same_history(world: World) -> None:
+    def ssh_calls() -> list[str]:
+        return [argv[-1].split()[1] for argv in world.a.ran if argv[0] == "ssh"]
+
+    backup(world.session("ec-a"), mirror=True)
+    for history, expected in ((None, ["mirror"]), (b"", ["mirror", "chain", "chain"])):
+        world.clock.advance(60)
+        world.a.files.write("/etc/oc/main.conf", f"changed {history!r}\n".encode(), 0o640, 101, 101)
+        if history is not None:
+            world.b.files.write(places.history("oc"), history)
+        before = len(ssh_calls())
+        backup(world.session("ec-a"), mirror=True)
+        assert ssh_calls()[before:] == expected
+    copies = [one.files.read(places.history("oc")) for one in (world.a, world.b)]
+    assert copies[0] == copies[1] != b""
+
+
 def test_a_node_that_could_not_be_reached_is_not_believed_to_have_it(world: World) -> None:
     backup(world.session("ec-a"), mirror=True)
     world.clock.advance(60)
