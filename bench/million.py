@@ -51,7 +51,8 @@ class Ground:
     """A tree of one size, and what was measured with it."""
 
     def __init__(self, top: Path) -> None:
-        self.tree, self.data, self.name = top / "tree", top / "data", f"bench{os.getpid()}"
+        self.tree, self.data, self.away = top / "tree", top / "data", top / "away"
+        self.name = f"bench{os.getpid()}"
         self.seconds: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         self.memory: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self.files = 0
@@ -122,8 +123,9 @@ def measure_size(ground: Ground, progress: Callable[[str], None]) -> None:
         run("one changed")
     for what in ("verify", "diff of two captures", "diff with the node"):
         run(what)
-    shutil.rmtree(ground.data)
+    ground.data.rename(ground.away)
     run("restore")
+    shutil.rmtree(ground.away)
 
 
 def judge(ground: Ground) -> Result:

@@ -33,19 +33,20 @@ def measure(rounds: int, progress: Callable[[str], None]) -> Result:
             assert child.stdout is not None
             for line in child.stdout:
                 said = json.loads(line)
-                progress(f"ownership: {said['what']}, {said['files']:,} files: {said['seconds']:.3f} s")
+                progress(f"ownership: {said['what']}, {said['files']:,} files: {said['seconds']:.3f}")
                 times[said["what"]][said["files"]].append(said["seconds"])
         if child.returncode:
             raise RuntimeError(f"bench.node.owners ended with {child.returncode}")
+    (peak,) = times.pop("peak memory, MiB")[FILES]
     draw_plot(
         PLOT,
         "taking ownership, ext4, warm: seconds against files",
         {what: {files: median(found) for files, found in by_size.items()} for what, by_size in times.items()},
     )
-    return judge(times)
+    return judge(times, peak)
 
 
-def judge(times: Times) -> Result:
+def judge(times: Times, peak: float) -> Result:
     most = {what: by_size[FILES] for what, by_size in times.items()}
     both = [one + other for one, other in zip(most["chown -hR"], most["sync -f after it"], strict=True)]
     maps = times["id map"]
@@ -73,6 +74,12 @@ def judge(times: Times) -> Result:
             value=paired_ratio(most["walk, none change"], most["stat walk (Python)"]),
             limit=1.3,
             compared="the walk where no number changes beside a bare scandir and stat walk, Python too, one process",
+        ),
+        Claim(
+            name="ownership_walk_memory",
+            value=peak / 150,
+            limit=1.0,
+            compared=f"peak memory of the largest process, {FILES:,} files | 150 MiB",
         ),
     )
     raw = tuple(Series(what=f"{what}, {FILES:,} files", seconds=tuple(found)) for what, found in most.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ def main(image: str, files: int, rounds: int) -> None:
         shell(f"sync -f {TOP}")
         for _ in range(rounds if size == files else 1):
             measure(size)
+    say("peak memory, MiB", files, peak())
     shell(f"umount {TOP}")
 
 
@@ -92,6 +94,11 @@ def timed(argv: list[str]) -> float:
     begun = time.perf_counter()
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
+
+
+def peak() -> float:
+    """MiB, of the largest process that was waited for, and those that it waited for."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def shell(command: str) -> None:
