@@ -29,6 +29,7 @@ COMMANDS = {
     "history": "every run: who, why, on what evidence, how it ended",
     "report": "one run for its post-mortem, as text or as a page",
     "proofs": "what could prove an owner down, what is lacking, what it costs",
+    "lease": "a lease on shared storage that an active node renews: set up, status",
     "definition": "check a definition",
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",

@@ -10,7 +10,8 @@ import json
 
 from tanist.cli.context import open_session
 from tanist.model.codec import encode
-from tanist.runs.proofs import Finding, Survey, survey
+from tanist.runs.finding import Finding
+from tanist.runs.proofs import Survey, survey
 from tanist.runs.proofs_kept import save_proofs
 
 

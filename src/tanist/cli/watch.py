@@ -10,6 +10,7 @@ import argparse
 from tanist.cli.context import open_session
 from tanist.definition.load import read_controller
 from tanist.model.errors import Refused
+from tanist.runs.lease import Joiner, LeaseEye
 from tanist.runs.watch import watch
 
 DEFINITION = "/etc/tanist/controllers"
@@ -30,5 +31,5 @@ def run(args: argparse.Namespace) -> int:
             return False
 
     begun = files.read(path)
-    watch(session, until=changed)
+    watch(session, until=changed, extra=[LeaseEye()], chores=[Joiner()])
     return 0

@@ -1,12 +1,12 @@
-"""The tables [proof] and [[proof.power]] -> Proof, each value checked on its own."""
+"""The tables [proof], [proof.lease] and [[proof.power]] -> Proof, each value checked on its own."""
 
 from __future__ import annotations
 
 from tanist.definition import values as v
 from tanist.definition.table import Table, suggest
-from tanist.model.definition import PowerDevice, Proof, ProofName
+from tanist.model.definition import Lease, PowerDevice, Proof, ProofName
 
-PROOFS: tuple[ProofName, ...] = ("power", "attestation")
+PROOFS: tuple[ProofName, ...] = ("power", "lease", "attestation")
 _SMALL, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 _OWN = ("action", "verbose", "debug", "debug_file", "delay", "nodename", "version", "help", "quiet")
 
@@ -16,6 +16,7 @@ def build_proof(table: Table | None) -> Proof:
         return Proof()
     proof = Proof(
         power=tuple(_build_device(inner) for inner in table.tables("power")),
+        lease=_build_lease(table.table("lease")),
         policy=tuple(map(split_set, table.texts("suffices", _check_set))),
     )
     if "suffices" in table and not proof.policy:
@@ -29,6 +30,8 @@ def _check_there(table: Table, proof: Proof) -> None:
     """A set that can never be had is a takeover that can never be made."""
     if not proof.power and any("power" in names for names in proof.policy):
         table.complain("suffices", '"power" cannot be had without [[proof.power]]; allowed: what is defined here')
+    if proof.lease is None and any("lease" in names for names in proof.policy):
+        table.complain("suffices", '"lease" cannot be had without [proof.lease]; allowed: what is defined here')
 
 
 def split_set(text: str) -> tuple[ProofName, ...]:
@@ -41,6 +44,21 @@ def _check_set(text: str) -> str:
         if word not in PROOFS:
             return f'"{word}" is no proof{suggest(word, PROOFS)}; allowed: {", ".join(PROOFS)}, several joined by +'
     return ""
+
+
+def _build_lease(table: Table | None) -> Lease | None:
+    if table is None:
+        return None
+    lease = Lease(device=table.text("device", _check_lease), io_timeout=table.whole("io_timeout", 1, 120, default=10))
+    table.finish()
+    return lease
+
+
+def _check_lease(text: str) -> str:
+    """sanlock parts the fields of a place by colons, as tanist gives it one."""
+    if ":" in text or "\\" in text:
+        return f'"{text}" has a colon or a backslash, which sanlock cannot take; allowed: another name of it'
+    return v.check_absolute(text)
 
 
 def _build_device(table: Table) -> PowerDevice:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from tanist.definition.protected import check_place, is_inside
 from tanist.definition.table import Problems, Where
-from tanist.model.definition import Controller
+from tanist.model.definition import WATCHDOG_FIRES, Controller
 
 _Place = tuple[Where, str]
 
@@ -147,6 +147,13 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
         if device.node and device.node not in names:
             listed = ", ".join(names)
             problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
+    lease = controller.proof.lease
+    if lease is not None and lease.device and lease.device == controller.asset.device:
+        what = "is the asset itself, whose file system would be written over; allowed: storage of its own"
+        problems.add(("proof", "lease", "device"), f'"{lease.device}" {what}')
+    if lease is not None and controller.gate.stop_within >= WATCHDOG_FIRES:
+        what = f"with a lease everything must be down before it runs out; allowed: below {WATCHDOG_FIRES}"
+        problems.add(("gate", "stop_within"), f"{controller.gate.stop_within:g}: {what}")
 
 
 def _check_captured(controller: Controller, problems: Problems) -> None:

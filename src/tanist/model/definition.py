@@ -199,7 +199,32 @@ class PowerDevice:
         return " ".join(part for part in (self.agent, where, plug) if part)
 
 
-ProofName = Literal["power", "reservation", "attestation"]  # no engine takes a reservation yet
+ProofName = Literal["power", "reservation", "lease", "attestation"]  # no engine takes a reservation yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A place on storage that every node sees, apart from the asset, where sanlock keeps who is there and who owns."""
+
+    device: str  # a block device or a file: 4 MiB, at a name that never changes
+    io_timeout: int = 10  # seconds that sanlock gives one access
+
+    @property
+    def renewed_every(self) -> int:
+        return 2 * self.io_timeout
+
+    @property
+    def longest_wait(self) -> int:
+        """Seconds from any moment on until a host that does not renew any more has run out."""
+        return self.lapses_after + self.renewed_every
+
+    @property
+    def lapses_after(self) -> int:
+        """Seconds without a renewal until nobody counts the host any more: sanlock's rule, its watchdog's 60 in it."""
+        return 8 * self.io_timeout + WATCHDOG_FIRES
+
+
+WATCHDOG_FIRES = 60  # seconds, fixed in sanlock 3.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,12 +232,19 @@ class Proof:
     """What can prove that the old owner cannot act, and which of it suffices."""
 
     power: tuple[PowerDevice, ...] = ()
+    lease: Lease | None = None
     policy: tuple[tuple[ProofName, ...], ...] = ()  # any of these sets, all of it; empty: see `suffices`
 
     @property
     def suffices(self) -> tuple[tuple[ProofName, ...], ...]:
-        """Strict where nothing is said: each strong proof that is there, alone; a person's word where there is none."""
-        return self.policy or ((("power",),) if self.power else (("attestation",),))
+        """Strict where nothing is said: each strong proof that is there, alone; a person's word where there is none.
+        A lease of a guest, or of a machine without a watchdog, counts beside a person's word only."""
+        if self.policy:
+            return self.policy
+        lease: tuple[tuple[ProofName, ...], ...] = (("lease",),) if self.lease else ()
+        if self.power:
+            return (("power",), *lease)
+        return (*lease, ("lease", "attestation")) if self.lease else (("attestation",),)
 
     def devices(self, node: str) -> tuple[PowerDevice, ...]:
         return tuple(device for device in self.power if device.node == node)

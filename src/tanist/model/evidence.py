@@ -8,7 +8,7 @@ from typing import Literal
 from tanist.model.dataclasses import dataclass
 
 Source = Literal[
-    "claim", "storage", "peer", "service-address", "management-address", "attestation", "power", "reservation"
+    "claim", "storage", "peer", "service-address", "management-address", "attestation", "power", "reservation", "lease"
 ]
 
 
@@ -26,6 +26,8 @@ class Says(Enum):
     ATTESTED = "attested"  # a person says that the owner is down
     OFF = "off"  # the node's power was read back as off
     ON = "on"  # the node has power, which proves nothing: a crashed machine has it too
+    LAPSED = "lapsed"  # its lease ran out, and the watchdog of its machine has reset it since
+    STALE = "stale"  # its lease ran out, but a paused guest, or a machine without a watchdog, may come back
     FENCED = "fenced"  # read back: nobody but this node may write to the device
 
 

@@ -284,6 +284,26 @@ class FreeMmp:
     device: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitLease:
+    """Until another node's lease has run out; undone: nothing, it was only looked at."""
+
+    node: str
+    seconds: float  # that it takes at most
+    alone: bool  # nothing else is asked for: the lease of a guest, which proves nothing alone, is not waited for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLease:
+    """The controller's lease held by this node, renewed by sanlock; undone: given back."""
+
+    controller: str
+    node: str
+    epoch: int
+    run: str
+    free: str = ""  # the strong proof that its last holder is stopped: it need not run out first
+
+
 StepSpec = (
     CreateGroup
     | CreateUser
@@ -315,6 +335,8 @@ StepSpec = (
     | Reboot
     | PowerOff
     | FreeMmp
+    | WaitLease
+    | TakeLease
 )
 
 Direction = Literal["apply", "undo"]

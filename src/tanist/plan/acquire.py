@@ -21,6 +21,7 @@ from tanist.model.steps import (
     PlannedStep,
     Reboot,
     StepSpec,
+    TakeLease,
 )
 from tanist.model.storage import MmpMark
 from tanist.plan import places
@@ -38,13 +39,21 @@ def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[Plan
 
 
 def build_acquire(
-    controller: Controller, standing: Standing, claim: Claim, *, mmp: MmpMark | None = None, stopped: str = ""
+    controller: Controller,
+    standing: Standing,
+    claim: Claim,
+    *,
+    epoch: int = 0,
+    run: str = "",
+    mmp: MmpMark | None = None,
+    stopped: str = "",
 ) -> Plan:
     """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
 
     `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped."""
     ownership = choose_ownership(controller, standing, claim)
-    steps = [*_accounts(standing), *build_layers(controller.asset), *_guard(controller, mmp, stopped)]
+    steps = [*_lease(controller, standing.node, epoch, run, stopped)]
+    steps += [*_accounts(standing), *build_layers(controller.asset), *_guard(controller, mmp, stopped)]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":
@@ -69,6 +78,14 @@ def build_claim(controller: Controller, standing: Standing, claim: Claim, run: s
         steps.append((ownership.says(controller.tree), ownership.build_step(controller.tree, claim, run)))
         steps += _see_tree(controller, ownership)
     return Plan(title="claim: the asset is this node's", steps=number_steps("claim", steps))
+
+
+def _lease(controller: Controller, node: str, epoch: int, run: str, stopped: str) -> Iterator[Named]:
+    lease = controller.proof.lease
+    if lease is not None:
+        how = "is stopped" if stopped else f"did not give it back: it may take {lease.lapses_after} s to run out"
+        take = TakeLease(controller=controller.name, node=node, epoch=epoch, run=run, free=stopped)
+        yield f"take the lease on {lease.device}, also where its last holder {how}", take
 
 
 def _guard(controller: Controller, mmp: MmpMark | None, stopped: str) -> Iterator[Named]:

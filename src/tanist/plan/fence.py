@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tanist.model.definition import Controller, ProofName
-from tanist.model.steps import Plan, PlannedStep, PowerOff, StepSpec
+from tanist.model.steps import Plan, PlannedStep, PowerOff, StepSpec, WaitLease
 from tanist.plan.acquire import number_steps
 
 Names = tuple[ProofName, ...]
@@ -14,6 +14,7 @@ def fences(controller: Controller, suspects: tuple[str, ...], *, attested: bool)
     there = {
         "power": bool(suspects) and all(controller.proof.devices(node) for node in suspects),
         "reservation": False,
+        "lease": bool(suspects) and controller.proof.lease is not None,
         "attestation": attested,
     }
     acts = (names for names in controller.proof.suffices if set(names) != {"attestation"})
@@ -27,6 +28,11 @@ def build_fence(controller: Controller, part: str, names: Names, suspects: tuple
             devices = controller.proof.devices(node)
             how = ", ".join(device.label for device in devices)
             steps.append((f"switch {node} off and read it back: {how}", PowerOff(node=node, devices=devices)))
+    lease = controller.proof.lease
+    if "lease" in names and lease is not None:
+        for node in suspects:
+            says = f"wait until the lease of {node} has run out"
+            steps.append((says, WaitLease(node=node, alone=names == ("lease",), seconds=lease.longest_wait)))
     return Plan(title=f"fence: {describe(names)}", steps=number_steps(part, steps))
 
 
@@ -43,6 +49,8 @@ def _longest(step: PlannedStep) -> float:
     match step.spec:
         case PowerOff(devices=devices):
             return sum(device.longest for device in devices)
+        case WaitLease(seconds=seconds):
+            return seconds
         case _:
             return 0.0
 

@@ -33,6 +33,7 @@ from tanist.model.steps import (
     SetHostname,
     StartService,
     StepSpec,
+    TakeLease,
     WriteExports,
 )
 from tanist.plan import places
@@ -41,7 +42,7 @@ Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
 LAYERS: Kinds = (ActivateVolume, AssembleArray)
-ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS)
+ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS, TakeLease)
 KEYS: Kinds = (CoverSshKeys,)
 AFTER: Kinds = (SetHostname, FeedCommand, PutPath)
 
@@ -119,7 +120,7 @@ def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
     """For a node that finds out, while it is up, that it lost the controller: everything back, but neither capture nor
     claim, which are the next owner's."""
     steps: list[PlannedStep] = []
-    for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), KEYS, AFTER):
+    for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), (TakeLease,), KEYS, AFTER):
         steps += [_reversed(step) for step in reversed(in_force) if _is_among(step, kinds)]
     numbered = tuple(replace(step, id=f"loss.{n}") for n, step in enumerate(steps, start=1))
     return Plan(title="lost: everything of the controller is taken down, this node's own returns", steps=numbered)
@@ -179,6 +180,8 @@ def describe_undo(spec: StepSpec) -> str:
             return f"take the id map off {target}"
         case HoldClaim(controller=controller, epoch=epoch):
             return f"write the claim: {controller} released, epoch {epoch}"
+        case TakeLease(controller=controller):
+            return f"give back the lease of {controller}"
         case CoverSshKeys():
             return "answer ssh with this node's own host keys"
         case SetHostname(own=own):

@@ -41,7 +41,7 @@ def decide(evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON) -
         if reason:
             return Verdict(outcome=Outcome.PROVED, reasons=(reason, *_what_was_lifted(evidence)))
     for names in suffices:
-        reasons = tuple(PROOFS[name](still, me) for name in names)
+        reasons = tuple(_proof(name, names)(still, me) for name in names)
         if reasons and all(reasons):
             return Verdict(outcome=Outcome.PROVED, reasons=(*reasons, *_what_was_lifted(evidence)))
     return Verdict(
@@ -65,12 +65,14 @@ def without_signs(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
 def lifts(sign: Evidence, still: tuple[Evidence, ...], me: str) -> bool:
     """Power that was cut after the sign was seen answers every sign of the node, and once it is cut from all who may
     own it, those of its addresses and of the asset. A reservation that was read back after it stops writes and no
-    more: it answers "its machine is up", and nothing else."""
+    more: it answers "its machine is up", and nothing else. A lease that ran out answers that it was renewed, once."""
     if sign.at <= 0:
         return False
-    if sign.source in ("peer", "management-address") and 0 < sign.at < off_since(sign.about, still):
+    if sign.source in ("peer", "management-address", "lease") and 0 < sign.at < off_since(sign.about, still):
         return True
     if sign.source in ("service-address", "storage") and sign.at < all_off_since(still, me):
+        return True
+    if sign.source == "lease" and sign.at < _since(_about("lease", still, sign.about), Says.LAPSED):
         return True
     return sign.source == "management-address" and sign.at < fenced_since(still)
 
@@ -172,19 +174,46 @@ def prove_by_reservation(evidence: tuple[Evidence, ...], me: str) -> str:  # noq
     return f"only this node can write to {devices[0].about}: {devices[0].detail}; nobody answers at the addresses"
 
 
+def prove_by_lease(evidence: tuple[Evidence, ...], me: str) -> str:
+    """Of everybody who may own it: the lease ran out, and the machine's own watchdog has reset it since."""
+    return _prove_by_leases(evidence, me, (Says.LAPSED,))
+
+
+def prove_by_stale_lease(evidence: tuple[Evidence, ...], me: str) -> str:
+    """The same of a machine that could have been paused, or has no watchdog: worth something beside another proof."""
+    return _prove_by_leases(evidence, me, (Says.LAPSED, Says.STALE))
+
+
+def _prove_by_leases(evidence: tuple[Evidence, ...], me: str, enough: tuple[Says, ...]) -> str:
+    suspects, addresses = possible_owners(evidence, me), _about("service-address", evidence)
+    leases = {node: _about("lease", evidence, node) for node in suspects}
+    if not suspects or not _owner_is_known(evidence, me):
+        return ""
+    if not all(items and all(item.says in enough for item in items) for items in leases.values()):
+        return ""
+    if not addresses or not all(item.says in (Says.SILENT, Says.MINE) for item in addresses):
+        return ""
+    return "; ".join(f"the lease of {node} ran out: {items[0].detail}" for node, items in leases.items())
+
+
 Prove = Callable[[tuple[Evidence, ...], str], str]
 FREE: tuple[Prove, ...] = (prove_by_own_claim, prove_by_release, prove_by_word)
 PROOFS: dict[ProofName, Prove] = {
     "power": prove_by_power,
     "reservation": prove_by_reservation,
+    "lease": prove_by_lease,
     "attestation": prove_by_attestation,
 }
+
+
+def _proof(name: ProofName, names: tuple[ProofName, ...]) -> Prove:
+    return prove_by_stale_lease if name == "lease" and len(names) > 1 else PROOFS[name]
 
 
 def strong_proof(evidence: tuple[Evidence, ...], me: str) -> str:
     """That the old owner cannot act, and not only that it said so or is silent; "" where there is none."""
     still = without_signs(evidence)
-    reasons = (prove(still, me) for prove in (prove_by_power, prove_by_reservation))
+    reasons = (prove(still, me) for prove in (prove_by_power, prove_by_reservation, prove_by_lease))
     return "" if vetoes(evidence, me) else next(filter(None, reasons), "")
 
 
@@ -205,7 +234,7 @@ def possible_owners(evidence: tuple[Evidence, ...], me: str) -> tuple[str, ...]:
 
 
 def _other_nodes(evidence: tuple[Evidence, ...], me: str) -> set[str]:
-    return {item.about for item in evidence if item.source in ("peer", "management-address", "power")} - {me}
+    return {item.about for item in evidence if item.source in ("peer", "management-address", "power", "lease")} - {me}
 
 
 def _owner_is_known(evidence: tuple[Evidence, ...], me: str) -> bool:
@@ -246,6 +275,8 @@ def _answer_to(item: Evidence) -> str:
             return f"release it there first: tanist release, on {item.about}; or move it: tanist switchover"
         case "management-address":
             return f"let {item.about} say itself that it is not active (ssh to it must work), or switch it off"
+        case "lease":
+            return f"{item.about} renews its lease: release it there, or switch it off and try again"
         case "service-address":
             return f"find out who answers for {item.about}, and stop it there"
         case _:

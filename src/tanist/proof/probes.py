@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.model.claim import Claim
@@ -22,6 +22,7 @@ from tanist.model.evidence import Evidence, Says
 from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
+from tanist.proof.lease import look_at_lease
 from tanist.proof.looks import Looks
 from tanist.proof.power import look_at_power
 from tanist.proof.wire import GLANCE, Wire, addresses_by_interface, choose_targets, look_at_wire
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
 POWER_PATIENCE = 20.0  # seconds that a power device may take to say whether its node is on
+LEASE_PATIENCE = 10.0  # seconds that the places of the leases, a disk of their own, may take
 LATE = 3.0  # seconds beyond the budget that looks at wire and disk are given: on a busy machine they begin late, and
 # what nobody waited for says "could not be asked", which proves nothing, even with a person's word
 
@@ -68,6 +70,9 @@ def gather(
     powered = [] if glance else [name for name in peers if controller.proof.devices(name)]
     for name in powered:
         looks.begin(f"power {name}", partial(look_at_power, host, name, controller.proof.devices(name)))
+    leased = [] if glance or controller.proof.lease is None else peers
+    for name in leased:
+        looks.begin(f"lease {name}", partial(look_at_lease, host, controller, name))
     looks.wait([*here, *(f"peer {name}" for name in peers)] if glance else here, budget_seconds)
     looks.wait(here, budget_seconds + LATE)
     wire = Wire.of(targets, looks, known_macs or {})
@@ -76,6 +81,7 @@ def gather(
     claim = _claim_evidence(looks, controller, me)
     if claim.says is not Says.MINE:  # else nobody's power matters
         looks.wait([f"power {name}" for name in powered], POWER_PATIENCE)
+        looks.wait([f"lease {name}" for name in leased], LEASE_PATIENCE)
 
     words = {name: looks.result(f"peer {name}", PeerWord) for name in peers}
     evidence = [claim, _storage_evidence(looks, controller)]
@@ -86,7 +92,9 @@ def gather(
         when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
         evidence.append(attest(attestation, who or f"somebody on {me}", when))
     seen = tuple(replace(item, at=host.monotonic()) for item in evidence)
-    return (*seen, *(_power_evidence(name, looks) for name in powered))
+    fences = [_fence_evidence("power", name, looks) for name in powered]
+    fences += [_lease_evidence(name, words[name], looks) for name in leased]
+    return (*seen, *fences)
 
 
 def attest(text: str, who: str, when: str) -> Evidence:
@@ -112,11 +120,19 @@ def judge_claim(found: Claim | Unread, controller: Controller, me: str) -> tuple
     return (Says.MINE if found.node == me else Says.HELD), found.node, found.describe()
 
 
-def _power_evidence(name: str, looks: Looks) -> Evidence:
-    found = looks.result(f"power {name}", Evidence)
+def _fence_evidence(source: Literal["power", "lease"], name: str, looks: Looks) -> Evidence:
+    found = looks.result(f"{source} {name}", Evidence)
     if isinstance(found, Evidence):
         return found
-    return Evidence(source="power", about=name, says=Says.UNKNOWN, detail=found.why)
+    return Evidence(source=source, about=name, says=Says.UNKNOWN, detail=found.why)
+
+
+def _lease_evidence(name: str, word: PeerWord | Unread, looks: Looks) -> Evidence:
+    """A node that says itself that it is inactive may still have to give its lease back: no sign of life."""
+    found = _fence_evidence("lease", name, looks)
+    if found.says is Says.ALIVE and judge_word(name, word)[0] is Says.INACTIVE:
+        return replace(found, says=Says.UNKNOWN)
+    return found
 
 
 def _storage_evidence(looks: Looks, controller: Controller) -> Evidence:

@@ -155,7 +155,9 @@ def drive_start(session: Session, journal: Journal) -> None:
 
     def acquire() -> PlanMade:
         standing = read_standing(session.host, session.controller, session.node)
-        return PlanMade(part="acquire", plan=build_acquire(session.controller, standing, observe_own_claim(session)))
+        found = observe_own_claim(session)
+        plan = build_acquire(session.controller, standing, found, epoch=found.epoch, run=started.run)
+        return PlanMade(part="acquire", plan=plan)
 
     def claim() -> PlanMade:
         found = observe_own_claim(session)

@@ -72,7 +72,7 @@ def with_offers(session: Session, evidence: tuple[Evidence, ...], attested: str,
     suspects = possible_owners(evidence, session.node)
     sets = fences(session.controller, suspects, attested=bool(attested.strip()))
     offers = tuple(describe_offer(session.controller, names, suspects) for names in sets)
-    return replace(verdict, would_suffice=(*offers, *verdict.would_suffice))
+    return replace(verdict, would_suffice=(*dict.fromkeys(offers), *verdict.would_suffice))
 
 
 def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:

@@ -9,7 +9,8 @@ from tanist.model.errors import TanistError
 from tanist.model.readout import Proofs
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.runs.proofs import Finding, Survey
+from tanist.runs.finding import Finding
+from tanist.runs.proofs import Survey
 from tanist.runs.session import Session
 
 FORMAT = 1

@@ -173,7 +173,8 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
     if not stopped and (wait := describe_wait(mmp)):
         session.note(wait)
-    plan = build_acquire(session.controller, standing, claim, mmp=mmp, stopped=stopped)
+    started = engine.state.started
+    plan = build_acquire(controller, standing, claim, epoch=started.epoch, run=started.run, mmp=mmp, stopped=stopped)
     return PlanMade(part="acquire", plan=plan)
 
 
@@ -255,7 +256,15 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
         plans = (build_fence(session.controller, f"fence-{n}", names, suspects) for n, names in enumerate(sets, 1))
         text.append("\nor, if that was not to be had:\n".join(map(render_plan, plans)))
     stopped = strong_proof(observation.evidence, session.node)
-    acquire = build_acquire(session.controller, standing, observation.claim, mmp=read_mmp(session), stopped=stopped)
+    acquire = build_acquire(
+        session.controller,
+        standing,
+        observation.claim,
+        epoch=epoch,
+        run="dry-run",
+        mmp=read_mmp(session),
+        stopped=stopped,
+    )
     text += [render_plan(acquire)]
     text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))
     text.append(dry_assume(session, options))

@@ -32,20 +32,24 @@ WIRE_EVERY = 5.0  # seconds between two questions who else has the addresses
 WRITE_EVERY = 10.0  # seconds between two tries to write
 DEFEND_EVERY = 10.0  # seconds between two announcements of an address that another machine uses (RFC 5227, 2.4)
 EXCHANGE_AGAIN = 60.0  # seconds after an exchange of the history that failed
+Chore = Callable[[Session], None]  # done in every round, active or not; must not wait
 AT_LEAST = 3  # rounds that could not tell: a clock that jumped makes no time out of one look
 
 
-def watch(session: Session, *, until: Callable[[], bool], extra: Sequence[Extra] = ()) -> None:
+def watch(
+    session: Session, *, until: Callable[[], bool], extra: Sequence[Extra] = (), chores: Sequence[Chore] = ()
+) -> None:
     """Rounds, until `until` says so: the definition changed, for example."""
-    watcher = Watcher(session, extra)
+    watcher = Watcher(session, extra, chores)
     while not until():
         watcher.round()
         session.host.sleep(session.controller.gate.every)
 
 
 class Watcher:
-    def __init__(self, session: Session, extra: Sequence[Extra] = ()) -> None:
+    def __init__(self, session: Session, extra: Sequence[Extra] = (), chores: Sequence[Chore] = ()) -> None:
         self._session = session
+        self._chores = tuple(chores)
         self._eyes = Eyes(session, extra)
         self._untold: tuple[float, int] | None = None  # since when, and how many rounds
         self._last: dict[str, float] = {}  # by what, when it was done last
@@ -57,6 +61,8 @@ class Watcher:
         """What was seen, None where there is nothing to watch. OSError and TanistError are told, and end nothing."""
         try:
             self._exchange()
+            for chore in self._chores:
+                chore(self._session)
             held = read_held(self._session)
             if held is None:
                 self._untold = None

@@ -54,6 +54,8 @@ PLACES: dict[type, Place] = {
     s.ServeAlias: Place(module="sshkeys", subject="serve_alias", hold=True),
     s.FreeMmp: Place(module="storage", subject="free_mmp"),
     s.PowerOff: Place(module="power", subject="power_off"),
+    s.WaitLease: Place(module="lease", subject="wait_lease"),
+    s.TakeLease: Place(module="lease", subject="take_lease"),
     s.Reboot: Place(module="reboot", subject="reboot"),
 }
 

@@ -112,6 +112,7 @@ POLICIES: tuple[Policy, ...] = (
     (("power",),),
     (("reservation",), ("power", "attestation")),
     (("power", "reservation"),),
+    (("lease",), ("lease", "attestation")),
 )
 
 
@@ -156,6 +157,8 @@ class Row:
                     and self.service in (Says.SILENT, Says.MINE)
                     and self.claim != "unreadable"
                 )
+            case "lease":
+                return False
             case _:
                 silent = self.management is Says.SILENT
                 quiet = gone or self.service in (Says.SILENT, Says.MINE)
@@ -202,6 +205,49 @@ def test_every_combination_with_fences_gives_the_expected_verdict(suffices: Poli
     assert all(seen.values()) and sum(seen.values()) == 3072 * len(POWER) * len(RESERVATION)
 
 
+# -- the same with a lease
+LEASE: dict[str, tuple[Evidence, ...]] = {
+    "ran out": (item("lease", "ec-a", Says.LAPSED, 20.0),),
+    "ran out before": (item("lease", "ec-a", Says.LAPSED, 5.0),),
+    "of a guest": (item("lease", "ec-a", Says.STALE, 20.0),),
+    "cannot tell": (item("lease", "ec-a", Says.UNKNOWN, 20.0),),
+    "renewed": (item("lease", "ec-a", Says.ALIVE),),
+    "renewed, then ran out": (item("lease", "ec-a", Says.ALIVE), item("lease", "ec-a", Says.LAPSED, 20.0)),
+    "renewed, then of a guest": (item("lease", "ec-a", Says.ALIVE), item("lease", "ec-a", Says.STALE, 20.0)),
+}
+ALONE, BESIDE = (("lease",),), (("lease", "attestation"),)
+
+
+@pytest.mark.requirement("A05")
+@pytest.mark.parametrize("suffices", [ALONE, BESIDE], ids=str)
+def test_every_combination_with_a_lease_gives_the_expected_verdict(suffices: Policy) -> None:
+    """By the rules as the design note has them: a lease is its node's, and says nothing of machine, word or address."""
+    seen = dict.fromkeys(Outcome, 0)
+    rows = product(CLAIMS, (Says.RELEASED, Says.UNKNOWN), WORD, SERVICE, MANAGEMENT, (False, True), LEASE)
+    for claim, storage, word, service, management, attested, lease in rows:
+        found = decide((*observed(claim, storage, word, service, management, attested), *LEASE[lease]), ME, suffices)
+        free = expected(claim, storage, word, service, management, False)
+        owner = claim in ("released by peer", "held by peer", "released by me")
+        out = lease.startswith("ran out") or lease == "renewed, then ran out"
+        company = attested and (management is Says.SILENT or word is Says.INACTIVE)
+        enough = out if suffices is ALONE else company and (out or lease == "of a guest")
+        proved = owner and enough and service in (Says.SILENT, Says.MINE)
+        wanted = Outcome.PROVED if free is Outcome.NOT_PROVED and proved else free
+        if lease in ("renewed", "renewed, then of a guest"):
+            wanted = Outcome.ALIVE
+        assert found.outcome is wanted, (claim, storage, word, service, management, attested, lease)
+        seen[found.outcome] += 1
+    assert all(seen.values())
+
+
+def test_power_cut_since_answers_a_renewal_and_a_reservation_does_not() -> None:
+    renewed = item("lease", "ec-a", Says.ALIVE, SEEN)
+    cut, fenced = POWER["cut since"], RESERVATION["read back since"]
+    assert decide((HELD, SILENT_SERVICE, renewed, *cut), ME, (("power",),)).outcome is Outcome.PROVED
+    assert decide((HELD, SILENT_SERVICE, renewed, *POWER["cut before"]), ME, (("power",),)).outcome is Outcome.ALIVE
+    assert decide((HELD, SILENT_SERVICE, renewed, *fenced), ME, (("reservation",),)).outcome is Outcome.ALIVE
+
+
 # -- properties over whatever evidence
 SOURCES: tuple[Source, ...] = get_args(Source)
 TIMES = st.sampled_from([0.0, 5.0, 10.0, 20.0])
@@ -228,6 +274,7 @@ LIKELY_ITEM = st.one_of(
     sensible("attestation", ("ann",), (Says.ATTESTED,)),
     sensible("power", NODES, (Says.OFF, Says.OFF, Says.ON)),
     sensible("reservation", ("/dev/asset",), (Says.FENCED,)),
+    sensible("lease", NODES, (Says.LAPSED, Says.LAPSED, Says.STALE)),
 )
 SIGN = ANY_ITEM.filter(lambda made: made.says in LIFE)
 POLICY = st.sampled_from(POLICIES)
@@ -241,7 +288,7 @@ many = settings(max_examples=150, deadline=None)
 def test_a_sign_of_life_vetoes_unless_a_fence_came_after_it(
     evidence: tuple[Evidence, ...], sign: Evidence, at: int, suffices: Policy
 ) -> None:
-    last = max((known.at for known in evidence if known.says in (Says.OFF, Says.FENCED)), default=0.0)
+    last = max((known.at for known in evidence if known.says in (Says.OFF, Says.FENCED, Says.LAPSED)), default=0.0)
     for when in (0.0, last, last + 1):
         late = replace(sign, at=when)
         verdict = decide((*evidence[:at], late, *evidence[at:]), ME, suffices)
