@@ -74,47 +74,45 @@ def test_the_owner_takes_it_with_a_takeover_and_gives_it_back_with_a_release(sta
     stage.tanist("ec-a", "release")
     assert "take the lease on /dev/asset1" in stage.tanist("ec-a", "takeover")
     assert "ec-a: in the lockspace, holds the lease" in lease(stage, "ec-a", "status")
-    await_said(stage, "ec-b", "ec-a: renewed its lease")
     stage.switch("ec-a", to="ec-b")
     assert "holds the lease" in lease(stage, "ec-b", "status")
     assert "does not hold the lease" in lease(stage, "ec-a", "status")
-    stage.switch("ec-b", to="ec-a")
-    await_said(stage, "ec-b", "ec-a: renewed its lease")
-    assert lease(stage, "ec-a", "give-back", status=3)
+    await_said(stage, "ec-a", "ec-b: renewed its lease")
+    assert lease(stage, "ec-b", "give-back", status=3)
 
 
 @pytest.mark.requirement("A05", "A42", "A43")
 def test_an_owner_behind_a_cut_network_is_alive_by_its_lease_whatever_a_person_says(stage: Stage) -> None:
-    stage.lab.isolate("ec-a")
-    assert "ec-a renews its lease" in stage.refused("ec-b", 4, "takeover", *ATTEST)
-    ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence", *ATTEST)
+    stage.lab.isolate("ec-b")
+    assert "ec-b renews its lease" in stage.refused("ec-a", 4, "takeover", *ATTEST)
+    ran = stage.run("ec-a", "tanist", "takeover", "postgresql", "--fence", *ATTEST)
     assert ran.status == 8 and "it is alive: renewed its lease" in ran.err, ran.err
-    assert stage.activity("ec-b") == [] and stage.activity("ec-a") == stage.expected_activity("ec-a")
+    assert stage.activity("ec-a") == [] and stage.activity("ec-b") == stage.expected_activity("ec-b")
 
 
 @pytest.mark.requirement("A05", "A42")
 def test_a_frozen_owner_is_waited_for_until_its_lease_ran_out(stage: Stage) -> None:
-    stage.lab.freeze("ec-a")
-    await_said(stage, "ec-b", "it runs out in")
-    ran = stage.run("ec-b", "tanist", "takeover", "postgresql", "--fence")
+    stage.lab.freeze("ec-b")
+    await_said(stage, "ec-a", "it runs out in")
+    ran = stage.run("ec-a", "tanist", "takeover", "postgresql", "--fence")
     assert ran.status == 8 and "proves nothing alone" in ran.err, ran.err  # the nodes are guests
-    said = stage.tanist("ec-b", "takeover", "--fence", *ATTEST)
-    stage.owners.append("ec-b")
-    assert "wait until the lease of ec-a has run out" in said and "not renewed for" in said
-    assert "holds the lease" in lease(stage, "ec-b", "status")
-    assert stage.activity("ec-b") == stage.expected_activity("ec-b")
-    assert stage.last_run("ec-b")["verdict"] == "PROVED"
+    said = stage.tanist("ec-a", "takeover", "--fence", *ATTEST)
+    stage.owners.append("ec-a")
+    assert "wait until the lease of ec-b has run out" in said and "not renewed for" in said
+    assert "holds the lease" in lease(stage, "ec-a", "status")
+    assert stage.activity("ec-a") == stage.expected_activity("ec-a")
+    assert stage.last_run("ec-a")["verdict"] == "PROVED"
 
 
 @pytest.mark.requirement("A44", "A61")
 def test_the_zombie_finds_out_by_itself_and_holds_nothing(stage: Stage) -> None:
-    stage.lab.thaw("ec-a")
-    end = time.monotonic() + 60
-    while stage.activity("ec-a") and time.monotonic() < end:
+    """Its file system is the same kernel's as the owner's, so that what it cuts off is not looked at here (test_gate)."""
+    stage.lab.thaw("ec-b")
+    end = time.monotonic() + 120
+    while stage.activity("ec-b") and time.monotonic() < end:
         time.sleep(0.5)
-    assert stage.activity("ec-a") == []
-    stage.lab.join("ec-a")
-    await_said(stage, "ec-a", "in the lockspace, does not hold the lease")
-    assert "ec-b: renewed its lease" in await_said(stage, "ec-a", "ec-b: renewed its lease")
-    assert stage.sql("select 1") == "1"
-    assert stage.wire_owners() == stage.owners or stage.wire_owners()[-1] == "ec-b"
+    assert stage.activity("ec-b") == []
+    stage.lab.join("ec-b")
+    await_said(stage, "ec-b", "in the lockspace, does not hold the lease", 120)
+    await_said(stage, "ec-b", "ec-a: renewed its lease", 120)
+    assert "ec-a has the lease" in stage.sh("ec-b", "journalctl -u tanist-watch@postgresql --no-pager")
