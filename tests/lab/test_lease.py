@@ -106,7 +106,7 @@ def test_a_frozen_owner_is_waited_for_until_its_lease_ran_out(stage: Stage) -> N
 
 @pytest.mark.requirement("A44", "A61")
 def test_the_zombie_finds_out_by_itself_and_holds_nothing(stage: Stage) -> None:
-    """Its file system is the same kernel's as the owner's, so that what it cuts off is not looked at here (test_gate)."""
+    """Its file system is the owner's, in one kernel: what it cuts off is not looked at here (test_gate.py does)."""
     stage.lab.thaw("ec-b")
     end = time.monotonic() + 120
     while stage.activity("ec-b") and time.monotonic() < end:

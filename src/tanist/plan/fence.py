@@ -32,7 +32,7 @@ def build_fence(controller: Controller, part: str, names: Names, suspects: tuple
     if "lease" in names and lease is not None:
         for node in suspects:
             says = f"wait until the lease of {node} has run out"
-            steps.append((says, WaitLease(node=node, alone=names == ("lease",), seconds=lease.longest_wait)))
+            steps.append((says, WaitLease(node=node, alone=names == ("lease",), seconds=float(lease.longest_wait))))
     return Plan(title=f"fence: {describe(names)}", steps=number_steps(part, steps))
 
 

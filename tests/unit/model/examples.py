@@ -60,6 +60,8 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.SaveCapture(epoch=2, run="r1", parked=(("/etc/cron.d/oc", "/etc/parked/oc"),)),
     s.Announce(addresses=(ADDRESS, ADDRESS)),
     s.Reboot(boot_id="b1"),
+    s.WaitLease(node="ec-a", seconds=160.0, alone=True),
+    s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power"),
     s.FreeMmp(device="/dev/asset"),
     s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
