@@ -56,13 +56,15 @@ def capture(
     Refused when the tree is bare, Busy when another capture is at work; in both cases, and when it is Failed, the last
     good generation stays.
     """
-    _check_tree(host, controller)
+    with _failing(controller.name):
+        _check_tree(host, controller)
     with capturing(host, controller.name, node):
-        if controller.commands:
-            from tanist.capture.commands import take_outputs
+        with _failing(controller.name):
+            if controller.commands:
+                from tanist.capture.commands import take_outputs
 
-            take_outputs(host, controller, commands)
-        generation = _capture(host, controller, node, epoch, run, facts, elsewhere)
+                take_outputs(host, controller, commands)
+            generation = _capture(host, controller, node, epoch, run, facts, elsewhere)
         try:
             retire(host, captures_directory(controller), controller.retention, host.now())
         except OSError as error:
@@ -78,6 +80,19 @@ def capturing(host: Host, controller: str, node: str) -> Iterator[None]:
         raise Busy(f"{controller} is being captured already: {lock}", next_step="wait for it to end")
     with closing(lock):
         yield
+
+
+@contextmanager
+def _failing(controller: str) -> Iterator[None]:
+    """The asset itself cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise Failed(
+            f"{controller} could not be captured: {error.strerror}{where}; the captures that were there stay",
+            next_step=f"look at the disk (dmesg), then: tanist captures {controller} --verify",
+        ) from error
 
 
 def _check_tree(host: Host, controller: Controller) -> None:
@@ -114,7 +129,9 @@ def _capture(
     listed = list_generations(host, directory)
     about = replace(about, created=_after_the_last(listed, about))  # what it says of itself is what it is called after
     into = f"{directory}/{generation_name(about.created, epoch, node)}"
-    paths, seen = controller.captured_paths, seen_path(host, controller.name)
+    paths, seen = controller.captured_paths, ""
+    with suppress(OSError):  # this node's own disk is in trouble: all the more is a capture wanted, a whole one
+        seen = seen_path(host, controller.name)
     with closing(Going(host, seen, listed[0] if listed else None, paths)) as going:
         if going.base is None:
             return _save_whole(host, into, paths, about, elsewhere, seen)

@@ -145,12 +145,25 @@ class Beside:
         self.file.close()
 
 
+def _make_files(directory: int, names: Iterable[str]) -> dict[str, Written]:
+    """All of them, or (disk full) none is left open."""
+    made: dict[str, Written] = {}
+    try:
+        for name in names:
+            made[name] = Written(directory, name)
+    except OSError:
+        for file in made.values():
+            file.close()
+        raise
+    return made
+
+
 class Layer:
     """Open until finish(); close() in any case."""
 
     def __init__(self, directory: int, number: int, user: Named, group: Named) -> None:
         self.number, self.user, self.group = number, user, group
-        self.files = {name: Written(directory, name) for name in layer_parts(number)}
+        self.files = _make_files(directory, layer_parts(number))
         self.content = Beside(self.files[of_layer(CONTENT, number)])
         self.lines: list[bytes] = []
         self.taken: list[bytes] = []

@@ -169,7 +169,7 @@ class Scan:
         try:
             if len(self.above) > DEPTH_LIMIT:
                 raise Unreadable(path, OSError(errno.ELOOP, f"more than {DEPTH_LIMIT} directories inside one another"))
-            names = sorted(os.listdir(fd))
+            names = _names(fd, path)
             if names and names[-1] >= TEMPORARY:
                 names = [one for one in names if not one.startswith(TEMPORARY)]
             inside, done = path + "/", 0
@@ -210,6 +210,8 @@ class Scan:
                 info = os.stat(own or name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise Unreadable(inside if own else inside + name, error) from error
             changed, mode = info.st_ctime_ns, info.st_mode
             look = f"{mode} {info.st_ino} {info.st_size} {info.st_mtime_ns} {changed}"
             if changed >= coarse and (changed >= limit or not changed % SECOND):
@@ -262,9 +264,11 @@ class Scan:
             try:
                 its = None if same and known else read_attributes_open(sub, os.fstat(sub))
                 digest, put = self._keep(self._entry(path, "directory", its), known) if its else (known or b"", False)
-            except OSError as error:
+            except BaseException as error:
                 os.close(sub)
-                raise Unreadable(path, error) from error
+                if isinstance(error, OSError):
+                    raise Unreadable(path, error) from error
+                raise
             digests.append(digest)
             self.count += 1
             if place is None:
@@ -445,6 +449,13 @@ def _digest(body: str, entry: Entry) -> bytes:
     """Its last bit tells another name of a file from the first one."""
     digest = blake2b(body.encode("ascii"), digest_size=DIGEST).digest()
     return digest[:-1] + bytes((digest[-1] & 0xFE | (entry.kind == "hard link"),))
+
+
+def _names(fd: int, path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(fd))
+    except OSError as error:
+        raise Unreadable(path, error) from error
 
 
 def _format(look: str) -> int:

@@ -81,20 +81,26 @@ class Blocks:
             self._advance()
 
     def _advance(self) -> None:
-        assert self.file is not None
-        head = self.file.read(LENGTHS.size)
+        head = self._read(LENGTHS.size)
         if len(head) < LENGTHS.size:
             self.key = END
             return
         lengths = LENGTHS.unpack(head)
         if sum(lengths) > LIMIT:
             raise TornNote
-        path, lines, digests = (self.file.read(length) for length in lengths)
-        if self.file.read(SUM.size) != sum_of(path, lines, digests):
+        path, lines, digests = (self._read(length) for length in lengths)
+        if self._read(SUM.size) != sum_of(path, lines, digests):
             raise TornNote
         begin, self.end = self.end, self.end + LENGTHS.size + sum(lengths) + SUM.size
         self.next = Block(os.fsdecode(path), lines, digests, begin, self.end)
         self.key = sort_key(self.next.path)
+
+    def _read(self, length: int) -> bytes:
+        assert self.file is not None
+        try:
+            return self.file.read(length)
+        except OSError as error:
+            raise TornNote from error
 
     def has(self, path: str) -> bool:
         return self.key == sort_key(path)
@@ -112,8 +118,8 @@ class Blocks:
 
 
 class Noting:
-    """The next note while it is made: nothing is written as long as it is the same as the old one. Without a path
-    nothing is noted at all."""
+    """The next note while it is made: nothing is written as long as it is the same as the old one. Without a path, and
+    from the moment on when it cannot be written (a full disk), nothing is noted at all: the next capture is whole."""
 
     def __init__(self, path: str = "", old: BinaryIO | None = None) -> None:
         self.path, self.new = path, f"{path}.new"
@@ -144,18 +150,37 @@ class Noting:
             return
         if self.file is None and old is not None and digests == old.digests:
             return
-        file = self.file or self._begin()
-        file.seek(place)
-        file.write(digests + sum_of(os.fsencode(path), lines, digests))
-        file.seek(self.at)
+        try:
+            file = self.file or self._begin()
+            file.seek(place)
+            file.write(digests + sum_of(os.fsencode(path), lines, digests))
+            file.seek(self.at)
+        except OSError:
+            self._give_up()
 
     def _append(self, path: str, lines: bytes, digests: bytes) -> int:
         name = os.fsencode(path)
-        file = self.file or self._begin()
         block = b"".join((name, lines, digests, sum_of(name, lines, digests)))
-        file.write(LENGTHS.pack(len(name), len(lines), len(digests)) + block)
+        try:
+            file = self.file or self._begin()
+            file.write(LENGTHS.pack(len(name), len(lines), len(digests)) + block)
+        except OSError:
+            self._give_up()
+            return 0
         self.at += LENGTHS.size + len(block)
         return self.at - SUM.size - len(digests)
+
+    def _give_up(self) -> None:
+        self._close_file()
+        with suppress(OSError):
+            os.unlink(self.new)
+        self.path = ""
+
+    def _close_file(self) -> None:
+        if self.file is not None:
+            with suppress(OSError):  # what could not be written is wanted no more
+                self.file.close()
+            self.file = None
 
     def _begin(self) -> BinaryIO:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -184,7 +209,7 @@ class Noting:
         """Written beside the old one. TornNote: that one is not what it says of itself."""
         if not self.path:
             return
-        with suppress(OSError):
+        try:
             file = self.file or self._begin()
             text = json.dumps({**head, "format": FORMAT, "size": self.at}).encode()
             if len(text) > HEAD - 1:
@@ -193,6 +218,9 @@ class Noting:
             file.write(text.ljust(HEAD - 1) + b"\n")
             file.flush()
             begin_writeback(file.fileno())
+        except OSError:
+            self._give_up()
+        else:
             self._ready = True
 
     def sync(self) -> None:
@@ -210,8 +238,7 @@ class Noting:
                 os.rename(self.new, self.path)
 
     def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
+        self._close_file()
         if self.source >= 0:
             os.close(self.source)
 
