@@ -114,10 +114,17 @@ class Below:
 
 
 def _read_entries(file: BinaryIO, layer: int) -> Iterator[Item]:
+    """What a higher layer hides is not parsed, but nothing is there twice: tar, used by hand, would take the last."""
+    last = ""
     while line := file.readline(LINE_LIMIT):
         if line[-1:] != b"\n":
             raise ValueError("a line of its entries is torn, or far too long")
-        yield sort_key(path_in(line)), -layer, line
+        path = path_in(line)
+        key = sort_key(path)
+        if key <= last:
+            raise ValueError(f"{path}: twice, or not in order")
+        last = key
+        yield key, -layer, line
 
 
 def _read_gone(file: BinaryIO, layer: int) -> Iterator[Item]:

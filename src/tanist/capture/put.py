@@ -151,7 +151,11 @@ class Put:
         if entry.kind == "hard link":
             self._link(directory, name, entry)
         elif entry.kind == "file":
-            self._put_file(directory, name, entry, self.wanted.owners.local(entry), fresh=fresh)
+            try:
+                self._put_file(directory, name, entry, self.wanted.owners.local(entry), fresh=fresh)
+            except OSError as error:
+                error.filename = path  # a full disk tells no name
+                raise
         else:
             self._make(directory, entry)
             with pinned(directory, self.temporary) as pin:

@@ -20,7 +20,7 @@ from tanist.capture.names import CHECKSUM, CONTENT, LAYERS, MANIFEST, PARTIAL, R
 from tanist.capture.readme import render_readme
 from tanist.capture.scan import Scan, scan_paths
 from tanist.capture.seen import Blocks, Noting, read_stamps
-from tanist.capture.store import NOWHERE_ELSE, clean_partials, opened, sha256_of
+from tanist.capture.store import LIMITS, NOWHERE_ELSE, clean_partials, opened, sha256_of
 from tanist.capture.tarball import Named
 from tanist.model.codec import encode
 from tanist.model.dataclasses import dataclass, field, replace
@@ -94,6 +94,8 @@ class Saving:
         layers = {name: {**old, **new}[name] for n in range(self.layer.number + 1) for name in layer_parts(n)}
         parts = {README: self._write(README, readme), **layers}
         text = render_manifest(replace(manifest, parts=tuple(parts.items())))
+        if len(text) > LIMITS[MANIFEST]:
+            raise ValueError(f"its manifest is longer than {LIMITS[MANIFEST] >> 20} MiB")
         self._write(MANIFEST, text)
         self._write(CHECKSUM, f"{sha256_of(text)}  {MANIFEST}\n".encode())
         loaded = parse_manifest(text)  # what cannot be loaded again must not be kept

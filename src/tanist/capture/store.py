@@ -24,7 +24,7 @@ from tanist.model.errors import BadCapture, Refused
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-LIMITS = {MANIFEST: 64 << 20, CHECKSUM: 4096, README: 16 << 20}  # bytes
+LIMITS = {MANIFEST: 16 << 20, CHECKSUM: 4096, README: 16 << 20}  # bytes
 NOWHERE_ELSE: Mapping[str, str] = {}
 CHUNK = 1 << 20
 
