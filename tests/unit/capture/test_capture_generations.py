@@ -21,7 +21,7 @@ from tanist.capture.habackup import capture, captures_directory
 from tanist.capture.store import load_manifest, save_store
 from tanist.host.fake import FakeHost
 from tanist.model.definition import Accounts, Asset, Controller, Identity, Node, Outside, Retention
-from tanist.model.errors import Busy, Failed, Refused
+from tanist.model.errors import Busy, Refused
 from tests.unit.capture.conftest import ABOUT
 from tests.unit.capture.trees import snapshot
 
@@ -145,22 +145,6 @@ def test_two_captures_at_once_are_one_and_a_word(active: FakeHost) -> None:
     assert not isinstance(held, str)
     held.close()
     run(active)
-
-
-@pytest.mark.requirement("A38")
-def test_a_failed_capture_keeps_the_last_good_one(active: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = run(active)
-    touch(active)
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises((Failed, OSError)):
-            run(active)
-    assert newest_good(active, CAPTURES).generation == good
-    assert [name for name in active.files.list(CAPTURES) if "partial" in name] == []
 
 
 def test_a_clock_that_went_back_does_not_hide_the_new_generation(active: FakeHost) -> None:

@@ -20,7 +20,7 @@ from tanist.capture.save import Base, can_go_on, save_changes, save_whole
 from tanist.capture.seen import Noting, open_seen
 from tanist.capture.store import load_head, load_manifest, verify_store
 from tanist.host.fake import FakeHost
-from tanist.model.errors import BadCapture, Failed
+from tanist.model.errors import BadCapture
 from tests.unit.capture.conftest import ABOUT
 from tests.unit.capture.test_capture_generations import CAPTURES, run
 from tests.unit.capture.test_capture_generations import active as active
@@ -372,17 +372,3 @@ def test_a_gone_list_that_leads_out_is_refused(sharing: FakeHost) -> None:
     sharing.files.write(f"{made.path}/gone.01", b"../etc/passwd\0")
     with pytest.raises(BadCapture, match=r"gone\.01"):
         restore_path(sharing, made.path, "/etc/pg")
-
-
-def test_a_disk_that_is_full_leaves_no_layer(sharing: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = run(sharing)
-
-    def full(*args: object, **more: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "link", full)
-    with pytest.raises(Failed, match="No space left"):
-        change(sharing, b"two")
-    monkeypatch.undo()
-    assert sharing.files.list(CAPTURES) == (first.name,)
-    verify_store(sharing, change(sharing, b"three").path)

@@ -318,18 +318,6 @@ def test_a_single_file_is_a_path_too(host: FakeHost) -> None:
     assert {name: after[name] for name in after if name != "."} == {n: before[n] for n in before if n != "."}
 
 
-def test_an_error_while_restoring_says_where(rich: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(rich)
-    (at(rich) / "tool").unlink()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "rename", full)
-    with pytest.raises(Failed, match=r"/etc/pg could not be put in place.*No space left"):
-        restore_path(rich, "/store", PG)
-
-
 @pytest.mark.requirement("A58")
 def test_a_mount_inside_an_owned_directory_is_never_emptied(rich: FakeHost) -> None:
     save(rich)

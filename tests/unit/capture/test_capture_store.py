@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -273,21 +272,6 @@ def test_what_a_killed_restore_left_is_not_captured(rich: FakeHost) -> None:
 def test_a_path_inside_another_is_refused(rich: FakeHost) -> None:
     with pytest.raises(Refused, match=r"/etc/pg/conf\.d lies inside /etc/pg"):
         save_store(rich, "/store", (PG, f"{PG}/conf.d"), ABOUT)
-
-
-@pytest.mark.requirement("A38")
-def test_what_cannot_be_read_fails_the_capture(rich: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, big = os.read, (at(rich) / "conf.d" / "big").stat().st_ino
-
-    def bad_disk(fd: int, size: int) -> bytes:
-        if os.fstat(fd).st_ino == big:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return real(fd, size)
-
-    monkeypatch.setattr(os, "read", bad_disk)
-    with pytest.raises(Failed, match=r"/etc/pg/conf.d/big cannot be read: Input/output error"):
-        save_store(rich, "/store", (PG,), ABOUT)
-    assert not list(at(rich, "/").glob("store*"))
 
 
 @pytest.mark.requirement("A38")

@@ -239,6 +239,25 @@ def fill(host: FakeHost, kib: int) -> None:
     shell(f"sync -f {TOP}")
 
 
+@pytest.mark.requirement("A38", "A66")
+def test_a_restore_onto_a_full_disk_says_where_and_goes_on_when_there_is_room(fstype: str) -> None:
+    def body(host: FakeHost) -> None:
+        name = run(host)
+        host.files.remove("/etc/pg/shared")
+        host.files.write("/etc/pg/conf.d/f", b"another")
+        fill(host, 256)
+        with pytest.raises(
+            Failed, match=r"/etc/pg could not be put in place \(/etc/pg/shared\): No space left"
+        ) as caught:
+            restore_path(host, f"{CAPTURES}/{name}", "/etc/pg")
+        assert caught.value.exit_status == 8
+        host.files.remove("/ballast")
+        restore_path(host, f"{CAPTURES}/{name}", "/etc/pg")
+        check_exact(host, name)
+
+    on_disk(fstype, body)
+
+
 def test_without_room_for_its_own_note_a_capture_is_made_all_the_same() -> None:
     """The note lies on the node's disk, the capture on the asset's."""
 

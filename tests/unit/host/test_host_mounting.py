@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +33,63 @@ def test_owners_move_by_map_and_come_back_on_the_disk() -> None:
             assert os.stat(f"{TREE}/file").st_uid == 2001
 
     in_namespaces(body)
+
+
+@pytest.mark.requirement("A54", "A55")
+def test_at_no_instant_is_the_unmapped_tree_where_the_services_look() -> None:
+    """Somebody asks all the time whose the file is. Mounted first and mapped then, it would show (and once does)."""
+
+    def body() -> None:
+        host = LocalHost()
+        prepare(host)
+        with loop_device() as device:
+            host.mount_device(device, TREE, "ext4", (), None)
+            host.files.write(f"{TREE}/file", b"x", uid=1001)
+            host.unmount(TREE)
+            with asking(f"{TREE}/file") as seen:
+                for _ in range(30):
+                    host.mount_device(device, TREE, "ext4", (), SWAP)
+                    time.sleep(0.003)
+                    host.unmount(TREE)
+            assert seen == {2001}
+            with asking(f"{TREE}/file") as seen:
+                host.mount_device(device, TREE, "ext4", (), None)
+                time.sleep(0.05)
+                host.mount_bind(TREE, TREE, idmap=SWAP)
+                time.sleep(0.05)
+            assert seen == {1001, 2001}
+
+    in_namespaces(body)
+
+
+@contextlib.contextmanager
+def asking(path: str) -> Iterator[set[int]]:
+    """Owners of a file as another process sees them, as often as it can look."""
+    found, (read_end, write_end), (until, end) = set[int](), os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(end)
+        os.set_blocking(until, False)
+        mine: set[int] = set()
+        while True:
+            for _ in range(200):
+                with contextlib.suppress(FileNotFoundError):
+                    mine.add(os.stat(path).st_uid)
+            try:
+                if os.read(until, 1) == b"":
+                    os.write(write_end, " ".join(map(str, mine)).encode())
+                    os._exit(0)
+            except BlockingIOError:
+                pass
+    os.close(until)
+    try:
+        yield found
+    finally:
+        os.close(end)
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as pipe:
+            found.update(int(word) for word in pipe.read().split())
+        os.waitpid(child, 0)
 
 
 def test_a_mount_reaches_the_services_with_namespaces_of_their_own() -> None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import errno
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tanist.host.fake import Crash, FakeDisk, FakeHost
+from tanist.host.fake_files import FakeFiles
 from tanist.journal import claimfile, slots
 from tanist.journal.claimfile import next_slot, parse_claim, render_slot
 from tanist.journal.slots import SIZE, SLOT
 from tanist.model.claim import Claim
 from tanist.model.unread import Unread
+
+if TYPE_CHECKING:
+    from typing_extensions import override
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
+
 
 OLD = Claim(controller="opscenter", node="ec-a", epoch=4, state="held", since="2026-01-01T00:00:00Z", run="r4")
 NEW = replace(OLD, node="ec-b", epoch=5, run="r5")
@@ -192,9 +203,24 @@ def test_an_unreadable_claim_is_not_written_over_but_made_anew(host: FakeHost) -
     assert claimfile.load_claim(host, TREE) == NEW
 
 
-def test_a_disk_that_lies_is_caught_by_reading_back(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+class LyingFiles(FakeFiles):
+    """A disk that says that it has written."""
+
+    @override
+    def overwrite(self, path: str, data: bytes, offset: int = 0) -> None:
+        pass
+
+
+class LyingHost(FakeHost):
+    @property
+    @override
+    def files(self) -> FakeFiles:
+        return LyingFiles(self.root, lambda _: nullcontext())
+
+
+def test_a_disk_that_lies_is_caught_by_reading_back(tmp_path: Path) -> None:
+    host = LyingHost(str(tmp_path))
     claimfile.create_claim(host, TREE, OLD)
-    monkeypatch.setattr(host.files, "overwrite", lambda path, data, offset: None)
     with pytest.raises(OSError, match="does not read back"):
         claimfile.save_claim(host, TREE, NEW)
 

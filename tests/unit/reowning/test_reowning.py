@@ -66,6 +66,10 @@ def test_every_inode_gets_its_number_and_keeps_everything_else(tree: str, worker
     assert owners(read_tree(tree)) == mapped(before, SWAP)
     assert os.stat(f"{tree}/one").st_nlink == 3
     assert done.looked_at == len(before) and 0 < done.changed < len(before)
+    inodes = {path: os.lstat(f"{tree}/{path}").st_ino for path in before}
+    wanted = mapped(before, SWAP)
+    differ = {inodes[path] for path, (kind, its, _) in before.items() if wanted[path] != (kind, its)}
+    assert done.changed == len(differ)  # each inode once, whatever its names
     after = os.stat(f"{tree}/../outside")
     assert (after.st_uid, after.st_ctime_ns) == (outside.st_uid, outside.st_ctime_ns)  # links are not followed
 
