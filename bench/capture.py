@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 
 from bench.claims import Claim, Result, Series, paired_ratio
 
@@ -132,7 +131,7 @@ def build_claims(ground: Ground) -> tuple[Claim, ...]:
 
     unchanged = [ratio("nothing changed", who, 0.2, f"capture-unchanged-over-{who}") for who in OTHERS[:3]]
     first = [ratio("first", who, 1.0, f"capture-first-over-{who}") for who in OTHERS[:3]]
-    one = median(ground.raw["one changed tanist"]) / median(ground.raw["nothing changed tanist"])
+    one = paired_ratio(ground.raw["one changed tanist"], ground.raw["nothing changed tanist"])
     return (
         *unchanged,
         ratio("nothing changed", "tar", 2.5, "capture-unchanged-over-tar"),
