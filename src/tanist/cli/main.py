@@ -26,6 +26,7 @@ COMMANDS = {
     "capture": "save what the controller needs outside its tree (habackup)",
     "restore": "put a capture into force on this node (harestore)",
     "captures": "list, verify and compare captures",
+    "drill": "rehearse a takeover on this standby, in isolation, production untouched",
     "history": "every run: who, why, on what evidence, how it ended",
     "report": "one run for its post-mortem, as text or as a page",
     "proofs": "what could prove an owner down, what is lacking, what it costs",
@@ -37,7 +38,18 @@ COMMANDS = {
     "agent": "captures on change, readiness, metrics (tanist-agent.service)",
     "setup": "install commands and units of this installation on this node",
 }
-INTERNAL = {"word", "readout", "boot", "gate", "mirror", "chain", "watch"}  # asked by the other node, or by systemd
+INTERNAL = {
+    "word",
+    "readout",
+    "boot",
+    "gate",
+    "mirror",
+    "chain",
+    "watch",
+    "drilldata",
+    "cell",
+    "rehearse",
+}  # asked by the other node, or by systemd
 
 
 def tanist() -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
 from tanist.definition.captured import build_captured
+from tanist.definition.drills import build_drill
 from tanist.definition.proofs import build_proof
 from tanist.definition.table import Table
 from tanist.model.definition import (
@@ -94,6 +95,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         mirror=_build_mirror(root.table("mirror")),
         commands=commands,
         devices=devices,
+        drill=build_drill(root.table("drill")),
     )
     root.finish()
     return controller

@@ -81,7 +81,9 @@ class FakeHost:
         self.silent = False  # hung or cut off: runs on, but nobody hears of it
         self.resets: list[FakeReset] = []  # timers that were armed
         self.log: list[str] = []  # every change, in order
+        self.passed_on = b""
         self.ran: list[tuple[str, ...]] = []  # every command, in order
+        self.passed_on = b""  # what programs said straight to whoever called this machine
         self._files = FakeFiles(root, self._changing)
         self._mounts = FakeMounts(name, self._files, self.disks)
         self.network = FakeNetwork(name, self.wire, len(self.wire.machines) + 1)
@@ -265,6 +267,16 @@ class FakeHost:
         except OSError as error:
             return _raising(error)
         return lambda: demand_status(ran, ok)
+
+    def pipe(self, first: Sequence[str], second: Sequence[str], *, timeout: float) -> tuple[Ran, Ran]:
+        said = self.run(first, timeout=timeout, ok=None)
+        return said, self.run(second, stdin=said.stdout, timeout=timeout, ok=None)
+
+    def pass_on(self, argv: Sequence[str], *, user: str = "") -> int:
+        """What it says is in `passed_on`."""
+        ran = self.run(argv, ok=None, user=user)
+        self.passed_on += ran.stdout
+        return ran.status
 
     def _reply(self, argv: Sequence[str], stdin: bytes) -> Ran:
         for prefix, reply in reversed(self._replies):

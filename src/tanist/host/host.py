@@ -71,6 +71,16 @@ class Host(Protocol):
         limit counts from here, but ends nothing until it is waited for."""
         ...
 
+    def pipe(self, first: Sequence[str], second: Sequence[str], *, timeout: float) -> tuple[Ran, Ran]:
+        """What the first program writes is what the second one reads, however much it is. Every status is an answer;
+        OSError(ETIMEDOUT) at `timeout` seconds: both are killed. Both end when this process is killed."""
+        ...
+
+    def pass_on(self, argv: Sequence[str], *, user: str = "") -> int:
+        """Run a program whose output is this process's own; its exit status. Killed when this process is left by an
+        exception, or is killed."""
+        ...
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]: ...
 

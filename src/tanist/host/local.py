@@ -82,6 +82,16 @@ class LocalHost:
 
         return run_from(self.files, argv, source, timeout=timeout, user=user)
 
+    def pipe(self, first: Sequence[str], second: Sequence[str], *, timeout: float) -> tuple[Ran, Ran]:
+        from tanist.host import pipes
+
+        return pipes.pipe(first, second, timeout=timeout)
+
+    def pass_on(self, argv: Sequence[str], *, user: str = "") -> int:
+        from tanist.host import pipes
+
+        return pipes.pass_on(argv, user=user)
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]:
         from tanist.host.mountinfo import read_mounts

@@ -99,7 +99,7 @@ class Started:
         self._argv, self._stdin, self._timeout, self._sink = tuple(argv), stdin, timeout, sink
         self._deadline = time.monotonic() + timeout
         self._ran: Ran | None = None
-        account, environment = _account(user)
+        account, environment = account_of(user)
         try:
             self._process = subprocess.Popen(
                 list(argv),
@@ -149,7 +149,7 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def _account(user: str) -> tuple[_Account, dict[str, str]]:
+def account_of(user: str) -> tuple[_Account, dict[str, str]]:
     if not user:
         return {}, ENVIRONMENT
     import pwd

@@ -289,6 +289,27 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrillBackup:
+    """A directory of the tree that its service itself gives out whole and at one point in time, as a tar on stdout."""
+
+    path: str  # relative to the tree
+    argv: tuple[str, ...]  # run on the active node
+    user: str  # as this account, whose files they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """How a takeover is rehearsed (docs/design/drill.md)."""
+
+    every: float = 0.0  # seconds between two drills; 0: only when somebody types it
+    backups: tuple[DrillBackup, ...] = ()
+    leave_out: tuple[str, ...] = ()  # paths in the tree that are not copied
+    window: tuple[str, ...] = ()  # when a drill on the real thing may be; none: never
+    scratch: str = ""  # where the copy lies for the time of a drill; empty: below /var/lib/tanist
+    timeout: float = 1800.0  # seconds for the copy, and again for the rehearsal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     name: str
     asset: Asset
@@ -311,6 +332,7 @@ class Controller:
     mirror: Mirror = Mirror()
     commands: tuple[SavedCommand, ...] = ()
     devices: tuple[str, ...] = ()  # device nodes that a capture may hold
+    drill: Drill = Drill()
 
     def node(self, name: str) -> Node:
         for node in self.nodes:

@@ -46,6 +46,7 @@ class Assessment:
     owner: str
     owner_seen: str  # "now", or since when it is known only from what was remembered
     found: tuple[Found, ...]
+    drilled: float = 0.0  # when a takeover was last rehearsed with success, seconds since the epoch; 0.0: never
 
     @property
     def verdict(self) -> Readiness:

@@ -6,6 +6,7 @@ A part that could not be read is Unread with the reason; an empty tuple means th
 from __future__ import annotations
 
 from tanist.model.dataclasses import dataclass
+from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
@@ -211,3 +212,4 @@ class Readout:
     layers: tuple[LayerState, ...] | Unread = ()
     clashes: tuple[Clash, ...] | Unread = ()
     memory: Memory | Unread | None = None
+    drilled: Drilled = Drilled()

@@ -8,8 +8,8 @@ from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.steps import Plan
 
-RunKind = Literal["init", "takeover", "release", "start", "restore"]
-Outcome = Literal["done", "undone"]
+RunKind = Literal["init", "takeover", "release", "start", "restore", "drill"]
+Outcome = Literal["done", "undone", "failed"]  # failed: only a drill, of which nothing stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,6 +326,13 @@ _ALL = (
         "on this node).",
         mend="add memory, or stop what else runs on this node",
     ),
+    # -- the rehearsal
+    Kind(
+        name="drill",
+        weight="warning",
+        why="Standbys fail on the day because they drifted; only a rehearsal shows that restore and services work here.",
+        mend="tanist drill {controller}, on the standby",
+    ),
     # -- the other node
     Kind(
         name="standby",

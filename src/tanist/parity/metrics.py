@@ -24,6 +24,9 @@ def render_metrics(assessments: Iterable[Assessment], now: float) -> str:
             labels = {**_labels(one), "finding": item.kind, "subject": item.subject}
             lines.append(_line("tanist_finding", labels, GRADES[item.grade] if item.counts else 0))
     lines += [
+        "# HELP tanist_last_good_drill_timestamp_seconds When a takeover was last rehearsed with success; 0: never.",
+        "# TYPE tanist_last_good_drill_timestamp_seconds gauge",
+        *(_line("tanist_last_good_drill_timestamp_seconds", _labels(one), round(one.drilled)) for one in found),
         "# HELP tanist_check_timestamp_seconds When readiness was checked last.",
         "# TYPE tanist_check_timestamp_seconds gauge",
         *(_line("tanist_check_timestamp_seconds", _labels(one), round(now)) for one in found),

@@ -10,6 +10,7 @@ from tanist.model.pair import Pair
 from tanist.model.readiness import Assessment, Found
 from tanist.parity.beside import check_beside
 from tanist.parity.data import check_data
+from tanist.parity.drills import check_drill
 from tanist.parity.machines import check_machines
 from tanist.parity.network import check_network
 from tanist.parity.proofs import check_layers, check_others, check_proofs
@@ -21,12 +22,13 @@ def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
         *(check_machines, check_beside, check_network, check_standby, check_others),
         *(check_layers, check_data, check_proofs),
     )
-    found = [one for look in looks for one in look(pair)]
+    found = [*(one for look in looks for one in look(pair)), check_drill(pair)]
     overrides = {one.finding: one for one in accepted if one.until > pair.now}
     return Assessment(
         controller=pair.controller.name,
         taker=pair.taker.node,
         owner=pair.owner_name,
+        drilled=pair.taker.drilled.good,
         owner_seen=pair.remembered or ("now" if pair.owner is not None else "never"),
         found=tuple(_finish(one, pair.controller.name, overrides.get(one.name)) for one in found),
     )

@@ -96,3 +96,13 @@ def captures(tree: str) -> str:
 def controller_keys(controller: str) -> str:
     """The controller's public ssh host keys, from the last mirrored capture."""
     return f"{STATE}/{controller}/controller_keys.pub"
+
+
+def drills(controller: str) -> str:
+    """Journal and result of each drill of this node."""
+    return f"{STATE}/{controller}/drills"
+
+
+def drill_home(controller: str) -> str:
+    """There only for the time of a drill."""
+    return f"{STATE}/{controller}/drill"

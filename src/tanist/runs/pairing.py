@@ -81,6 +81,8 @@ def enable(session: Session) -> None:
     if session.controller.exports:
         session.host.files.make_directory("/etc/exports.d")  # now, so that a release leaves the node as it was
     units = (*boot_units(session.name), f"tanist-verify@{session.name}.timer")
+    if session.controller.drill.every:
+        units = (*units, f"tanist-drill@{session.name}.timer")
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
     for unit in units:
         session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)

@@ -33,6 +33,7 @@ from tanist.model.readout import Captures, Edited, Reach, Readout
 from tanist.model.unread import Unread
 from tanist.parity.standby import CRON_UNITS, NFS_UNITS
 from tanist.plan import places
+from tanist.runs.drills import read_drilled
 from tanist.runs.mirrored import capture_directory
 from tanist.runs.others import read_clashes
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
@@ -81,6 +82,7 @@ def read_readout(session: Session) -> Readout:
         layers=read_layers(host, controller.asset),
         clashes=read_clashes(session),
         memory=read_memory(host, tuple(one.unit for one in controller.services) if active else ()),
+        drilled=read_drilled(session),
         clock=host.now(),
     )
 

@@ -59,6 +59,7 @@ def read_status(host: Host, name: str, node: str) -> Status:
     status.newest_capture, status.capture_age = read_newest(host, directory)
     status.open_run, at_work = _find_open(host, name)
     status.state, status.why = judge(status, active=active, here=here, claim=claim, at_work=at_work)
+    add_dead_drill(status, host)
     if not at_work:
         add_what_was_noted(status, host, active=active)
     return status
@@ -74,6 +75,18 @@ def add_what_was_noted(status: Status, host: Host, *, active: bool) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     status.why = f"{status.why}; {says}" if status.why else says
+
+
+def add_dead_drill(status: Status, host: Host) -> None:
+    """A copy of the tree that takes room: its drill was killed."""
+    home = places.drill_home(status.controller)
+    if not host.files.exists(home):
+        return
+    lock = host.lock(f"{places.runtime(status.controller)}/drill.lock", "")
+    if not isinstance(lock, str):
+        lock.close()
+        says = f"a drill was cut off and left {home}: tanist drill {status.controller} --clean"
+        status.why = f"{status.why}; {says}" if status.why else says
 
 
 def _read_claim(status: Status, host: Host, tree: str) -> dict[str, Any] | str:
