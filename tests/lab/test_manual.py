@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lab.controllers.nspawn import give_nspawn
 from lab.lab import Lab
 from lab.layout import REPOSITORY
 from tests.unit.docs.blocks import Block, missing_lines, parse_blocks
@@ -56,6 +57,7 @@ def run(lab: Lab, machine: str, argv: Sequence[str]) -> tuple[int, str]:
 
 @pytest.mark.requirement("A39", "A40", "A42", "A48", "A62", "A64", "A65")
 def test_the_manual_is_one_true_story(lab: Lab) -> None:
+    give_nspawn(lab)
     walk(lab, "docs/manual.md")
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "capture": "save what the controller needs outside its tree (habackup)",
     "restore": "put a capture into force on this node (harestore)",
     "captures": "list, verify and compare captures",
-    "drill": "rehearse a takeover on this standby, in isolation, production untouched",
+    "drill": "a takeover by this standby rehearsed in isolation, production untouched",
     "history": "every run: who, why, on what evidence, how it ended",
     "report": "one run for its post-mortem, as text or as a page",
     "proofs": "what could prove an owner down, what is lacking, what it costs",

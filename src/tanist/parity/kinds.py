@@ -330,7 +330,7 @@ _ALL = (
     Kind(
         name="drill",
         weight="warning",
-        why="Standbys fail on the day because they drifted; only a rehearsal shows that restore and services work here.",
+        why="Standbys fail on the day because they drifted; only a rehearsal shows that restore and services work.",
         mend="tanist drill {controller}, on the standby",
     ),
     # -- the other node

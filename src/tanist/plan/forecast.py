@@ -1,4 +1,4 @@
-"""How long a real takeover would take, stage by stage: what a drill measured, and what only the real thing has. Pure."""
+"""How long a real takeover would take, stage by stage: what a drill measured, and what it can't measure. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The active node's side of a drill: it gives out its tree, by reading alone, with the least claim on disk and processor.
+"""The active node's side of a drill: it gives out its tree, by reading alone, and gently.
 
 It reads through the tree as it is mounted, and stops at once when a run begins here: nothing may keep the tree from
 being let go. The numbers of owners are therefore this node's, and are told with it.
@@ -53,10 +53,9 @@ def give_tree(session: Session) -> None:
 
 def build_tar(controller: Controller) -> tuple[str, ...]:
     """A backup's own directory comes along, empty: with its owner and mode."""
-    without = ["./.tanist/captures/*", "./lost+found", *(f"./{one.path}/*" for one in controller.drill.backups)]
-    for path in controller.drill.leave_out:
-        without += [f"./{path}"]
-    return (*TAR, *(f"--exclude={one}" for one in without), f"--directory={controller.tree}", ".")
+    without = (".tanist/captures/*", "lost+found", *(f"{one.path}/*" for one in controller.drill.backups))
+    without = (*without, *controller.drill.leave_out)
+    return (*TAR, *(f"--exclude=./{one}" for one in without), f"--directory={controller.tree}", ".")
 
 
 def give_backup(session: Session, number: int) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tanist.model.accepted import Accepted
 from tanist.model.codec import decode, encode
+from tanist.model.definition import Drill
+from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
 from tanist.model.host import Answer
 from tanist.model.pair import Asked, Pair, Wire
@@ -84,6 +86,7 @@ def readout(name: str, *, active: bool) -> Readout:
         node=name,
         tool="tanist 1.0",
         clock=NOW,
+        drilled=Drilled(good=NOW - 86400, last=NOW - 86400, result="passed"),
         boot_id="b",
         active=active,
         definition="d" * 64,
@@ -218,6 +221,7 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
     "asset": lambda: taker(disk=Disk(device="/dev/asset1", size=1 << 30, uuid="other", fstype="ext4")),
     "capture": lambda: owner(captures=replace(OWNER.captures, made=NOW - 9e4, checked=NOW - 9e4)),
     "mirror": lambda: taker(captures=replace(TAKER.captures, newest="20260101T080000.000Z-e1-ec-a")),
+    "drill": lambda: taker(drilled=Drilled(good=NOW - 86400, last=NOW, result="failed", says="no start")),
     "certificate /etc/sun-xvm/tls.pem": lambda: owner(
         expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 86400),)
     ),
@@ -236,6 +240,26 @@ def test_one_thing_wrong_is_found_by_its_name_and_weighs_what_it_should(name: st
     assert found.grade == weight
     assert assessment.verdict == {"blocks": "NOT READY", "loss": "READY WITH LOSS", "warning": "READY"}[weight]
     assert found.says and found.mend and "{" not in found.mend
+
+
+@pytest.mark.parametrize(
+    ("drilled", "every", "says"),
+    [
+        (Drilled(), 0.0, "no drill was ever run on ec-b"),
+        (Drilled(good=NOW - 91 * 86400, last=NOW - 91 * 86400, result="passed"), 0.0, "was 91 days ago"),
+        (Drilled(good=NOW - 9 * 86400, last=NOW - 9 * 86400, result="passed"), 7 * 86400.0, "was 9 days ago"),
+        (Drilled(good=NOW - 60, last=NOW - 30, result="failed", says="pg did not start"), 0.0, "pg did not start"),
+    ],
+)
+def test_a_standby_that_was_not_rehearsed_lately_says_so(drilled: Drilled, every: float, says: str) -> None:
+    pair = taker(drilled=drilled)
+    (found,) = not_good(assess(replace(pair, controller=replace(pair.controller, drill=Drill(every=every)))))
+    assert found.name == "drill" and says in found.says and found.mend == "tanist drill opscenter, on the standby"
+
+
+def test_a_drill_within_its_schedule_is_good() -> None:
+    pair = taker(drilled=Drilled(good=NOW - 7.5 * 86400, last=NOW - 7.5 * 86400, result="passed"))
+    assert not not_good(assess(replace(pair, controller=replace(pair.controller, drill=Drill(every=7 * 86400.0)))))
 
 
 def test_every_kind_of_finding_has_been_seen_wrong() -> None:

@@ -1,0 +1,113 @@
+"""How long a takeover would take: what is measured, what is foretold, and what nobody knows stays unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tanist.definition.load import load_controller
+from tanist.model.dataclasses import replace
+from tanist.model.drill import DrillResult, Stage
+from tanist.model.host import Renumber
+from tanist.model.steps import PlannedStep, Reown, StartService, StepSpec
+from tanist.model.storage import MmpMark
+from tanist.plan.forecast import build_forecast, compare_drills, render_result, slowest
+
+ROOT = Path(__file__).resolve().parents[3]
+CONTROLLER = load_controller((ROOT / "profiles/postgresql.toml").read_bytes(), "postgresql.toml")
+START = StartService(unit="postgresql@15-main.service", start_timeout=90, stop_timeout=90)
+WALK = Reown(
+    tree="/t",
+    run="r",
+    renumber=Renumber(users=((1, 2),), groups=()),
+    users_before=(),
+    groups_before=(),
+    users_after=(),
+    groups_after=(),
+)
+MOUNTED = {
+    "kind": "takeover",
+    "node": "ec-b",
+    "run": "old",
+    "steps": [["mount /dev/asset0 at /var/lib/postgresql", 2.5]],
+}
+
+
+def step(spec: StepSpec) -> PlannedStep:
+    return PlannedStep(id="assume.1", says="x", direction="apply", spec=spec)
+
+
+def forecast(**changes: Any) -> dict[str, Stage]:
+    known: dict[str, Any] = {"steps": [(step(START), 4.0)], "mmp": None, "no_idmap": "", "history": []}
+    return {one.name: one for one in build_forecast(CONTROLLER, "ec-b", **{**known, **changes})}
+
+
+def test_services_take_what_they_took_in_the_drill() -> None:
+    assert forecast()["services start"].seconds == 4.0
+
+
+def test_the_mount_guard_of_a_living_owner_is_counted_in_full() -> None:
+    mark = MmpMark(sequence=7, node="ec-a", time=0, interval=10)
+    assert forecast(mmp=mark)["mmp wait"].seconds == 42.0
+    assert forecast()["mmp wait"].seconds == 0.0
+
+
+def test_a_mount_is_known_only_from_a_real_takeover_by_this_node() -> None:
+    assert forecast()["mount and journal replay"].seconds < 0
+    assert forecast(history=[{**MOUNTED, "node": "ec-a"}])["mount and journal replay"].seconds < 0
+    assert forecast(history=[MOUNTED])["mount and journal replay"].seconds == 2.5
+
+
+def test_a_walk_that_only_the_copy_needed_does_not_count() -> None:
+    steps = [(step(WALK), 9.0)]
+    assert forecast(steps=steps)["owners"].seconds == 0.0
+    assert forecast(steps=steps, no_idmap="this kernel has none")["owners"].seconds == 9.0
+
+
+def test_the_proof_is_never_said_to_take_no_time() -> None:
+    assert forecast()["proof"].seconds < 0 and "word" in forecast()["proof"].source
+
+
+def result(*stages: Stage, **changes: Any) -> DrillResult:
+    made = DrillResult(
+        run="20261101T000000000-drill-ec-b",
+        kind="isolated",
+        node="ec-b",
+        who="root",
+        reason="",
+        began=1.0,
+        seconds=9.0,
+        result="passed",
+        says="all well",
+        words="",
+        capture="c1",
+        data="a copy",
+        steps=(),
+        checked=(),
+        forecast=stages,
+    )
+    return replace(made, **changes)
+
+
+def stage(name: str, seconds: float) -> Stage:
+    return Stage(name=name, seconds=seconds, source="s")
+
+
+def test_the_slowest_stage_is_one_that_is_known() -> None:
+    worst = slowest([stage("a", -1.0), stage("b", 2.0), stage("c", 1.0)])
+    assert worst is not None and worst.name == "b"
+    assert slowest([stage("a", -1.0)]) is None
+
+
+def test_a_drill_is_compared_with_the_one_before() -> None:
+    now = result(stage("a", 4.0), stage("b", 1.0), stage("c", -1.0))
+    before = result(stage("a", 1.0), stage("b", 1.2), stage("c", 3.0), run="before")
+    told = compare_drills(now, before)
+    assert told == ("foretold 5.0 s, 5.2 s in before (passed)", "a: 4.0 s, it was 1.0")
+    assert "no earlier drill" in compare_drills(now, None)[0]
+
+
+def test_a_result_reads_as_what_it_was() -> None:
+    text = render_result(result(stage("mmp wait", 42.0), stage("proof", -1.0), words="no such file\nbye"), None)
+    assert "PASSED on ec-b" in text and "the slowest: mmp wait, 42.0 s" in text
+    assert "       ?    proof (s)" in text and "    no such file\n    bye" in text
