@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
+from tanist.model.times import DAY, render_span, render_time
 from tanist.parity.finding import good, wrong
-from tanist.parity.times import DAY, render_span, render_time
 
 UNSCHEDULED = 90 * DAY  # seconds until a drill is old where the definition does not say how often
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tanist.model.errors import Busy
-from tanist.parity.times import DAY, render_span, render_time
+from tanist.model.times import DAY, render_span, render_time
 from tanist.runs.drills import drilling, leftovers, read_drilled
 from tanist.runs.session import Session, read_active
 
