@@ -13,7 +13,7 @@ from typing import Literal
 
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
-from tanist.model.errors import Failed, TanistError
+from tanist.model.errors import Failed, Lost, TanistError
 from tanist.model.event import Event as Event  # part of what the engine is called with
 from tanist.model.event import Report as Report
 from tanist.model.run import PlanMade, StepBegun, StepDone, StepFailed, StepUndoing, StepUndone
@@ -30,11 +30,21 @@ class StepFailure(Failed):
         self.hold = hold
 
 
+Guard = Callable[[RunState, PlannedStep], None]  # Lost or Failed where a step must not be done (runs/guard.py)
+
+
+def unguarded(state: RunState, step: PlannedStep) -> None:
+    """Nothing depends on a claim, or all of it is down already."""
+
+
 class Engine:
-    def __init__(self, context: Context, journal: Journal, report: Report) -> None:
+    """`guard` is asked last before each act, after its record: what has the run been asleep through?"""
+
+    def __init__(self, context: Context, journal: Journal, report: Report, guard: Guard = unguarded) -> None:
         self._context = context
         self._journal = journal
         self._report = report
+        self._guard = guard
         self._going_on: list[tuple[PlannedStep, float, Callable[[], None]]] = []  # begun, waited for at the end
 
     @property
@@ -42,7 +52,7 @@ class Engine:
         return read_run(self._journal.records)
 
     def execute(self, part: str, build: Callable[[], PlanMade]) -> None:
-        """Run the steps of a part, made by `build` unless the journal already has it. StepFailure stops it."""
+        """Run the steps of a part, made by `build` unless the journal already has it. StepFailure or Lost stops it."""
         state = self.state
         made = state.parts.get(part)
         if made is None:
@@ -56,7 +66,7 @@ class Engine:
                     self._report(Event(kind="kept", says=step.says, step=step))
                 else:
                     self._do(step)
-        except StepFailure:
+        except (StepFailure, Lost):
             with contextlib.suppress(StepFailure):  # the first one counts; this one is in the journal
                 self._end_going_on()
             raise
@@ -93,6 +103,7 @@ class Engine:
         begin = handler_of(step).begin_undo if step.direction == "undo" else None
         if begin is not None:
             with self._journalling_failure(step):
+                self._guard(self.state, step)
                 self._going_on.append((step, begun, begin(step.spec, self._context)))
             return
         self._act(step, step.direction)
@@ -114,6 +125,7 @@ class Engine:
     def _act(self, step: PlannedStep, direction: Literal["apply", "undo"]) -> None:
         handler = handler_of(step)
         with self._journalling_failure(step):
+            self._guard(self.state, step)
             (handler.apply if direction == "apply" else handler.undo)(step.spec, self._context)
 
     @contextlib.contextmanager
@@ -124,6 +136,8 @@ class Engine:
             text = error.message if isinstance(error, TanistError) else f"{error}"
             self._journal.append(StepFailed(step=step.id, error=text))
             self._report(Event(kind="failed", says=f"{step.says}: {text}"))
+            if isinstance(error, Lost):
+                raise
             name = self._context.controller.name
             raise StepFailure(
                 step,

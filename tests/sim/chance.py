@@ -16,6 +16,7 @@ from tests.sim.world import NODES, SimWorld
 
 MODES = ("host", "alias")
 LONGEST = 90  # changes; a kill further on is none
+RECORDS = 40  # of a run's journal; a stall further on is none
 FAULTS = (
     *("power {n} off",) * 6,
     *("net {n} cut", "ssh off", "freeze {n}", "disk {n} lost", "clock {n} -31536000", "clock {n} 86400"),
@@ -44,13 +45,17 @@ class Chooser:
         if self.first:
             self.first, first = "", self.first
             return first
-        kind = self.pick.choices(("run", "kill", "cut", "at", "fault"), (18, 20, 20, 12, 30))[0]
+        kind = self.pick.choices(("run", "kill", "cut", "at", "stall", "fault"), (17, 19, 19, 11, 6, 28))[0]
         if kind == "fault":
             return self._fault()
         node = self.pick.choice([name for name in NODES if play.can_type(name)] or NODES)
         command = self._command(play, node)
         if kind == "run":
             return command
+        if kind == "stall":
+            lines = [self._command(play, NODES[1 - NODES.index(node)])]
+            lines += [self._fault()] if self.pick.random() < 0.3 else []
+            return f"stall {node} {self.pick.randint(1, RECORDS)} ( {' | '.join(lines)} ) {command}"
         where = self.pick.choice((node, node, node, self.pick.choice(NODES)))
         at = self.pick.randint(1, LONGEST)
         if kind != "at":

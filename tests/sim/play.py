@@ -5,11 +5,14 @@
     kill NODE "TEXT" COMMAND...   ... at the change that begins with TEXT
     cut NODE N COMMAND...       the same, and NODE's power fails
     at NODE N ( EVENT ) COMMAND...   at NODE's Nth change in COMMAND, EVENT happens (another command, too)
+    stall NODE N ( EVENT | EVENT ... ) COMMAND...   NODE is frozen right behind its Nth record in COMMAND, the events
+                                happen, then it goes on in the middle of COMMAND
     power NODE off|on           on: the machine boots, with gate and tanist@
     freeze|thaw NODE            paused with everything in it; thaw NODE SECONDS: its clock jumps, else it stood still
     net NODE cut|heal           nobody hears it, it hears nobody
     ssh off|on                  between the nodes
     disk NODE lost|back
+    mount-guard off             a second mount works, as it does without ext4's mmp
     clock NODE SECONDS          its wall clock jumps
     unit NODE fails|works       its first service
     writes N                    clients write N times to whoever serves
@@ -43,6 +46,7 @@ from tests.sim.world import NODES, SimNode, SimWorld, Trap
 if TYPE_CHECKING:
     from tanist.runs.session import Session
 
+RECORD = f"files.append {runs_directory('oc')}/"
 RUNS = ("takeover", "release", "resume", "undo", "switchover", "restore", "capture", "boot")
 
 
@@ -88,10 +92,21 @@ class Play:
                 self._trap(name, where, lambda: self.do(shlex.join(rest[:end])))
                 self.do(shlex.join(rest[end + 1 :]))
                 self._node(name).traps.clear()
+            case ["stall", name, where, "(", *rest]:
+                end = rest.index(")")
+                self._node(name).traps.append(Trap(RECORD, int(where), lambda: self._stall(name, rest[:end])))
+                self.do(shlex.join(rest[end + 1 :]))
+                self._node(name).traps.clear()
             case [node, verb, *_] if node in NODES and verb in RUNS:
                 self._command(words)
             case _:
                 self._happen(words)
+
+    def _stall(self, name: str, words: list[str]) -> None:
+        self.do(f"freeze {name}")
+        for line in shlex.join(words).split(" '|' "):
+            self.do(line)
+        self.do(f"thaw {name}")
 
     def _happen(self, words: list[str]) -> None:
         match words:
@@ -114,6 +129,8 @@ class Play:
                 self.world.ssh_works = how == "on"
             case ["disk", name, "lost" | "back" as how]:
                 self._node(name).lost = how == "lost"
+            case ["mount-guard", "off"]:
+                self.world.disk.guarded = False
             case ["clock", name, seconds]:
                 self._node(name).clock.wall += float(seconds)
             case ["unit", name, "fails" | "works" as how]:

@@ -188,7 +188,7 @@ class SimWorld(World):
         self.both_ran.clear()
         self.wire.violations.clear()
         self.disk.violations.clear()
-        self.disk.holder = memory["holder"]
+        self.disk.holder, self.disk.guarded = memory["holder"], True
         for name, kept in memory["nodes"].items():
             node = self.sim(name)
             for key in KEPT_MEMORY:

@@ -310,7 +310,7 @@ class FakeHost:
         if self._mounts.top(target) is None:
             raise OSError(errno.EINVAL, f"{target} is no mount of its own")
         with self._changing(f"cut_off {target}"):
-            pass
+            self._mounts.cut_off(target)
 
     def arm_reset(self, seconds: float) -> FakeReset:
         self.resets.append(FakeReset(self.clock.ticks + seconds))

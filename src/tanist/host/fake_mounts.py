@@ -56,7 +56,8 @@ class FakeMounts:
             raise OSError(errno.EINVAL, f"mount of {device}: {os.strerror(errno.EINVAL)}")
         if disk.holder not in ("", self.name):
             disk.violations.append(f"mounted twice: {device} on {disk.holder} and {self.name}")
-            raise OSError(errno.EBUSY, f"mount of {device}: {disk.holder} has it mounted")
+            if disk.guarded:
+                raise OSError(errno.EBUSY, f"mount of {device}: {disk.holder} has it mounted")
         return False
 
     def add_device(self, device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
@@ -110,6 +111,14 @@ class FakeMounts:
         self.entries.remove(on_top)
         self._settle()
 
+    def cut_off(self, target: str) -> None:
+        """Its file system is dead wherever it is mounted: nothing is found there any more."""
+        on_top = self.top(target)
+        for at, entry in enumerate(self.entries):
+            if on_top is not None and entry.disk is on_top.disk:
+                self.entries[at] = replace(entry, directory=f"{self.files.root}/.cut-off")
+        self._settle()
+
     def clear(self) -> None:
         self.entries.clear()
         self._settle()
@@ -142,7 +151,7 @@ class FakeMounts:
         held = {id(entry.disk) for entry in self.entries}
         for disk in self.disks.values():
             if id(disk) in held:
-                disk.holder = self.name
+                disk.holder = disk.holder or self.name
             elif disk.holder == self.name:
                 disk.holder = ""
 

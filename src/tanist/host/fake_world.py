@@ -49,6 +49,7 @@ class FakeDisk:
     fstype: str = "ext4"
     number: str = "253:0"
     holder: str = ""  # the host that has it mounted
+    guarded: bool = True  # a second mount is refused, as by a mount guard; without one it works, and does its harm
     violations: list[str] = field(default_factory=list)
 
 

@@ -17,7 +17,7 @@ import errno
 import json
 from typing import TYPE_CHECKING, Any
 
-from tanist.journal.slots import FORMAT, PLACE, SLOT, checksum, newest_slot, parse_slot
+from tanist.journal.slots import FORMAT, PLACE, SIZE, SLOT, checksum, newest_slot, parse_slot
 from tanist.model.claim import Claim
 from tanist.model.codec import decode, encode
 from tanist.model.unread import Unread
@@ -67,9 +67,15 @@ def next_slot(data: bytes) -> tuple[int, int]:
 
 
 # -- disk
+def read_file(host: Host, tree: str) -> bytes:
+    """As the disk has it, past the page cache: another node may have written it under a mount that slept. One block
+    more than there must be, so that a file which is too long is seen."""
+    return host.files.read_direct(claim_path(tree), SIZE + SLOT)
+
+
 def load_claim(host: Host, tree: str) -> Claim | Unread:
     try:
-        return parse_claim(host.files.read(claim_path(tree)))
+        return parse_claim(read_file(host, tree))
     except OSError as error:
         return Unread(f"{claim_path(tree)}: {error.strerror or error}")
 
@@ -80,7 +86,7 @@ def save_claim(host: Host, tree: str, claim: Claim) -> None:
     Refuses (ESTALE) a claim with a lower epoch than the one there, and (EIO) to write over an unreadable one.
     """
     path = claim_path(tree)
-    data = host.files.read(path)
+    data = read_file(host, tree)
     there = parse_claim(data)
     if isinstance(there, Unread):
         raise OSError(errno.EIO, f"will not write over it: {there.why}", path)
@@ -91,7 +97,7 @@ def save_claim(host: Host, tree: str, claim: Claim) -> None:
         slot = render_slot(claim, seq)
         host.files.overwrite(path, slot, offset)
         data = data[:offset] + slot + data[offset + SLOT :]
-    if host.files.read(path) != data:
+    if read_file(host, tree) != data:
         raise OSError(errno.EIO, "the claim does not read back as it was written", path)
 
 

@@ -7,6 +7,7 @@
     │   ├── BadCapture               6   a capture is torn, altered or missing; names the one to use instead
     │   └── Busy                     7   somebody else is at work on this controller: who, since when
     └── Failed                       8   something may have been changed: node, step and the next command
+        └── Lost                         the claim is another node's: the run takes everything down (runs/loss.py)
 
 Exit status 0 is a verified end state, 1 is an error in tanist itself or a negative answer of a checking command,
 2 is a wrong command line, 9 is Rebooting; `tanist status` has its own (see docs/manual.md).
@@ -17,6 +18,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tanist.model.claim import Claim
 
 
 class TanistError(Exception):
@@ -67,6 +70,14 @@ class Failed(TanistError):
         super().__init__(message, next_step=next_step)
         self.node = node
         self.step = step
+
+
+class Lost(Failed):
+    """A step was not begun: the claim on the disk is another owner's."""
+
+    def __init__(self, message: str, claim: Claim, *, node: str, step: str) -> None:
+        super().__init__(message, node=node, step=step)
+        self.claim = claim
 
 
 class Rebooting(BaseException):

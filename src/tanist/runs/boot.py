@@ -21,8 +21,8 @@ from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
     Session,
     clear_active,
-    exclusive,
     load_run,
+    owning,
     read_active,
 )
 from tanist.steps.cron import park_cron
@@ -59,7 +59,7 @@ def boot(session: Session) -> str:
 
 
 def _boot(session: Session) -> str:
-    with exclusive(session, "boot"):
+    with owning(session, "boot"):
         journal = find_open_run(session)
         if journal is not None:
             return _go_on(session, journal)

@@ -11,21 +11,22 @@ from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import ActivateVolume, AssembleArray, HoldClaim, MapTree, MountHidden, MountTree, PlannedStep
 from tanist.model.unread import Unread
-from tanist.plan.release import build_give_back
+from tanist.plan.release import build_give_back, build_loss
 from tanist.runs.boot import drive_start, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
+from tanist.runs.guard import Guard
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
-from tanist.runs.session import Session, clear_active, exclusive, forget_active, load_run, read_active
+from tanist.runs.session import Session, clear_active, forget_active, load_run, owning, read_active
 from tanist.runs.takeover import TakeoverOptions, drive_takeover
 
 
 def resume(session: Session) -> None:
     """Refused when there is nothing to resume, or when what was proved then is no longer so."""
-    with exclusive(session, "resume"):
+    with owning(session, "resume"):
         journal = demand_open_run(session)
         continue_run(session, journal)
 
@@ -94,7 +95,7 @@ def tree_is_here(session: Session, state: RunState) -> bool:
 
 def undo(session: Session, reason: str = "") -> None:
     """Back to where the run began. A release that has let the asset go can only be finished, and is."""
-    with exclusive(session, "undo"):
+    with owning(session, "undo"):
         journal = demand_open_run(session)
         engine = session.engine(journal)
         state = engine.state
@@ -106,10 +107,35 @@ def undo(session: Session, reason: str = "") -> None:
         if state.started.kind in ("takeover", "start", "init"):
             bring_tree_back(session, engine, state)
         engine.undo()
-        if state.started.kind == "start":
-            give_back(session, engine, load_run(session, state.started.in_force).steps)
-        forget_active(session, state.started.run)
+        take_back_rest(session, engine)
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
+
+
+def take_back_rest(session: Session, engine: Engine) -> None:
+    """What a run leaves beside its steps."""
+    started = engine.state.started
+    if started.kind == "start":
+        give_back(session, engine, load_run(session, started.in_force).steps)
+    forget_active(session, started.run)
+
+
+def end_lost(session: Session, journal: Journal, why: str) -> None:
+    """A run whose claim is another node's, with everything down: what is this node's own comes back. No claim is
+    looked at, and none is written."""
+    engine = session.engine(journal, guarded=False)
+    started = engine.state.started
+    begun = session.host.monotonic()
+    if started.kind == "release":
+        journal.append(Continued(direction="resume", who=session.who, reason=why))
+        in_force = load_run(session, started.in_force).steps
+        engine.execute("loss", lambda: PlanMade(part="loss", plan=build_loss(in_force)))
+        clear_active(session)
+        finish(session, journal, f"{why}; {session.node} is itself again", begun)
+        return
+    journal.append(Continued(direction="undo", who=session.who, reason=why))
+    engine.undo()
+    take_back_rest(session, engine)
+    finish(session, journal, f"undone: {why}", begun, "undone")
 
 
 def resume_release(session: Session, journal: Journal) -> None:
@@ -118,8 +144,10 @@ def resume_release(session: Session, journal: Journal) -> None:
     hold = read_hold(session, journal)
     in_force = load_run(session, read_run(journal.records).started.in_force).steps
     if hold == "away":
+        guard, state = Guard(session), read_run(journal.records)
         for step in in_force:
             if isinstance(step.spec, (AssembleArray, ActivateVolume, MountTree, MapTree)):
+                guard(state, step)
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")
     if hold != "lost":

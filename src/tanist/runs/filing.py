@@ -8,6 +8,7 @@ from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
+from tanist.runs.guard import demand_claim
 from tanist.runs.session import TOOL, Session, new_run
 
 
@@ -52,7 +53,10 @@ def begin_run(
 
 
 def verify(session: Session, engine: Engine) -> None:
-    """Success is what was verified: the host is looked at afresh."""
+    """Success is what was verified: the host is looked at afresh, and the claim where the run ends as its owner."""
+    state = engine.state
+    if state.started.kind != "release":
+        demand_claim(session, state)
     lacking = engine.not_in_effect()
     if lacking:
         raise Failed(

@@ -18,8 +18,8 @@ from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
 from tanist.runs.session import (
     Session,
-    exclusive,
     forget_active,
+    owning,
     read_active,
     save_active,
 )
@@ -27,7 +27,7 @@ from tanist.runs.session import (
 
 def init(session: Session, reason: str = "") -> None:
     """The tree must lie on its asset already; its services may run. Refused when the asset has a claim."""
-    with exclusive(session, "init"):
+    with owning(session, "init"):
         refuse_open_run(session)
         if read_active(session):
             raise Refused(f"{session.node} is the active node of {session.name} already")

@@ -12,10 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from tanist.facts.storage import read_claim_offline
 from tanist.host.clock import timestamp
-from tanist.journal.claimfile import claim_path, parse_claim
-from tanist.journal.slots import SIZE
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass
 from tanist.model.host import Answer
@@ -23,6 +20,7 @@ from tanist.model.unread import Unread
 from tanist.plan.addresses import service_addresses
 from tanist.proof.hold import Opinion, combine, judge_claim, judge_others, judge_tree
 from tanist.proof.looks import Looks
+from tanist.runs.guard import read_claim_now
 from tanist.runs.peers import ask_peer
 from tanist.runs.session import Session
 from tanist.steps.network import has_address
@@ -66,7 +64,7 @@ class Eyes:
         """`wire`: ask who else has the addresses; `write`: try to write, once the claim was seen to be this node's."""
         session = self._session
         me, controller = session.node, session.controller
-        claim = self._see("claim", partial(read_claim, session), Claim)
+        claim = self._see("claim", partial(read_claim_now, session), Claim)
         of_claim = judge_claim(claim, me, held.epoch, unfinished=held.unfinished)
         opinions = [of_claim]
         if not held.unfinished:
@@ -102,14 +100,6 @@ class Eyes:
         if not looks.is_done(key):
             self._waiting[key] = looks
         return looks.result(key, kind)
-
-
-def read_claim(session: Session) -> Claim | Unread:
-    """The claim as the disk has it now."""
-    controller = session.controller
-    if controller.asset.kind == "filesystem" and mounted_at(session.host, controller.tree) is None:
-        return read_claim_offline(session.host, controller.asset, controller.tree)
-    return parse_claim(session.host.files.read_direct(claim_path(controller.tree), SIZE))
 
 
 def try_write(session: Session, epoch: int) -> str:

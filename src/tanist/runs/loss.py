@@ -12,9 +12,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from tanist.journal.state import RunState, read_run
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
-from tanist.model.errors import TanistError
+from tanist.model.errors import Failed, Lost, TanistError
 from tanist.model.run import PlanMade
 from tanist.model.steps import (
     AddAddress,
@@ -37,7 +38,7 @@ from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import Session, clear_active, load_run
 from tanist.steps.cron import park_cron
 from tanist.steps.registry import handler_for
-from tanist.steps.storage import is_stopped
+from tanist.steps.storage import is_stopped, mounted_at
 
 AGAIN = 1.0  # seconds between two tries
 
@@ -46,10 +47,52 @@ def lose(session: Session, held: Held, opinion: Opinion, claim: Claim | Unread) 
     """Everything is down when this returns, and a person is waited for. The caller has the run's lock."""
     session.note(f"LOST: {opinion.why}")
     with resetting(session):
-        take_down(session, load_run(session, held.run).touched, foreign=opinion.foreign)
+        take_down(session, find_steps(session, load_run(session, held.run)), foreign=opinion.foreign)
     if not held.unfinished:
         stand_back(session, held, opinion, claim)
     say_inert(session, f"lost it while it was up: {opinion.why}")
+
+
+def give_up(session: Session, lost: Lost) -> Failed:
+    """The same, for a run of this node's own that found out before one of its steps (runs/guard.py): the watch can't
+    act while the run holds the lock, so the run does, and ends itself. What to tell."""
+    from tanist.runs.carry_on import end_lost  # it stands above this module: it ends runs of every kind
+
+    journal = find_open_run(session)
+    if journal is None:
+        return lost
+    state = read_run(journal.records)
+    kind, name = state.started.kind, session.name
+    session.note(f"LOST: {lost.message}")
+    with resetting(session):
+        take_down(session, find_steps(session, state), foreign=True)
+    session.note(f"everything of {name} is down; ending the {kind}")
+    try:
+        end_lost(session, journal, lost.message)
+        if kind == "restore":
+            held = Held(run=state.started.in_force, epoch=state.started.epoch)
+            stand_back(session, held, Opinion(says="lost", why=lost.message, foreign=True), lost.claim)
+        next_step = f"tanist status {name}"
+    except (OSError, TanistError) as error:
+        session.note(f"what is {session.node}'s own did not all come back: {error}")
+        next_step = f"tanist undo {name}"
+    save_claim_seen(session, lost.claim)
+    say_inert(session, f"lost it during a {kind}: {lost.message}")
+    return Failed(
+        f"{lost.message}: this {kind} was made for epoch {state.started.epoch} and is over. "
+        f"Everything of {name} was taken down, {session.node} is inert",
+        node=session.node,
+        step=lost.step,
+        next_step=next_step,
+    )
+
+
+def find_steps(session: Session, state: RunState) -> tuple[PlannedStep, ...]:
+    """What may be in use: a release or a restore works on what another run put in place."""
+    started = state.started
+    if started.kind in ("release", "restore") and started.in_force:
+        return load_run(session, started.in_force).touched
+    return state.touched
 
 
 @contextlib.contextmanager
@@ -60,6 +103,19 @@ def resetting(session: Session) -> Iterator[None]:
     yield
     if timer is not None:
         timer.close()
+
+
+def cut_short(session: Session, held: Held) -> None:
+    """The two acts that end all harm, beside a run of this node's own. It finds its tree dead, and gives up."""
+    steps = find_steps(session, load_run(session, held.run))
+    acts = [partial(session.host.cut_off, target) for target in find_mounts(session, steps)]
+    adds = [step.spec for step in steps if isinstance(step.spec, AddAddress)]
+    acts += [partial(session.host.remove_address, one.address) for one in adds]
+    for act in acts:
+        try:
+            act()
+        except OSError as error:
+            session.note(f"not cut off: {error}")
 
 
 def take_down(session: Session, steps: tuple[PlannedStep, ...], *, foreign: bool) -> None:
@@ -92,9 +148,9 @@ def build_acts(
     """In the order of their urgency. `hard`: what would not stop is killed."""
     backwards = tuple(reversed(steps))
     context = session.context
-    mounts = [step.spec for step in backwards if isinstance(step.spec, MountTree)]
+    mounts = find_mounts(session, steps)
     if foreign:
-        yield from (partial(session.host.cut_off, one.target) for one in mounts if not hard)
+        yield from (partial(session.host.cut_off, target) for target in mounts if not hard)
     for step in backwards:
         if isinstance(step.spec, ArmCron):
             yield partial(park_cron, step.spec, context)
@@ -105,10 +161,16 @@ def build_acts(
         if isinstance(step.spec, StartService):
             yield partial(stop_service, session, step.spec, hard=hard)
     if hard:
-        yield from (partial(kill_users, session, one.target) for one in mounts)
+        yield from (partial(kill_users, session, target) for target in mounts)
     later = [step for step in backwards if isinstance(step.spec, (ServeAlias, *MOUNTS))]
     for step in [*later, *(step for step in backwards if is_tree(step))]:
         yield partial(handler_for(type(step.spec)).undo, step.spec, context)
+
+
+def find_mounts(session: Session, steps: tuple[PlannedStep, ...]) -> tuple[str, ...]:
+    """Where the asset's file system is mounted now."""
+    targets = [step.spec.target for step in reversed(steps) if isinstance(step.spec, (MountHidden, MountTree))]
+    return tuple(one for one in dict.fromkeys(targets) if mounted_at(session.host, one) is not None)
 
 
 def is_tree(step: PlannedStep) -> bool:

@@ -34,8 +34,8 @@ from tanist.runs.seen import note_claim, note_claim_on_disk, save_claim_seen, se
 from tanist.runs.session import (
     Session,
     clear_active,
-    exclusive,
     load_run,
+    owning,
     read_active,
 )
 from tanist.steps.registry import handler_for
@@ -57,7 +57,7 @@ Hold = Literal["here", "away", "let-go", "lost"]
 
 def release(session: Session, reason: str = "", on_let_go: Callable[[], None] = lambda: None) -> None:
     """`on_let_go` is called as soon as the other node may take the asset, before this node is wholly itself again."""
-    with exclusive(session, "release"):
+    with owning(session, "release"):
         refuse_open_run(session)
         active = read_active(session)
         if not active:
@@ -167,10 +167,11 @@ def note_released(session: Session, claim: Claim | None) -> None:
 
 
 def has_let_go(session: Session, state: RunState) -> bool:
-    """True from the step on that lets the asset go. Killed within it, the host tells whether it came to pass."""
+    """True from the step on that lets the asset go. Killed within it, the host tells whether it came to pass; once it
+    was being taken back, the claim does."""
     for part in state.parts.values():
         last = letting_go(part.plan)
-        if last is None or state.status[last.id] == "planned":
+        if last is None or state.status[last.id] in ("planned", "undoing", "undone"):
             continue
         if state.status[last.id] == "done" or not isinstance(last.spec, SHOWN):
             return state.status[last.id] == "done"

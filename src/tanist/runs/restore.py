@@ -12,7 +12,7 @@ from tanist.plan import places
 from tanist.plan.assume import build_restore
 from tanist.runs.choose import check_fitness, choose_capture, in_capture
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
-from tanist.runs.session import Session, exclusive, load_run, read_active
+from tanist.runs.session import Session, load_run, owning, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
 
 
@@ -21,7 +21,7 @@ def harestore(session: Session, options: TakeoverOptions) -> None:
     if not read_active(session):
         takeover(session, options)
         return
-    with exclusive(session, "restore"):
+    with owning(session, "restore"):
         refuse_open_run(session)
         active = read_active(session)
         store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)

@@ -16,7 +16,7 @@ from tanist.host.host import Host
 from tanist.host.ssh import open_peer
 from tanist.model.dataclasses import dataclass, field
 from tanist.model.definition import Controller
-from tanist.model.errors import Busy, Refused
+from tanist.model.errors import Busy, Lost, Refused
 from tanist.model.event import Event, Report
 from tanist.plan import places
 from tanist.steps.context import Context
@@ -49,10 +49,12 @@ class Session:
     def context(self) -> Context:
         return Context(host=self.host, controller=self.controller, node=self.node)
 
-    def engine(self, journal: Journal, context: Context | None = None) -> Engine:
-        from tanist.engine import Engine
+    def engine(self, journal: Journal, context: Context | None = None, *, guarded: bool = True) -> Engine:
+        """Not `guarded`: everything of the controller is down already, whoever owns it."""
+        from tanist.engine import Engine, unguarded
+        from tanist.runs.guard import Guard
 
-        return Engine(context or self.context, journal, self.report)
+        return Engine(context or self.context, journal, self.report, Guard(self) if guarded else unguarded)
 
     def note(self, text: str) -> None:
         self.report(Event(kind="note", says=text))
@@ -75,6 +77,19 @@ def exclusive(session: Session, what: str) -> Iterator[None]:
         yield
     finally:
         lock.close()
+
+
+@contextlib.contextmanager
+def owning(session: Session, what: str) -> Iterator[None]:
+    """The same for what depends on the claim: a run that finds it to be another node's takes everything down before
+    others may work here. Failed then."""
+    with exclusive(session, what):
+        try:
+            yield
+        except Lost as lost:
+            from tanist.runs.loss import give_up
+
+            raise give_up(session, lost) from lost
 
 
 def describe_lock(note: str) -> str:

@@ -41,9 +41,9 @@ from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
 from tanist.runs.session import (
     Session,
-    exclusive,
     forget_active,
     new_run,
+    owning,
     read_active,
     save_active,
 )
@@ -64,7 +64,7 @@ class TakeoverOptions:
 
 def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -> None:
     """Until the end state was looked at. `look` gathers the evidence (a switchover knows more than a lone takeover)."""
-    with exclusive(session, "takeover"):
+    with owning(session, "takeover"):
         check_standby(session)
         run, journal = new_run(session, "takeover")
         intent = declare(session, run)

@@ -1,15 +1,17 @@
 """The return gate of a running node: an active node that lost the controller finds out, and takes it down.
 
-A round is a look (runs/hold.py) and what follows from it. Nothing is done while a run of this node is at work: the
-loss is looked at once more under the run's own lock, and only then acted upon (runs/loss.py). What can't be told is
-given the definition's time. On a standby a round does nothing but bring the histories together.
+A round is a look (runs/hold.py) and what follows from it. The loss is looked at once more under the run's own lock,
+and only then acted upon (runs/loss.py). A run of this node's own that is at work looks itself before each step, and
+takes everything down; until it gets there (a step may take long), the watch only cuts it off from disk and wire. What
+can't be told is given the definition's time. On a standby a round does nothing but bring the histories together.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from tanist.journal.journal import runs_directory
 from tanist.journal.records import parse_journal
@@ -22,11 +24,15 @@ from tanist.plan.addresses import service_addresses
 from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.guard import is_lost, read_claim_now
 from tanist.runs.hold import Extra, Eyes, Held, Sight
-from tanist.runs.loss import lose
+from tanist.runs.loss import cut_short, lose
 from tanist.runs.peers import find_activity
 from tanist.runs.session import Session, exclusive, read_active
 from tanist.steps.network import has_address
+
+if TYPE_CHECKING:
+    from tanist.host.host import Lock
 
 WIRE_EVERY = 5.0  # seconds between two questions who else has the addresses
 WRITE_EVERY = 10.0  # seconds between two tries to write
@@ -56,6 +62,7 @@ class Watcher:
         self._exchanging: Looks | None = None
         self._exchanged: object = None
         self._worries: dict[str, str] = {}  # by what they are about
+        self._reset: Lock | None = None  # armed while a run that has lost the controller is still at work
 
     def round(self) -> Opinion | None:
         """What was seen, None where there is nothing to watch. OSError and TanistError are told, and end nothing."""
@@ -67,10 +74,11 @@ class Watcher:
             if held is None:
                 self._untold = None
                 self._worry(hold="", others="", look="")
-                return None
-            return self._consider(held)
+            opinion = self._consider(held) if held is not None else None
+            self._disarm()
+            return opinion
         except Busy:
-            return None  # a run of this node's own is at work
+            return None  # a run of this node's own is at work; what was armed stays so
         except (OSError, TanistError, ValueError) as error:
             self._worry(look=f"the watch can't look: {error}")
             return None
@@ -108,7 +116,7 @@ class Watcher:
     def _lose(self, held: Held, sight: Sight, opinion: Opinion) -> None:
         """Once more under the lock: a run of this node's own may have begun meanwhile, and ended by now."""
         session = self._session
-        with exclusive(session, "watch"):
+        with self._cutting_short(held, opinion), exclusive(session, "watch"):
             if read_held(session) != held:
                 return
             again = self._eyes.look(held, wire=bool(sight.others), write=not opinion.foreign)
@@ -117,6 +125,27 @@ class Watcher:
             self._worry(hold=opinion.why)
             lose(session, held, opinion, again.claim)
         self._untold = None
+
+    @contextlib.contextmanager
+    def _cutting_short(self, held: Held, opinion: Opinion) -> Iterator[None]:
+        """Where a run is at work and the disk names another owner: what would harm that one ends now, and the machine
+        resets itself unless the run has taken the rest down in time."""
+        session = self._session
+        try:
+            yield
+        except Busy:
+            again = read_claim_now(session)
+            if opinion.foreign and read_held(session) == held and is_lost(again, session.node, held.epoch):
+                self._worry(hold=f"{opinion.why}, and a run of this node's own is at work still")
+                cut_short(session, held)
+                if self._reset is None and session.controller.gate.reset:
+                    self._reset = session.host.arm_reset(session.controller.gate.stop_within)
+            raise
+
+    def _disarm(self) -> None:
+        if self._reset is not None:
+            self._reset.close()
+            self._reset = None
 
     def _defend(self, sight: Sight) -> None:
         session = self._session

@@ -10,9 +10,13 @@ import pytest
 from tanist.engine import Engine, Event, StepFailure
 from tanist.host.fake import Crash, FakeHost, FakeUnit
 from tanist.journal.journal import Journal
+from tanist.journal.state import RunState
 from tanist.model import run as r
 from tanist.model import steps as s
+from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Asset, Controller, Identity
+from tanist.model.errors import Lost
 from tanist.model.host import Address, Ran
 from tanist.steps.context import Context
 from tanist.steps.reboot import Rebooting
@@ -32,6 +36,7 @@ START = s.StartService(unit="oc.service", start_timeout=9, stop_timeout=9)
 EXPORT = s.WriteExports(path="/etc/exports.d/oc.exports", lines=("/tree *(ro)",))
 COVER = s.CoverSshKeys(unit="ssh.service", covers=())
 RELOAD = ["systemctl", "try-reload-or-restart"]
+CLAIM = Claim(controller="oc", node="node2", epoch=9, state="held", since="then", run="theirs")
 PUT = s.MakeSshKeys(directory="/keys", types=("ed25519",), comment="ec")
 
 
@@ -254,6 +259,54 @@ def test_a_machine_that_can_not_be_looked_at_counts_as_not_in_effect(bench: Benc
         bench.execute(START)
     bench.journal.append(r.StepDone(step="p.1", seconds=0.0))
     assert bench.engine().not_in_effect() == ("StartService",)
+
+
+@pytest.mark.requirement("A61")
+def test_each_act_is_preceded_by_a_look_at_who_owns_it_and_none_follows_a_loss(bench: Bench) -> None:
+    """Behind the record, so that what the run slept through between record and act is seen; undo and resume alike."""
+    asked: list[str] = []
+
+    def guard(state: RunState, step: s.PlannedStep) -> None:
+        asked.append(f"{step.id} {state.status[step.id]}")
+        if len(asked) == 2 + bool(lost):
+            raise Lost("it is another's", CLAIM, node="node1", step=step.id)
+
+    lost: list[bool] = []
+    engine = bench.engine()
+    engine._guard = guard
+    with pytest.raises(Lost):
+        engine.execute("p", lambda: bench.plan(NAME, START))
+    assert asked == ["p.1 begun", "p.2 begun"] and bench.host.units["oc.service"].state == "inactive"
+    assert bench.records == ["PlanMade", "StepBegun 1", "StepDone 1", "StepBegun 2", "StepFailed 2"]
+    lost.append(True)
+    with pytest.raises(Lost):
+        engine.undo()
+    assert asked[2:] == ["p.2 undoing"]
+    bench.engine().undo()
+    assert bench.host.hostname() == "node1"
+
+
+def test_what_goes_on_beside_is_waited_for_before_a_loss_is_told(bench: Bench) -> None:
+    bench.host.answer(RELOAD)
+    bench.execute(COVER)
+    engine = bench.engine()
+    asked: list[str] = []
+
+    def guard(state: RunState, step: s.PlannedStep) -> None:
+        asked.append(step.id)
+        if len(asked) == 2:
+            raise Lost("it is another's", CLAIM, node="node1", step=step.id)
+
+    engine._guard = guard
+    made = bench.plan(COVER, ADD, undo=True)
+    with pytest.raises(Lost):
+        engine.execute("q", lambda: r.PlanMade(part="q", plan=renamed(made.plan)))
+    assert bench.records[-2:] == ["StepFailed 2", "StepDone 1"]
+
+
+def renamed(plan: s.Plan) -> s.Plan:
+    steps = tuple(replace(one, id=one.id.replace("p.", "q.")) for one in plan.steps)
+    return replace(plan, steps=steps)
 
 
 def test_one_step_can_be_done_again(bench: Bench) -> None:

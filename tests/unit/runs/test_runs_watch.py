@@ -67,10 +67,14 @@ def end_looks() -> None:
 
 
 def break_reading(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in place nor from the raw device."""
+
     def fail(path: str, size: int) -> bytes:
         raise OSError(errno.EIO, "Input/output error", path)
 
     monkeypatch.setattr(node.files, "read_direct", fail)
+    monkeypatch.setattr(node, "_debugfs", lambda argv, _: said(argv, stderr=b"Input/output error"))
+    node.answer_with(["debugfs"], lambda argv, stdin: node._debugfs(argv, stdin))
 
 
 def told(world: World, name: str) -> Status:

@@ -1,0 +1,107 @@
+"""Before each step that depends on the claim it is read once more, as the disk has it: a stale node always loses.
+
+A run may have been asleep for as long as it likes between two instructions, with its clock stopped or not (a paused
+guest, SIGSTOP, a stalled disk), while another node took over. So no clock is asked, but the claim: in place past the
+page cache where the tree is mounted, else from the raw device. One read of 8 KiB, nothing written. What is left is the
+moment between the look and the act; only a reservation or a mount guard closes that one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tanist.facts.storage import read_claim_offline
+from tanist.journal.claimfile import load_claim
+from tanist.journal.state import RunState
+from tanist.model.claim import Claim
+from tanist.model.errors import Failed, Lost
+from tanist.model.steps import CreateGroup, CreateUser, HoldClaim, PlannedStep
+from tanist.model.unread import Unread
+from tanist.plan.release import letting_go
+from tanist.runs.session import Session
+from tanist.steps.storage import mounted_at, tree_place
+
+Phase = Literal["before", "raising", "held", "leaving"]
+OWN = (CreateGroup, CreateUser)  # of the node alone
+GIVING = ("give-back", "loss")  # parts that return what is the node's own, whoever has the controller
+
+
+class Guard:
+    """For one engine. Lost where the claim is another owner's; Failed where it is not what the run was made for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, state: RunState, step: PlannedStep) -> None:
+        if depends(self._session, state, step):
+            demand_claim(self._session, state, step.id)
+
+
+def demand_claim(session: Session, state: RunState, step: str = "") -> None:
+    """Also asked at a run's end: what was verified is not to be another node's."""
+    found = read_claim_now(session)
+    epoch, me = state.started.epoch, session.node
+    if is_lost(found, me, epoch) and isinstance(found, Claim):
+        raise Lost(f"the claim is {found.describe()}", found, node=me, step=step)
+    if problem := find_problem(found, epoch, phase_of(state)):
+        raise Failed(problem, node=me, step=step)
+
+
+def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
+    """What is undone without the tree mounted here is the node's own; a release has until the asset is let go."""
+    if isinstance(step.spec, OWN) or step.id.rpartition(".")[0] in GIVING:
+        return False
+    if state.undoing:
+        return is_here(session)
+    if state.started.kind == "init" and phase_of(state) != "held":
+        return False  # there is no claim yet; the step that makes the first one looks for itself
+    if state.started.kind == "release":
+        last = [found for part in state.parts.values() if (found := letting_go(part.plan))]
+        return not last or state.status[last[-1].id] != "done"
+    return True
+
+
+def phase_of(state: RunState) -> Phase:
+    """What the claim must be, going by the records: this run's epoch is not raised yet, being raised, or held."""
+    kind = state.started.kind
+    holds = [state.status[step.id] for step in state.steps if isinstance(step.spec, HoldClaim)]
+    if state.undoing or (kind == "release" and holds and holds[-1] != "planned"):
+        return "leaving"
+    if kind in ("start", "restore", "release"):
+        return "held"
+    status = holds[-1] if holds else "planned"
+    return "before" if status == "planned" else "held" if status == "done" else "raising"
+
+
+def is_lost(found: Claim | Unread, me: str, epoch: int) -> bool:
+    """Higher than the epoch that the run works for, or that one in another's hands (docs/formats.md)."""
+    return isinstance(found, Claim) and (found.epoch > epoch or (found.epoch == epoch and found.node != me))
+
+
+def find_problem(found: Claim | Unread, epoch: int, phase: Phase) -> str:
+    """ "" where the run may go on. What is taken away may be so without a word of the disk; nothing is put in place."""
+    if phase == "leaving":
+        return ""
+    if isinstance(found, Unread):
+        return f"the claim can't be read: {found.why}"
+    lowest = epoch if phase == "held" else epoch - 1
+    if found.epoch < lowest:
+        return f"the disk shows an old claim ({found.describe()}), not epoch {lowest}"
+    if phase == "held" and found.state != "held":
+        return f"the claim is {found.describe()}, and no run of this node did that"
+    return ""
+
+
+def is_here(session: Session) -> bool:
+    """Is the tree in this node's reach: mounted, or a plain directory?"""
+    host, controller = session.host, session.controller
+    return controller.asset.kind != "filesystem" or mounted_at(host, tree_place(host, controller)) is not None
+
+
+def read_claim_now(session: Session) -> Claim | Unread:
+    """As the disk has it: in place, or from the raw device, which can be read when its file system was cut off."""
+    host, controller = session.host, session.controller
+    found = load_claim(host, tree_place(host, controller)) if is_here(session) else Unread("not mounted")
+    if isinstance(found, Claim) or controller.asset.kind == "directory":
+        return found
+    return read_claim_offline(host, controller.asset, controller.tree)
