@@ -48,7 +48,7 @@ def demand_claim(session: Session, state: RunState, step: str = "") -> None:
 
 
 def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
-    """What is undone without the tree mounted here is the node's own; a release has until the asset is let go."""
+    """What is taken away without the tree mounted here is the node's own; a release has it until it let go."""
     if isinstance(step.spec, OWN) or step.id.rpartition(".")[0] in GIVING:
         return False
     if state.undoing:
@@ -57,7 +57,7 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
         return False  # there is no claim yet; the step that makes the first one looks for itself
     if state.started.kind == "release":
         last = [found for part in state.parts.values() if (found := letting_go(part.plan))]
-        return not last or state.status[last[-1].id] != "done"
+        return is_here(session) and (not last or state.status[last[-1].id] != "done")
     return True
 
 
