@@ -16,7 +16,7 @@ from tanist.runs.boot import drive_start, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
-from tanist.runs.guard import Guard
+from tanist.runs.guard import demand_claim
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
@@ -144,10 +144,10 @@ def resume_release(session: Session, journal: Journal) -> None:
     hold = read_hold(session, journal)
     in_force = load_run(session, read_run(journal.records).started.in_force).steps
     if hold == "away":
-        guard, state = Guard(session), read_run(journal.records)
+        state = read_run(journal.records)
         for step in in_force:
             if isinstance(step.spec, (AssembleArray, ActivateVolume, MountTree, MapTree)):
-                guard(state, step)
+                demand_claim(session, state, step.id)
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")
     if hold != "lost":
