@@ -76,6 +76,12 @@ def test_the_slot_with_the_higher_number_counts(one: Claim, two: Claim, first: i
     assert offset == (0 if first <= second else SLOT)
 
 
+@pytest.mark.parametrize(("first", "second"), [(6, 7), (7, 6)])
+def test_the_newer_slot_counts_in_either_place(first: int, second: int) -> None:
+    data = render_slot(OLD if first < second else NEW, first) + render_slot(OLD if second < first else NEW, second)
+    assert parse_claim(data) == NEW
+
+
 @pytest.mark.requirement("A05")
 @pytest.mark.parametrize("offset", [0, SLOT])
 def test_a_write_torn_at_any_byte_leaves_the_claim_before_or_after_it(offset: int) -> None:
@@ -102,6 +108,29 @@ def test_a_flipped_byte_never_makes_another_claim() -> None:
 def test_garbage_is_unreadable_and_never_no_claim(data: bytes) -> None:
     assert isinstance(parse_claim(data), Unread)
     assert isinstance(parse_claim(data.ljust(SIZE, b"\0")[:SIZE]), Unread)
+
+
+@pytest.mark.parametrize("length", [SLOT, SIZE - 1, SIZE + 1, SIZE + SLOT])
+def test_a_file_of_any_other_length_is_no_claim(host: FakeHost, length: int) -> None:
+    """Also on the disk: one that is too long is read one block further than there must be."""
+    host.files.make_directory(f"{TREE}/.tanist")
+    host.files.write(PATH, (render_slot(OLD, 1) + render_slot(OLD, 2)).ljust(length, b"x")[:length])
+    found = claimfile.load_claim(host, TREE)
+    assert isinstance(found, Unread) and f"has {length} bytes" in found.why
+
+
+@pytest.mark.requirement("A61")
+def test_what_this_kernel_remembers_of_the_claim_does_not_count(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page cache that another node wrote past."""
+    claimfile.create_claim(host, TREE, OLD)
+    cached, disk = host.files.read(PATH), render_slot(NEW, 8) * 2
+    monkeypatch.setattr(host.files, "read", lambda path, limit=0: cached)
+    monkeypatch.setattr(host.files, "read_direct", lambda path, size: disk)
+    assert claimfile.load_claim(host, TREE) == NEW
+    with pytest.raises(OSError, match="epoch 4 is behind"):
+        claimfile.save_claim(host, TREE, OLD)
 
 
 @pytest.mark.parametrize(

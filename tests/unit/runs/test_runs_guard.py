@@ -158,6 +158,22 @@ def test_a_start_after_a_boot_looks_before_each_step(world: World) -> None:
     assert "this start was made for epoch 1" in said
 
 
+@pytest.mark.requirement("A61")
+def test_a_run_that_slept_before_its_last_look_is_no_success(orphan: World) -> None:
+    """Every step is done; its claim is not."""
+    takeover(orphan.session("ec-b"), ATTEST)
+    records = orphan.b.log.count(next(line for line in orphan.b.log if line.startswith(RECORD))) - 1
+    undone = orphan.session("ec-b")
+    release(undone)
+    orphan.a.boot()
+    orphan.a.power_off()
+    stolen: list[bytes] = []
+    sleep_at(orphan.b, records, lambda: stolen.append(steal(orphan, "ec-a", epoch=9)))
+    with pytest.raises(Failed, match="held by ec-a, epoch 9"):
+        takeover(orphan.session("ec-b"), ATTEST)
+    assert claim_file(orphan).read_bytes() == stolen[0] and find_activity(undone) == ()
+
+
 def test_a_restore_on_an_active_node_that_lost_it_takes_down_what_is_in_force(world: World) -> None:
     said = slept_through(world, "ec-a", 3, lambda: harestore(world.session("ec-a"), TakeoverOptions()))
     assert "this restore was made for epoch 1" in said

@@ -1,0 +1,231 @@
+"""Each rule of the claim (docs/formats.md) is left out of the product once: the test named beside it must see that.
+
+The product is copied, one place of the copy changed, and the test run against it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+FILE = "tests/unit/journal/test_claimfile.py::test_"
+CLAIM = "tests/unit/runs/test_runs_claim.py::test_"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`says`: words of the rule in docs/formats.md; `is_` becomes `without` in `path`."""
+
+    says: str
+    path: str
+    is_: str
+    without: str
+    test: str
+
+
+RULES = (
+    Rule(
+        "exactly 8192 bytes", "journal/slots.py", "if len(data) != SIZE:", "if not data:", f"{FILE}a_file_of_any_other"
+    ),
+    Rule(
+        "the SHA-256, in hex",
+        "journal/slots.py",
+        'or body.get("sum") != checksum(body)',
+        "",
+        f"{FILE}a_flipped_byte_never_makes_another_claim",
+    ),
+    Rule(
+        "with the higher `seq` counts",
+        "journal/slots.py",
+        "return max(valid,",
+        "return min(valid,",
+        f"{FILE}the_newer_slot_counts",
+    ),
+    Rule(
+        'No valid slot *must* be read as "unreadable"',
+        "journal/claimfile.py",
+        "    if isinstance(body, str):\n        return Unread(body)\n",
+        "    if isinstance(body, str):\n"
+        '        return Claim(controller="", node="", epoch=0, state="released", since="", run="")\n',
+        f"{FILE}garbage_is_unreadable",
+    ),
+    Rule(
+        "in place, never by rename",
+        "journal/claimfile.py",
+        "host.files.overwrite(path, slot, offset)",
+        "host.files.write(path, data[:offset] + slot + data[offset + SLOT :])",
+        f"{FILE}a_save_leaves_the_new_claim",
+    ),
+    Rule(
+        "one slot, on disk, then the other",
+        "journal/claimfile.py",
+        "for _ in range(2):",
+        "for _ in range(1):",
+        f"{FILE}a_save_leaves_the_new_claim",
+    ),
+    Rule(
+        "*must not* lower the epoch",
+        "journal/claimfile.py",
+        "if claim.epoch < there.epoch:",
+        "if False:",
+        f"{FILE}the_epoch_never_goes_back",
+    ),
+    Rule(
+        "cannot be read *must not* be written over",
+        "journal/claimfile.py",
+        "    if isinstance(there, Unread):\n        raise OSError(errno.EIO",
+        "    if False:\n        raise OSError(errno.EIO",
+        f"{FILE}an_unreadable_claim_is_not_written_over",
+    ),
+    Rule(
+        "raise the epoch before its first act",
+        "runs/takeover.py",
+        '        engine.execute("claim", lambda: plan_claim(session, engine))\n',
+        '        engine.execute("assume", lambda: plan_assume(session, engine, options))\n'
+        '        engine.execute("claim", lambda: plan_claim(session, engine))\n',
+        f"{CLAIM}the_epoch_is_raised_before",
+    ),
+    Rule(
+        "made over the epoch that it found",
+        "runs/takeover.py",
+        "if claim.epoch != engine.state.started.epoch - 1:",
+        "if False:",
+        f"{CLAIM}a_takeover_over_a_claim_that_moved_on",
+    ),
+    Rule(
+        "only by the node that holds it",
+        "steps/claim.py",
+        'or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released"',
+        "",
+        "tests/unit/steps/test_steps_bad_input.py::test_a_claim_that_moved_on",
+    ),
+    Rule(
+        "as the last thing before the asset is unmounted",
+        "plan/release.py",
+        "steps += [_reversed(step, run) for step in reversed(in_force) if",
+        "steps += [_reversed(step, run) for step in in_force if",
+        f"{CLAIM}the_claim_is_let_go",
+    ),
+    Rule(
+        "leaves the new epoch, released",
+        "steps/claim.py",
+        "def undo_hold_claim(spec: HoldClaim, context: Context) -> None:\n",
+        "def undo_hold_claim(spec: HoldClaim, context: Context) -> None:\n    return\n",
+        f"{CLAIM}a_takeover_that_is_undone",
+    ),
+    Rule(
+        "At boot it stays inert",
+        "runs/boot.py",
+        'if observation.claim.node != session.node or observation.claim.state != "held":',
+        "if False:",
+        "tests/unit/runs/test_runs_boot.py::test_an_ex_owner_boots_inert",
+    ),
+    Rule(
+        "while it is active it takes everything down",
+        "proof/hold.py",
+        "if found.epoch > epoch or (found.epoch == epoch and found.node != me):",
+        "if False:",
+        "tests/unit/proof/test_hold.py",
+    ),
+    Rule(
+        "past its page cache",
+        "journal/claimfile.py",
+        "return host.files.read_direct(claim_path(tree), SIZE + SLOT)",
+        "return host.files.read(claim_path(tree))",
+        f"{FILE}what_this_kernel_remembers",
+    ),
+    Rule(
+        "before each step that depends on it",
+        "runs/guard.py",
+        "if depends(self._session, state, step):",
+        "if False:",
+        "tests/unit/runs/test_runs_guard.py::test_a_start_after_a_boot",
+    ),
+    Rule(
+        "and at its end",
+        "runs/filing.py",
+        'if state.started.kind != "release":',
+        "if False:",
+        "tests/unit/runs/test_runs_guard.py::test_a_run_that_slept_before_its_last_look",
+    ),
+    Rule(
+        "unless every other node says that",
+        "runs/boot.py",
+        'if session.controller.asset.kind != "directory":',
+        "if True:",
+        f"{CLAIM}a_plain_directorys_claim",
+    ),
+)
+
+
+def read_musts() -> list[str]:
+    """The bullets of the claim's part that say *must*."""
+    text = (TOP / "docs/formats.md").read_text()
+    part = text.split("\n## The claim\n")[1].split("\n## ")[0]
+    bullets = re.findall(r"(?ms)^- (.*?)(?=^- |^$|\Z)", part)
+    return [" ".join(one.split()) for one in bullets if "*must" in one]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    top = tmp_path_factory.mktemp("without")
+    for name in ("src", "tests/unit", "profiles"):
+        shutil.copytree(TOP / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOP / "pyproject.toml", top)
+    yield top
+    shutil.rmtree(top)
+
+
+@pytest.mark.requirement("A05", "A61")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.says.replace(" ", "-"))
+def test_without_this_rule_its_test_is_red(copy: Path, rule: Rule) -> None:
+    place = copy / "src/tanist" / rule.path
+    whole = place.read_text()
+    assert whole.count(rule.is_) == 1, f"{rule.path} does not say any more: {rule.is_}"
+    place.write_text(whole.replace(rule.is_, rule.without))
+    try:
+        file, _, name = rule.test.partition("::")
+        argv = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            file,
+            "-k",
+            name,
+        ]
+        path = os.pathsep.join((str(copy / "src"), str(copy)))
+        ran = subprocess.run(
+            argv if name else argv[:-2],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        place.write_text(whole)
+    assert ran.returncode == 1 and " failed" in ran.stdout, ran.stdout[-2000:] + ran.stderr[-500:]
+
+
+def test_each_must_of_the_claim_has_its_rule_here_and_each_rule_its_words_there() -> None:
+    musts = read_musts()
+    everything = " ".join((TOP / "docs/formats.md").read_text().split())
+    assert len(musts) >= 9
+    lacking = [one for one in musts if not any(rule.says in one for rule in RULES)]
+    assert lacking == []
+    assert [rule.says for rule in RULES if rule.says not in everything] == []
