@@ -1,7 +1,7 @@
 """kill -9 of tanist, and power cuts, at every record of a takeover and of a release: always one clean end.
 
-Three labs at once, because most of the time is waiting. The seed of what is chosen by chance is printed;
-TANIST_SEED=n repeats it.
+Three labs at once, because most of the time is waiting. What is chosen by chance changes with each commit; its seed is
+printed, and TANIST_SEED=n repeats it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ from tests.lab.kills import (
     undo_pass,
 )
 from tests.lab.subject import OPSCENTER, POSTGRESQL, Pair, Subject, expect, other_node, set_up
+from tests.seeds import read_seed
 from tools.build_wheel import wheel
 
 AT_ONCE = 3  # labs: most of the time is waiting
-SEED = int(os.environ.get("TANIST_SEED") or time.time_ns() % 1_000_000)
+SEED = read_seed() % 1_000_000
 Pass = Callable[[Pair, int], Tally]
 
 

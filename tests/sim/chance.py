@@ -14,6 +14,8 @@ from tests.sim.folders import MEMORY
 from tests.sim.play import Broken, Play
 from tests.sim.world import NODES, SimWorld
 
+KNOWN = 3_000_000  # schedules that were played before and whose finds are mended; new ones come with each commit
+KNOWN_HASTY = 5_000_000
 MODES = ("host", "alias")
 LONGEST = 90  # changes; a kill further on is none
 RECORDS = 40  # of a run's journal; a stall further on is none
