@@ -153,6 +153,65 @@ def test_a_history_that_was_tampered_with_is_told_with_copy_and_entry(stage: Sta
     assert stage.run("ec-a", "tanist", "history", stage.kind, "verify").status == 0
 
 
+def find_record(stage: Stage, node: str, kind: str, step: str) -> int:
+    """The number of the record "begun" of the first such step, in the newest such run that has it and was filed on that node."""
+    lines = stage.sh(node, f"cat $(ls /var/lib/tanist/{stage.kind}/runs/done/*-{kind}-{node}.jsonl | tail -n 1)")
+    records = [json.loads(line) for line in lines.splitlines()]
+    plans = [record["body"]["plan"] for record in records if record["body"]["is"] == "PlanMade"]
+    ids = [one["id"] for plan in plans for one in plan["steps"] if one["spec"]["is"] == step]
+    found = [n for n, one in enumerate(records, 1) if one["body"]["is"] == "StepBegun" and one["body"]["step"] in ids]
+    return found[0]
+
+
+def sleep_within(stage: Stage, node: str, command: str, record: int, taker: str) -> Return:
+    """tanist is held for a moment right behind that record, and the whole node frozen then, for as long as the other
+    one takes over; then everything goes on where it was."""
+    hold = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter=4000000:when={record}"]
+    argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", *hold, "tanist", command, stage.kind]
+    start = ["systemd-run", "-q", "--unit=sleeper", "--property=RemainAfterExit=yes", *argv]
+    stage.lab.exec(node, start, check=True)
+    count = f"cat /var/lib/tanist/{stage.kind}/runs/*-{command}-{node}.jsonl 2>/dev/null | wc -l"
+    wait_until("the record", lambda: int(stage.sh(node, count)) >= record, timeout=60, pause=0.02)
+    steal(stage, node, taker)
+    seen = come_back(stage, node)
+    wait_until("tanist has ended", lambda: "exited" in substate(stage, node), timeout=60, pause=0.2)
+    return seen
+
+
+def substate(stage: Stage, node: str) -> str:
+    """A unit that failed has ended as well."""
+    return stage.sh(node, "systemctl show -P SubState sleeper").replace("failed", "exited")
+
+
+@pytest.mark.requirement("A05", "A61")
+@pytest.mark.parametrize(
+    ("node", "taker", "command", "step"),
+    [("ec-a", "ec-b", "release", "SaveCapture"), ("ec-b", "ec-a", "takeover", "AddAddress")],
+)
+def test_a_run_that_was_frozen_in_the_middle_does_nothing_more_when_it_goes_on(
+    stage: Stage, node: str, taker: str, command: str, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A release behind its services' stop, without the watch beside it; a takeover before its address, with it."""
+    record, lost = find_record(stage, "ec-b", command, step), stage.ledger.verify().missing
+    if command == "release":
+        stage.sh(node, f"systemctl stop tanist-watch@{stage.kind}")
+    else:
+        stage.tanist(node, "release")
+    seen = sleep_within(stage, node, command, record, taker)
+    log = stage.sh(node, "journalctl -b -o cat -u sleeper; systemctl stop sleeper; systemctl reset-failed sleeper; :")
+    epoch = stage.status(taker)["epoch"]
+    assert f"held by {taker}, epoch {epoch}" in log and "is inert" in log, log
+    assert stage.activity(taker) == stage.expected_activity(taker)
+    assert stage.status(node)["state"] == "standby"
+    assert stage.sh(node, "hostname") == node
+    with capsys.disabled():
+        print(f"\na {command} that slept at record {record}: gave its disk {seen.writes} sectors")
+    assert seen.writes <= 8 and seen.answered == 0  # ext4 notes in its journal's own block that it was cut off
+    stage.ledger.wait_ack(time.monotonic())
+    assert stage.ledger.verify().missing == lost
+    stage.sh(node, f"systemctl start tanist-watch@{stage.kind}")
+
+
 def test_without_the_gate_two_answer_and_both_write(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """What the watch is for, shown by leaving it out. The disk is spoilt afterwards, so this comes last."""
     stage.sh("ec-a", f"systemctl stop tanist-watch@{stage.kind}")
