@@ -154,7 +154,7 @@ def test_a_history_that_was_tampered_with_is_told_with_copy_and_entry(stage: Sta
 
 
 def find_record(stage: Stage, node: str, kind: str, step: str) -> int:
-    """The number of the record "begun" of the first such step, in the newest such run that has it and was filed on that node."""
+    """The number of the record "begun" of the first such step, in the newest such run that was filed on that node."""
     lines = stage.sh(node, f"cat $(ls /var/lib/tanist/{stage.kind}/runs/done/*-{kind}-{node}.jsonl | tail -n 1)")
     records = [json.loads(line) for line in lines.splitlines()]
     plans = [record["body"]["plan"] for record in records if record["body"]["is"] == "PlanMade"]
