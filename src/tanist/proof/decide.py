@@ -72,7 +72,7 @@ def lifts(sign: Evidence, still: tuple[Evidence, ...], me: str) -> bool:
         return True
     if sign.source in ("service-address", "storage") and sign.at < all_off_since(still, me):
         return True
-    if sign.source == "lease" and sign.at < _since(_about("lease", still, sign.about), Says.LAPSED):
+    if sign.source == "lease" and sign.at < _since(_about("lease", still, sign.about), Says.LAPSED, Says.STALE):
         return True
     return sign.source == "management-address" and sign.at < fenced_since(still)
 
@@ -95,9 +95,9 @@ def fenced_since(evidence: tuple[Evidence, ...]) -> float:
     return _since(_about("reservation", evidence), Says.FENCED)
 
 
-def _since(items: tuple[Evidence, ...], says: Says) -> float:
+def _since(items: tuple[Evidence, ...], *says: Says) -> float:
     """The first of them, all of which must say so."""
-    if any(item.says is not says for item in items):
+    if any(item.says not in says for item in items):
         return 0.0
     return min((item.at for item in items if item.at > 0), default=0.0)
 

@@ -121,6 +121,15 @@ def test_a_lease_of_a_guest_or_without_a_watchdog_is_no_proof_alone(leased: Make
     assert is_active(world, "ec-b")
 
 
+@pytest.mark.requirement("A05", "A42")
+def test_a_guest_that_renewed_a_moment_before_it_died_is_waited_for(leased: Make) -> None:
+    world, leases = leased(machine="kvm")
+    die(world, leases)
+    world.clock.advance(1.0)
+    takeover(world.session("ec-b"), replace(FENCE, attest="seen dark"))
+    assert is_active(world, "ec-b") and held_by(leases) == "ec-b"
+
+
 @pytest.mark.requirement("A05")
 def test_an_owner_that_is_cut_off_but_renews_is_neither_attested_nor_waited_away(leased: Make) -> None:
     world, leases = leased(machine="kvm")
