@@ -21,9 +21,12 @@ CONTROLLERS = "/etc/tanist/controllers"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", help="controller; all of this node when left out")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--watch", action="store_true", help="one screen, live; q ends it")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.watch:
+        return watch_status(args.name)
     return show(args.name, as_json=args.json)
 
 
@@ -39,6 +42,16 @@ def show(name: str, *, as_json: bool) -> int:
         print("\n\n".join(render(one) for one in found) or f"no controllers are defined in {CONTROLLERS}")
     sys.stdout.flush()
     return max((EXIT[one.state] for one in found), default=0)
+
+
+def watch_status(name: str) -> int:
+    from tanist.cli.screen import watch
+    from tanist.runs.board import Board
+
+    host = LocalHost()
+    node = read_node(host)
+    board = Board(host, node)
+    return watch(lambda: board.rows([name] if name else find_names(host)), f"tanist on {node}")
 
 
 def read_node(host: LocalHost) -> str:

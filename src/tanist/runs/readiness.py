@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import TanistError
@@ -15,6 +15,9 @@ from tanist.model.readiness import Assessment
 from tanist.parity.encode import encode_assessment
 from tanist.plan import places
 from tanist.runs.session import Session
+
+if TYPE_CHECKING:
+    from tanist.host.files import Files
 
 FORMAT = 1
 STATES = 12  # sets of findings that are kept
@@ -60,9 +63,13 @@ def save_readiness(session: Session, found: Iterable[Assessment]) -> None:
 
 
 def load_readiness(session: Session) -> tuple[Kept, ...]:
+    return read_kept(session.host.files, session.name)
+
+
+def read_kept(files: Files, name: str) -> tuple[Kept, ...]:
     """The oldest first. Empty where nothing was checked yet, or by another tanist."""
     try:
-        body = json.loads(session.host.files.read(places.readiness(session.name), LIMIT))
+        body = json.loads(files.read(places.readiness(name), LIMIT))
         if body["format"] != FORMAT:
             return ()
         return tuple(
