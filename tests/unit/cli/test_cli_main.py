@@ -80,7 +80,7 @@ def test_every_command_has_a_module_and_its_own_help(capsys: pytest.CaptureFixtu
 
 
 def test_no_module_of_a_command_is_without_its_command() -> None:
-    helpers = {"main", "context", "render", "timeline"}
+    helpers = {"main", "context", "render", "screen", "timeline"}
     modules = {module.name for module in pkgutil.iter_modules(tanist.cli.__path__)} - helpers
     assert modules == {*COMMANDS, *INTERNAL}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tanist.plan import places
 from tanist.runs.board import Board, build_row, describe_age
 from tanist.runs.readiness import save_readiness
 from tanist.runs.status import Status
 from tests.unit.runs.test_runs_report import assessment
-from tests.unit.runs.world import World
+from tests.unit.runs.world import ASSETS, World
 
 
 def test_an_age_is_coarse_so_that_it_seldom_changes() -> None:
@@ -16,6 +18,9 @@ def test_an_age_is_coarse_so_that_it_seldom_changes() -> None:
 
 
 def test_a_board_tells_state_readiness_and_what_is_wrong(world: World) -> None:
+    text = (Path(__file__).parent / "oc.toml").read_text().format(mode="host", asset=ASSETS["filesystem"])
+    world.b.files.make_directory("/etc/tanist/controllers")
+    world.b.files.write("/etc/tanist/controllers/oc.toml", text.encode())
     save_readiness(world.session("ec-b"), [assessment("one")])
     board = Board(world.b, "ec-b")
     (found,) = board.rows(["oc"])
