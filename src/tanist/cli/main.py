@@ -35,6 +35,7 @@ COMMANDS = {
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",
+    "hooks": "who is told of runs and of readiness; --test tells them something",
     "agent": "captures on change, readiness, metrics (tanist-agent.service)",
     "setup": "install commands and units of this installation on this node",
 }
@@ -49,6 +50,7 @@ INTERNAL = {
     "drilldata",
     "cell",
     "rehearse",
+    "courier",
 }  # asked by the other node, or by systemd
 
 

@@ -84,6 +84,7 @@ class FakeHost:
         self.passed_on = b""
         self.ran: list[tuple[str, ...]] = []  # every command, in order
         self.passed_on = b""  # what programs said straight to whoever called this machine
+        self.launched: list[tuple[str, ...]] = []  # what was started apart
         self._files = FakeFiles(root, self._changing)
         self._mounts = FakeMounts(name, self._files, self.disks)
         self.network = FakeNetwork(name, self.wire, len(self.wire.machines) + 1)
@@ -257,6 +258,9 @@ class FakeHost:
 
     def run_from(self, argv: Sequence[str], source: str, *, timeout: float = 30.0, user: str = "") -> Ran:
         return self.run(argv, stdin=self.files.read(source), timeout=timeout, ok=None, user=user)
+
+    def launch(self, argv: Sequence[str]) -> None:
+        self.launched.append(tuple(argv))
 
     def begin(
         self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)

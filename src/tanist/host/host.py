@@ -81,6 +81,11 @@ class Host(Protocol):
         exception, or is killed."""
         ...
 
+    def launch(self, argv: Sequence[str]) -> None:
+        """Start a program apart from this one: a session of its own, no pipes, no terminal, the small environment.
+        It is never waited for or looked at again; one that can't be started is none."""
+        ...
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]: ...
 

@@ -92,6 +92,11 @@ class LocalHost:
 
         return pipes.pass_on(argv, user=user)
 
+    def launch(self, argv: Sequence[str]) -> None:
+        from tanist.host.apart import launch
+
+        launch(argv)
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]:
         from tanist.host.mountinfo import read_mounts

@@ -17,6 +17,7 @@ from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.guard import demand_claim
+from tanist.runs.notify import start_courier
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
@@ -36,15 +37,14 @@ def continue_run(session: Session, journal: Journal) -> None:
     if state.undoing:
         raise Refused(f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}")
     observation = look_again(session, journal, state)
-    journal.append(
-        Continued(
-            direction="resume",
-            who=session.who,
-            reason="",
-            evidence=observation.evidence if observation else (),
-            verdict=observation.verdict if observation else None,
-        )
+    taken_up = Continued(
+        direction="resume",
+        who=session.who,
+        reason="",
+        evidence=observation.evidence if observation else (),
+        verdict=observation.verdict if observation else None,
     )
+    take_up(session, journal, taken_up)
     match state.started.kind:
         case "takeover":
             begun = state.started
@@ -93,6 +93,13 @@ def tree_is_here(session: Session, state: RunState) -> bool:
     )
 
 
+def take_up(session: Session, journal: Journal, continued: Continued) -> None:
+    """The record, and a courier for what follows: the one of the run's beginning ended when it was cut off."""
+    told = len(journal.records)
+    journal.append(continued)
+    start_courier(session, read_run(journal.records).started.run, told)
+
+
 def undo(session: Session, reason: str = "") -> None:
     """Back to where the run began. A release that has let the asset go can only be finished, and is."""
     with owning(session, "undo"):
@@ -102,7 +109,7 @@ def undo(session: Session, reason: str = "") -> None:
         if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
             undo_release(session, journal, hold, reason)
             return
-        journal.append(Continued(direction="undo", who=session.who, reason=reason))
+        take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
         begun = session.host.monotonic()
         if state.started.kind in ("takeover", "start", "init"):
             bring_tree_back(session, engine, state)
@@ -161,13 +168,13 @@ def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) ->
     """Nothing that is still running could be kept: begun again from the claim, or finished."""
     if hold != "away":
         session.note("the asset is not this node's any more: the release is finished instead")
-        journal.append(Continued(direction="resume", who=session.who, reason=reason))
+        take_up(session, journal, Continued(direction="resume", who=session.who, reason=reason))
         resume_release(session, journal)
         return
     observation = observe(session, "")
     heed_intents(session, observation)
     demand_proof(session, observation)
-    journal.append(Continued(direction="undo", who=session.who, reason=reason))
+    take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
     finish(session, journal, f"a boot ended it; {session.node} still holds the claim and starts again", None, "undone")
     start(session, read_active(session), observation)
 

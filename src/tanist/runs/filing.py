@@ -9,6 +9,7 @@ from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
 from tanist.runs.guard import demand_claim
+from tanist.runs.notify import start_courier
 from tanist.runs.session import TOOL, Session, new_run
 
 
@@ -49,6 +50,7 @@ def begin_run(
             fence=fence,
         )
     )
+    start_courier(session, run)
     return run, journal
 
 

@@ -14,6 +14,9 @@ from tanist.model.errors import TanistError
 from tanist.model.readiness import Assessment
 from tanist.parity.encode import encode_assessment
 from tanist.plan import places
+from tanist.report.events import render_verdicts
+from tanist.runs.hooks import told_verdicts
+from tanist.runs.notify import has_hooks, start_courier
 from tanist.runs.session import Session
 
 if TYPE_CHECKING:
@@ -60,6 +63,9 @@ def save_readiness(session: Session, found: Iterable[Assessment]) -> None:
         session.host.files.write(places.readiness(session.name), text, 0o600)
     except (OSError, TanistError) as error:
         session.note(f"warning: what was found could not be kept: {error}")
+    else:
+        if has_hooks(session.host) and told_verdicts(session) != render_verdicts(new.found):
+            start_courier(session, "readiness")
 
 
 def load_readiness(session: Session) -> tuple[Kept, ...]:
