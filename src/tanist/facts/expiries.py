@@ -1,4 +1,4 @@
-"""Certificates that the controller brings along, and when they end (openssl-x509(1))."""
+"""Certificates that the controller brings along, and when they end (openssl-x509(1), ssh-keygen(1))."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tanist.model.unread import Unread
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-SUFFIXES = (".pem", ".crt", ".cer", ".cert")
+SSH = "-cert.pub"  # a host or user certificate of OpenSSH; a plain key never ends
+SUFFIXES = (".pem", ".crt", ".cer", ".cert", SSH)
 LIMIT = 256  # files that are looked at
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 
@@ -24,6 +25,11 @@ def read_expiries(host: Host, paths: Sequence[str]) -> tuple[Expiry, ...] | Unre
     files = read_candidates(host, paths)
     found = []
     for path in files:
+        if path.endswith(SSH):
+            said = read_text(host, ("ssh-keygen", "-L", "-f", path))
+            if not isinstance(said, Unread) and (expiry := parse_ssh_expiry(said, path)) is not None:
+                found.append(expiry)
+            continue
         try:
             text = host.files.read(path, 1 << 20)
         except OSError:
@@ -57,3 +63,13 @@ def parse_expiry(text: str, path: str) -> Expiry | None:
     except (KeyError, ValueError):
         return None
     return Expiry(path=path, title=fields.get("subject", "").strip(), at=float(at))
+
+
+def parse_ssh_expiry(text: str, path: str) -> Expiry | None:
+    """Of "Valid: from 2026-01-01T00:00:00 to 2027-01-01T00:00:00", in this machine's own time; None for one for ever."""
+    fields = dict(line.strip().split(": ", 1) for line in text.splitlines() if ": " in line)
+    try:
+        at = time.mktime(time.strptime(fields["Valid"].rpartition(" to ")[2], "%Y-%m-%dT%H:%M:%S"))
+    except (KeyError, ValueError):
+        return None
+    return Expiry(path=path, title=f"ssh certificate {fields.get('Key ID', '')}".strip(), at=at)

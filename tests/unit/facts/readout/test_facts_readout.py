@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -168,7 +169,8 @@ def test_certificates_are_found_and_their_end_is_read(tmp_path: Path) -> None:
     assert expiries.parse_expiry(text, "/a.pem") == Expiry(path="/a.pem", title="CN = db.lab.test", at=at)
     assert expiries.parse_expiry("subject=x\n", "/a.pem") is None
     body = "-----BEGIN CERTIFICATE-----\n"
-    find = "find /c -xdev ( -name *.pem -o -name *.crt -o -name *.cer -o -name *.cert ) -type f -print0"
+    find = "find /c -xdev ( -name *.pem -o -name *.crt -o -name *.cer -o -name *.cert -o -name *-cert.pub ) "
+    find += "-type f -print0"
     machine = Machine(
         tmp_path,
         files={"/c/a.pem": body, "/c/key.pem": "-----BEGIN PRIVATE KEY-----\n"},
@@ -177,6 +179,31 @@ def test_certificates_are_found_and_their_end_is_read(tmp_path: Path) -> None:
     assert expiries.read_expiries(machine.host, ("/c", "/gone")) == (
         Expiry(path="/c/a.pem", title="CN = db.lab.test", at=at),
     )
+
+
+SSH_CERTIFICATE = """/k/host-cert.pub:
+        Type: ssh-ed25519-cert-v01@openssh.com host certificate
+        Key ID: "db.lab"
+        Valid: from 2026-11-23T01:05:00 to 2027-11-22T01:06:14
+        Principals:
+                db
+"""
+
+
+def test_an_ssh_certificate_ends_and_one_for_ever_does_not(tmp_path: Path) -> None:
+    find = "find /k -xdev ( -name *.pem -o -name *.crt -o -name *.cer -o -name *.cert -o -name *-cert.pub ) "
+    machine = Machine(
+        tmp_path,
+        files={"/k/host-cert.pub": "ssh-ed25519-cert-v01@openssh.com AAAA"},
+        commands={
+            f"{find}-type f -print0": "/k/host-cert.pub\0",
+            "ssh-keygen -L -f /k/host-cert.pub": SSH_CERTIFICATE,
+        },
+    )
+    at = datetime(2027, 11, 22, 1, 6, 14).timestamp()
+    found = expiries.read_expiries(machine.host, ("/k",))
+    assert found == (Expiry(path="/k/host-cert.pub", title='ssh certificate "db.lab"', at=at),)
+    assert expiries.parse_ssh_expiry("        Valid: forever\n", "/k") is None
 
 
 def test_edited_files_come_newest_first() -> None:
