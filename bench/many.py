@@ -15,6 +15,7 @@ from statistics import median
 from bench.claims import Claim, Result, Series
 from bench.station import BENCH, BenchError, Station, open_station
 from lab.controllers import postgresql
+from lab.controllers.install import listen_on_management
 
 NAME = postgresql.NAME
 MANY, HERE = 200, ("c000", "c001")
@@ -110,6 +111,7 @@ def times(station: Station, argv: list[str], rounds: int) -> list[float]:
 def make(station: Station) -> None:
     for node in ("ec-a", "ec-b"):
         station.lab.exec(node, ["python3", "-c", MAKE, UNIT, DEFINITION], check=True)
+    listen_on_management(station.lab)  # the service addresses are for the controllers' own sshd
     for name in HERE:
         for node in ("ec-a", "ec-b"):
             station.read(node, f"tanist enable {name}")

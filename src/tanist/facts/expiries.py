@@ -66,7 +66,7 @@ def parse_expiry(text: str, path: str) -> Expiry | None:
 
 
 def parse_ssh_expiry(text: str, path: str) -> Expiry | None:
-    """Of "Valid: from 2026-01-01T00:00:00 to 2027-01-01T00:00:00", in this machine's own time; None for one for ever."""
+    """Of "Valid: from 2026-01-01T00:00:00 to 2027-01-01T00:00:00", in this machine's time; None for one for ever."""
     fields = dict(line.strip().split(": ", 1) for line in text.splitlines() if ": " in line)
     try:
         at = time.mktime(time.strptime(fields["Valid"].rpartition(" to ")[2], "%Y-%m-%dT%H:%M:%S"))
