@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -93,10 +92,10 @@ class Screen:
 
     def draw(self) -> None:
         """What is new on the screen, line by line; nothing where nothing changed."""
-        size = shutil.get_terminal_size()
-        lines = self.build(size.columns, size.lines)
-        if (size.columns, size.lines) != self._size:
-            self._size, self._drawn = (size.columns, size.lines), []
+        size = read_size(self._out)
+        lines = self.build(*size)
+        if size != self._size:
+            self._size, self._drawn = size, []
             self._out.write("\033[H\033[2J")
         for number, line in enumerate(lines):
             if number >= len(self._drawn) or self._drawn[number] != line:
@@ -118,6 +117,16 @@ class Screen:
 
     def _paint(self, text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if self._colours and code else text
+
+
+def read_size(out: TextIO) -> tuple[int, int]:
+    """(columns, lines), of the terminal itself: LINES and COLUMNS in the environment are those of long ago. A serial
+    line knows none."""
+    try:
+        columns, lines = os.get_terminal_size(out.fileno())
+    except OSError:
+        return 80, 24
+    return columns or 80, lines or 24
 
 
 def build_body(rows: Sequence[Row], width: int, paint: Callable[[str, str], str]) -> list[str]:
