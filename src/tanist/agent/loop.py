@@ -27,7 +27,6 @@ RELOAD = 10.0  # seconds between two looks at the definitions
 BUSY = 0.2  # seconds at least between two looks while something waits for the worker
 STEP = 2.0  # seconds at most between two looks at anything
 LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0, "proofs": 600.0}  # seconds that one may take
-URGENCY: dict[Job, int] = {"capture": 0, "check": 1, "proofs": 2}  # what waits for the worker goes in this order
 GRADES = {"READY": 6, "READY WITH LOSS": 4, "NOT READY": 3}  # priority in the journal
 
 Log = Callable[[str, Mapping[str, str], int], None]
@@ -38,15 +37,16 @@ class Agent:
         self.host, self.log, self.alive = host, log, alive
         self.posts: dict[str, Post] = {}
         self._texts: dict[str, bytes] = {}
-        self._jobs: queue.PriorityQueue[tuple[int, int, Post, Job]] = queue.PriorityQueue()
-        self._number = 0  # of the newest job
+        self._captures: queue.Queue[tuple[Post, Job]] = queue.Queue()
+        self._looks: queue.Queue[tuple[Post, Job]] = queue.Queue()  # a power switch may take minutes to answer
         self._done: queue.Queue[tuple[Post, Job, bool]] = queue.Queue()
         self._reload_at = 0.0
-        self._begun = 0.0  # when the worker began what it is doing; 0: it waits
+        self._begun: dict[Job, float] = {}  # when a worker began what it is doing
 
     def run(self) -> None:
         """For ever."""
-        threading.Thread(target=self._work, daemon=True).start()
+        for jobs in (self._captures, self._looks):
+            threading.Thread(target=self._work, args=(jobs,), daemon=True).start()
         self.step(0.0)
         self.alive("READY=1")
         while True:
@@ -58,21 +58,26 @@ class Agent:
         if now >= self._reload_at:
             self.reload(now)
             self._reload_at = now + RELOAD
-        waits = [post.schedule.wait(now) for post in self.posts.values() if not post.running]
-        least = 0.02 if self._jobs.empty() else BUSY
+        waits = [post.schedule.wait(now) for post in self.posts.values()]
+        least = 0.02 if self._looks.empty() and not any(post.running for post in self.posts.values()) else BUSY
         select.select([post.watch for post in self.posts.values()], [], [], max(min([patience, *waits]), least))
         now = self.host.monotonic()
         self._collect(now)
         for post in self.posts.values():
             post.look(now)
-            job = None if post.running else post.schedule.due(now)
-            if job == "capture" or (job is not None and self._jobs.empty()):  # so that no capture waits for many checks
-                post.running = True
-                post.schedule.begin(job, now)
-                self._number += 1
-                self._jobs.put((URGENCY[job], self._number, post, job))
+            self._give(post, now)
         if not self._is_stuck(now):
             self.alive("WATCHDOG=1")
+
+    def _give(self, post: Post, now: float) -> None:
+        """A capture never waits for a look: each kind has a worker of its own."""
+        looks = "look" not in post.running and self._looks.empty()
+        job = post.schedule.due(now, captures="capture" not in post.running, looks=looks)
+        if job is None:
+            return
+        post.running.add("capture" if job == "capture" else "look")
+        post.schedule.begin(job, now)
+        (self._captures if job == "capture" else self._looks).put((post, job))
 
     def reload(self, now: float) -> None:
         """Definitions come, change and go while the agent runs."""
@@ -109,19 +114,19 @@ class Agent:
     def _collect(self, now: float) -> None:
         while not self._done.empty():
             post, job, ok = self._done.get()
-            post.running = False
+            post.running.discard("capture" if job == "capture" else "look")
             post.schedule.ended(job, ok, now)
 
     def _is_stuck(self, now: float) -> bool:
-        return bool(self._begun) and now - self._begun > max(LIMITS.values()) + 60.0
+        return any(now - begun > LIMITS[job] + 60.0 for job, begun in list(self._begun.items()))
 
     # -- the worker
-    def _work(self) -> None:
+    def _work(self, jobs: queue.Queue[tuple[Post, Job]]) -> None:
         while True:
-            _, _, post, job = self._jobs.get()
-            self._begun = self.host.monotonic()
+            post, job = jobs.get()
+            self._begun[job] = self.host.monotonic()
             self._done.put((post, job, self.do(post, job)))
-            self._begun = 0.0
+            del self._begun[job]
 
     def do(self, post: Post, job: Job) -> bool:
         """Whether it went well. What the command complains of goes to the journal."""

@@ -23,7 +23,7 @@ class Post:
         self.schedule = Schedule(now, place)
         self.verdict = ""
         self.metrics = ""
-        self.running = False
+        self.running: set[str] = set()  # "capture", "look": what a worker has of it
         self.has_commands = bool(controller.commands)  # the timer runs them: a dump for each change would be too many
         self.active = self.is_active()
         self.watch = Watch(controller.own_paths)

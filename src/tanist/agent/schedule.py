@@ -39,12 +39,13 @@ class Schedule:
     def check_soon(self, now: float) -> None:
         self._check_at = min(self._check_at, now + SOON)
 
-    def due(self, now: float) -> Job | None:
-        if self._first is not None and now >= self._capture_at(self._first):
+    def due(self, now: float, *, captures: bool = True, looks: bool = True) -> Job | None:
+        """`captures`, `looks`: whether such a job could be done now."""
+        if captures and self._first is not None and now >= self._capture_at(self._first):
             return "capture"
-        if now >= self._check_at:
+        if looks and now >= self._check_at:
             return "check"
-        return "proofs" if now >= self._proofs_at else None
+        return "proofs" if looks and now >= self._proofs_at else None
 
     def wait(self, now: float) -> float:
         """Seconds until something is due; 0 when it is."""

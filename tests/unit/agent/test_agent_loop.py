@@ -52,9 +52,10 @@ class Stand:
         """The loop's own steps, with the worker's part done at once."""
         self.host.clock.advance(seconds)
         self.agent.step(0.0)
-        while not self.agent._jobs.empty():
-            _, _, post, job = self.agent._jobs.get()
-            self.agent._done.put((post, job, self.agent.do(post, job)))
+        for jobs in (self.agent._captures, self.agent._looks):
+            while not jobs.empty():
+                post, job = jobs.get()
+                self.agent._done.put((post, job, self.agent.do(post, job)))
         self.agent.step(0.0)
 
 
@@ -135,7 +136,7 @@ def test_a_check_that_says_nonsense_is_told_and_changes_nothing(stand: Stand) ->
 
 
 def test_a_worker_that_hangs_is_no_longer_alive_to_systemd(stand: Stand) -> None:
-    stand.agent._begun = stand.host.monotonic()
+    stand.agent._begun["check"] = stand.host.monotonic()
     stand.host.clock.advance(1900.0)
     stand.states.clear()
     stand.agent.step(0.0)
@@ -175,3 +176,18 @@ def test_the_loop_sees_a_real_change(stand: Stand, tmp_path: Path) -> None:
     assert time.monotonic() - began < 4.0, "a change ends the wait"
     stand.pass_time(1.0)
     assert stand.jobs() == ["capture"]
+
+
+def test_a_capture_waits_for_no_look(stand: Stand) -> None:
+    stand.pass_time(3.0)
+    stand.pass_time(3.0)
+    stand.jobs()
+    stand.host.clock.advance(400.0)
+    stand.agent.step(0.0)  # a check is due, and a worker takes it
+    post = next(iter(stand.agent.posts.values()))
+    assert post.running == {"look"} and stand.agent._captures.empty()
+    post.schedule.changed(stand.host.monotonic())
+    stand.host.clock.advance(60.0)
+    stand.agent.step(0.0)
+    assert post.running == {"look", "capture"} and stand.agent._captures.qsize() == 1
+    assert stand.agent._looks.qsize() == 1, "no second look beside the first"
