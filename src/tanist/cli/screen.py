@@ -164,7 +164,7 @@ def tame(text: str) -> str:
 def prepared(out: TextIO) -> Iterator[int]:
     """Keys one by one, signals that wake the loop; all as it was at the end. Yields what becomes readable then."""
     wake, poke = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    kept = {one: signal.signal(one, _quit) for one in (signal.SIGTERM, signal.SIGHUP)}
+    kept = {one: signal.signal(one, _quit) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     kept[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, _nothing)
     before = signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
     modes = termios.tcgetattr(0) if os.isatty(0) else None
