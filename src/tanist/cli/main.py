@@ -32,6 +32,7 @@ COMMANDS = {
     "proofs": "what could prove an owner down, what is lacking, what it costs",
     "lease": "a lease on shared storage that an active node renews: set up, status",
     "definition": "check a definition",
+    "storage": "move an installed server's tree onto the asset",
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",

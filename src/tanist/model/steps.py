@@ -304,6 +304,60 @@ class TakeLease:
     free: str = ""  # the strong proof that its last holder is stopped: it need not run out first
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountBeside:
+    """The asset where nobody but root sees it, while the server still works on its old tree; undone: unmounted."""
+
+    device: str
+    target: str
+    fstype: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkCopy:
+    """An empty file system is noted as what a copy goes into; one that holds anything else is never copied into.
+    Undone: nothing, so that the next try goes on with what is there."""
+
+    target: str
+    uuid: str  # the file system's
+    note: str  # this node's own file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTree:
+    """All of a tree (rsync(1)); undone: nothing, the copy is not in use.
+
+    `last`: nobody writes into `source` any more, and the copy is to be exact."""
+
+    source: str
+    target: str
+    asset: str  # which of the two is the asset: a mount point, or nothing is copied
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareTrees:
+    """Every byte and attribute of both (capture/twins.py). While the tree is at work what is the same is noted in
+    `notes`; the last time everything must be; undone: nothing."""
+
+    source: str
+    target: str
+    asset: str
+    last: bool
+    notes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """The old tree under another name, or unmounted where it was a file system of its own; undone: back again."""
+
+    tree: str
+    aside: str  # empty: it was a file system of its own, on `device`
+    device: str = ""
+    options: str = ""  # mount(8), -o
+
+
 StepSpec = (
     CreateGroup
     | CreateUser
@@ -337,6 +391,11 @@ StepSpec = (
     | FreeMmp
     | WaitLease
     | TakeLease
+    | MountBeside
+    | MarkCopy
+    | CopyTree
+    | CompareTrees
+    | SetAside
 )
 
 Direction = Literal["apply", "undo"]

@@ -89,6 +89,26 @@ def hidden(controller: str) -> str:
     return f"{RUN}/{controller}/hidden"
 
 
+def beside(controller: str) -> str:
+    """Where the asset is while an installed server's tree is copied to it."""
+    return f"{RUN}/{controller}/beside"
+
+
+def same(controller: str) -> str:
+    """In memory: what a move of the tree has found the same on both sides so far."""
+    return f"{RUN}/{controller}/same"
+
+
+def copied(controller: str) -> str:
+    """The UUID of the file system that a copy of the tree went into, and may go into again."""
+    return f"{STATE}/{controller}/copied"
+
+
+def aside(tree: str) -> str:
+    """The old tree, once a new one is in its place."""
+    return f"{tree}.before-tanist"
+
+
 def captures(tree: str) -> str:
     return f"{tree}/.tanist/captures"
 

@@ -21,6 +21,7 @@ from tanist.model.steps import (
     FeedCommand,
     HoldClaim,
     MapTree,
+    MountBeside,
     MountHidden,
     MountTree,
     MountUnmapped,
@@ -170,6 +171,7 @@ def describe_undo(spec: StepSpec) -> str:
             | BindMount(target=target)
             | MountTree(target=target)
             | MountHidden(target=target)
+            | MountBeside(target=target)
         ):
             return f"unmount {target}"
         case AssembleArray(device=device):

@@ -18,6 +18,7 @@ from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.guard import demand_claim
 from tanist.runs.notify import start_courier
+from tanist.runs.migrate import drive_migrate, undo_layers
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
@@ -58,6 +59,8 @@ def continue_run(session: Session, journal: Journal) -> None:
             resume_release(session, journal)
         case "restore":
             drive_restore(session, journal)
+        case "migrate" | "migrate-back":
+            drive_migrate(session, journal)
 
 
 def demand_open_run(session: Session) -> Journal:
@@ -113,6 +116,8 @@ def undo(session: Session, reason: str = "") -> None:
         begun = session.host.monotonic()
         if state.started.kind in ("takeover", "start", "init"):
             bring_tree_back(session, engine, state)
+        if state.started.kind in ("migrate", "migrate-back"):
+            undo_layers(engine)
         engine.undo()
         take_back_rest(session, engine)
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")

@@ -57,6 +57,11 @@ PLACES: dict[type, Place] = {
     s.WaitLease: Place(module="lease", subject="wait_lease"),
     s.TakeLease: Place(module="lease", subject="take_lease"),
     s.Reboot: Place(module="reboot", subject="reboot"),
+    s.MountBeside: Place(module="migrate", subject="mount_beside"),
+    s.MarkCopy: Place(module="migrate", subject="mark_copy"),
+    s.CopyTree: Place(module="migrate", subject="copy_tree"),
+    s.CompareTrees: Place(module="migrate", subject="compare_trees"),
+    s.SetAside: Place(module="migrate", subject="set_aside"),
 }
 
 

@@ -63,6 +63,11 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.WaitLease(node="ec-a", seconds=160.0, alone=True),
     s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power"),
     s.FreeMmp(device="/dev/asset"),
+    s.MountBeside(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
+    s.MarkCopy(target="/run/hidden", uuid="01-ab", note="/var/lib/copy"),
+    s.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),
+    s.CompareTrees(source="/tree", target="/run/hidden", asset="/run/hidden", last=True, notes="/run/same"),
+    s.SetAside(tree="/tree", aside="/tree.before-tanist", device="/dev/sdb1", options="rw,noatime"),
     s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
     s.PowerOff(
