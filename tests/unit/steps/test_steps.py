@@ -43,6 +43,7 @@ def test_every_kind_of_step_has_a_handler() -> None:
     assert trusted == {
         "InitAsset",
         "MakeSshKeys",
+        "MarkCopy",
         "SaveOwn",
         "PutPath",
         "RunCommands",
