@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import stat
+from _thread import get_native_id
 from collections.abc import Iterator, Sequence
 
 from tanist.host.directories import fsync_directory, open_walking, remove_entry, split_path
@@ -132,7 +133,7 @@ class Files:
         """Whole or not at all: a reader finds the old content or the new one, never a part, never wider than `mode`.
         Replaces a link instead of following it."""
         with self._parent(path) as (directory, name):
-            part = f".{name[:200]}.tanist-{os.getpid()}"
+            part = f".{name[:190]}.tanist-{os.getpid()}-{get_native_id()}"  # two threads may write the same file
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part, dir_fd=directory)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

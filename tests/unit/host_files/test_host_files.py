@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,12 @@ def test_no_descriptor_is_left_open(files: Files, root: Path) -> None:
     files.read("/f")
     files.remove_tree("/a")
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_two_threads_may_write_one_file_at_one_time(tmp_path: Path) -> None:
+    """Each part has a name of its own: one thread must not take away the other's."""
+    files = Files(str(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda number: files.write("/one", b"%d" % number), range(200)):
+            pass
+    assert os.listdir(tmp_path) == ["one"]
