@@ -51,6 +51,8 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
     """What is taken away without the tree mounted here is the node's own; a release has it until it let go."""
     if isinstance(step.spec, OWN) or step.id.rpartition(".")[0] in GIVING:
         return False
+    if state.started.kind in ("migrate", "migrate-back"):
+        return False  # there is no claim before `init`
     if state.undoing:
         return is_here(session)
     if state.started.kind == "init" and phase_of(state) != "held":
