@@ -17,8 +17,8 @@ from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.guard import demand_claim
-from tanist.runs.notify import start_courier
 from tanist.runs.migrate import drive_migrate, undo_layers
+from tanist.runs.notify import start_courier
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
