@@ -241,7 +241,7 @@ def test_a_manifest_that_could_not_be_loaded_again_is_not_kept(host: FakeHost) -
     assert host.files.list("/stores") == ()
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, -1, "1", None, 1.0, True])
+@pytest.mark.parametrize("version", [0, 3, 99, -1, "1", None, 1.0, True])
 def test_another_version_is_refused_and_both_are_named(host_with: FakeHost, version: object) -> None:
     text = json.loads(host_with.files.read(f"{STORE}/manifest.json"))
     text["format"] = version
