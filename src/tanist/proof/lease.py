@@ -163,7 +163,8 @@ def judge_lease(view: HostView | None, mark: Mark, record: LeaseRecord, lease: L
     if view is None or view.state == "UNKNOWN":
         return _unknown("this node's sanlock does not know it yet")
     if (view.timestamp, view.generation) != (mark.timestamp, mark.generation):
-        return Sight(state="renews", detail="renewed its lease this moment", at=now, weakness=record.weakness)
+        at = max(now - lease.renewed_every - 1, 0.001)  # the daemon looks as often as it renews: it may be that old
+        return Sight(state="renews", detail="renewed its lease just now", at=at, weakness=record.weakness)
     if view.io_timeout != lease.io_timeout:
         return _unknown(f"it counts with an io_timeout of {view.io_timeout} s, the definition says {lease.io_timeout}")
     age = max(now - view.seen, 0.0)
