@@ -1,6 +1,7 @@
 """tanist proofs NAME: what this pair has to prove an owner down, what it lacks, and what it costs.
 
-Only looks, and keeps what it saw for readiness.
+Only looks, and keeps what it saw for readiness. --reserve and --clear change who may write to the asset's disks: by a
+person's word only.
 """
 
 from __future__ import annotations
@@ -18,11 +19,19 @@ from tanist.runs.proofs_kept import save_proofs
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     parser.add_argument("--json", action="store_true")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--reserve", action="store_true", help="on the active node: reserve the asset's disks for it now")
+    what.add_argument("--clear", nargs="?", const="", metavar="KEY", help="take off left-over keys, or the one named")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when each other node could be stopped from here and that would suffice, else 1."""
     session = open_session(args.name)
+    if args.reserve or args.clear is not None:
+        from tanist.runs.reservation import clear, reserve_now
+
+        print("\n".join((reserve_now(session),) if args.reserve else clear(session, args.clear)))
+        return 0
     found = survey(session)
     save_proofs(session, found)
     if args.json:

@@ -11,6 +11,7 @@ from tanist.cli.context import open_session
 from tanist.definition.load import read_controller
 from tanist.model.errors import Refused
 from tanist.runs.lease import Joiner, LeaseEye
+from tanist.runs.reservation import ReservationEye
 from tanist.runs.watch import watch
 
 DEFINITION = "/etc/tanist/controllers"
@@ -31,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
             return False
 
     begun = files.read(path)
-    watch(session, until=changed, extra=[LeaseEye()], chores=[Joiner()])
+    watch(session, until=changed, extra=[LeaseEye(), ReservationEye()], chores=[Joiner()])
     return 0

@@ -1,12 +1,12 @@
-"""The tables [proof], [proof.lease] and [[proof.power]] -> Proof, each value checked on its own."""
+"""[proof], [proof.reservation], [proof.lease] and [[proof.power]] -> Proof, each value checked on its own."""
 
 from __future__ import annotations
 
 from tanist.definition import values as v
 from tanist.definition.table import Table, suggest
-from tanist.model.definition import Lease, PowerDevice, Proof, ProofName
+from tanist.model.definition import Lease, PowerDevice, Proof, ProofName, Reserving
 
-PROOFS: tuple[ProofName, ...] = ("power", "lease", "attestation")
+PROOFS: tuple[ProofName, ...] = ("power", "reservation", "lease", "attestation")
 _SMALL, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 _OWN = ("action", "verbose", "debug", "debug_file", "delay", "nodename", "version", "help", "quiet")
 
@@ -17,6 +17,7 @@ def build_proof(table: Table | None) -> Proof:
     proof = Proof(
         power=tuple(_build_device(inner) for inner in table.tables("power")),
         lease=_build_lease(table.table("lease")),
+        reservation=_build_reserving(table.table("reservation")),
         policy=tuple(map(split_set, table.texts("suffices", _check_set))),
     )
     if "suffices" in table and not proof.policy:
@@ -28,10 +29,24 @@ def build_proof(table: Table | None) -> Proof:
 
 def _check_there(table: Table, proof: Proof) -> None:
     """A set that can never be had is a takeover that can never be made."""
-    if not proof.power and any("power" in names for names in proof.policy):
-        table.complain("suffices", '"power" cannot be had without [[proof.power]]; allowed: what is defined here')
-    if proof.lease is None and any("lease" in names for names in proof.policy):
-        table.complain("suffices", '"lease" cannot be had without [proof.lease]; allowed: what is defined here')
+    there: dict[str, tuple[ProofName, object]] = {
+        "[[proof.power]]": ("power", proof.power),
+        "[proof.reservation]": ("reservation", proof.reservation),
+        "[proof.lease]": ("lease", proof.lease),
+    }
+    for where, (name, defined) in there.items():
+        if not defined and any(name in names for names in proof.policy):
+            table.complain("suffices", f'"{name}" cannot be had without {where}; allowed: what is defined here')
+
+
+def _build_reserving(table: Table | None) -> Reserving | None:
+    if table is None:
+        return None
+    reserving = Reserving(
+        devices=table.texts("devices", v.check_device), timeout=table.seconds("timeout", Reserving().timeout)
+    )
+    table.finish()
+    return reserving
 
 
 def split_set(text: str) -> tuple[ProofName, ...]:

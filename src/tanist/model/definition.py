@@ -53,6 +53,14 @@ class Asset:
     options: tuple[str, ...] = ()  # mount options beyond what tanist sets
     layers: tuple[Layer, ...] = ()  # below the file system, the lowest first
 
+    @property
+    def disks(self) -> tuple[str, ...]:
+        """The lowest devices that are named here."""
+        if not self.layers:
+            return (self.device,) if self.device else ()
+        lowest = self.layers[0]
+        return lowest.members if isinstance(lowest, MdLayer) else (lowest.disk,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAddress:
@@ -199,7 +207,7 @@ class PowerDevice:
         return " ".join(part for part in (self.agent, where, plug) if part)
 
 
-ProofName = Literal["power", "reservation", "lease", "attestation"]  # no engine takes a reservation yet
+ProofName = Literal["power", "reservation", "lease", "attestation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,23 +236,38 @@ WATCHDOG_FIRES = 60  # seconds, fixed in sanlock 3.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserving:
+    """The asset's disks are the active node's alone, by a persistent reservation."""
+
+    devices: tuple[str, ...] = ()  # whole disks; empty: those that the asset names
+    timeout: float = 10.0  # seconds for each command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What can prove that the old owner cannot act, and which of it suffices."""
 
     power: tuple[PowerDevice, ...] = ()
     lease: Lease | None = None
+    reservation: Reserving | None = None
     policy: tuple[tuple[ProofName, ...], ...] = ()  # any of these sets, all of it; empty: see `suffices`
 
     @property
     def suffices(self) -> tuple[tuple[ProofName, ...], ...]:
-        """Strict where nothing is said: each strong proof that is there, alone; a person's word where there is none.
-        A lease of a guest, or of a machine without a watchdog, counts beside a person's word only."""
+        """Strict where nothing is said: each strong proof that is there, alone, the quickest first; a person's word
+        where there is none. The lease of a guest, or without a watchdog, counts beside a person's word only."""
         if self.policy:
             return self.policy
         lease: tuple[tuple[ProofName, ...], ...] = (("lease",),) if self.lease else ()
-        if self.power:
-            return (("power",), *lease)
+        strong: list[tuple[ProofName, ...]] = [("reservation",)] if self.reservation else []
+        strong += [("power",)] if self.power else []
+        if strong:
+            return (*strong, *lease)
         return (*lease, ("lease", "attestation")) if self.lease else (("attestation",),)
+
+    @property
+    def reservation_timeout(self) -> float:
+        return (self.reservation or Reserving()).timeout
 
     def devices(self, node: str) -> tuple[PowerDevice, ...]:
         return tuple(device for device in self.power if device.node == node)
@@ -342,6 +365,13 @@ class Controller:
 
     def peers(self, me: str) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if node.name != me)
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        """What a reservation is taken of: as the definition says, else the disks that the asset lies on."""
+        if self.proof.reservation and self.proof.reservation.devices:
+            return self.proof.reservation.devices
+        return self.asset.disks
 
     @property
     def primary(self) -> Node:

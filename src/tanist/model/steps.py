@@ -277,6 +277,25 @@ class PowerOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Disks reserved for this node alone, all other keys of the controller preempted, and read back; undone: this
+    node's key is gone."""
+
+    controller: str
+    node: str
+    nodes: tuple[str, ...]  # whose keys are known
+    epoch: int
+    devices: tuple[str, ...]
+    timeout: float  # seconds for each command
+    keep: bool = False  # undone: nothing; the owner did not let go, and must not write when it comes back
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it takes at most: for each disk seven looks and six words that all end at their limit."""
+        return len(self.devices) * 20 * self.timeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FreeMmp:
     """ext4's multiple mount protection told that its last user is gone, which only a strong proof may say (tune2fs(8),
     clear_mmp); undone: nothing."""
@@ -388,6 +407,7 @@ StepSpec = (
     | Announce
     | Reboot
     | PowerOff
+    | Reserve
     | FreeMmp
     | WaitLease
     | TakeLease

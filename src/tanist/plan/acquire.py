@@ -20,6 +20,7 @@ from tanist.model.steps import (
     Plan,
     PlannedStep,
     Reboot,
+    Reserve,
     StepSpec,
     TakeLease,
 )
@@ -50,10 +51,15 @@ def build_acquire(
 ) -> Plan:
     """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
 
-    `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped."""
+    `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped. `epoch`:
+    what the reservation is for, 0: the claim's next. Reserved before anything is put together: nobody else writes then,
+    so that the mount guard need not be waited for."""
     ownership = choose_ownership(controller, standing, claim)
+    keep = claim.state == "held" and claim.node != standing.node
+    reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
+    guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
     steps = [*_lease(controller, standing.node, epoch, run, stopped)]
-    steps += [*_accounts(standing), *build_layers(controller.asset), *_guard(controller, mmp, stopped)]
+    steps += [*_accounts(standing), *reserved, *build_layers(controller.asset), *guard]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":
@@ -92,6 +98,22 @@ def _guard(controller: Controller, mmp: MmpMark | None, stopped: str) -> Iterato
     if mmp is not None and not mmp.clean and stopped:
         says = f"free {controller.asset.device} from its multiple mount protection, as its last user is stopped"
         yield f"{says} (else the mount waits {mmp.longest_wait:.0f} s)", FreeMmp(device=controller.asset.device)
+
+
+def build_reserve(controller: Controller, node: str, epoch: int, *, keep: bool) -> Iterator[Named]:
+    """`keep`: when the run is undone, because another node has not let go."""
+    if controller.proof.reservation is None or not controller.disks:
+        return
+    spec = Reserve(
+        controller=controller.name,
+        node=node,
+        nodes=tuple(one.name for one in controller.nodes),
+        epoch=epoch,
+        devices=controller.disks,
+        timeout=controller.proof.reservation.timeout,
+        keep=keep,
+    )
+    yield f"reserve {', '.join(spec.devices)} for {node} alone and read it back, epoch {epoch}", spec
 
 
 def describe_wait(mmp: MmpMark | None) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tanist.model.definition import Controller, ProofName
-from tanist.model.steps import Plan, PlannedStep, PowerOff, StepSpec, WaitLease
-from tanist.plan.acquire import number_steps
+from tanist.model.steps import Plan, PlannedStep, PowerOff, Reserve, StepSpec, WaitLease
+from tanist.plan.acquire import build_reserve, number_steps
 
 Names = tuple[ProofName, ...]
 
@@ -13,7 +13,7 @@ def fences(controller: Controller, suspects: tuple[str, ...], *, attested: bool)
     """The sets of the policy that can be acted on: each begins with what is done, and all of it can be had."""
     there = {
         "power": bool(suspects) and all(controller.proof.devices(node) for node in suspects),
-        "reservation": False,
+        "reservation": controller.proof.reservation is not None and bool(controller.disks),
         "lease": bool(suspects) and controller.proof.lease is not None,
         "attestation": attested,
     }
@@ -21,8 +21,13 @@ def fences(controller: Controller, suspects: tuple[str, ...], *, attested: bool)
     return tuple(names for names in acts if all(there[name] for name in names))
 
 
-def build_fence(controller: Controller, part: str, names: Names, suspects: tuple[str, ...]) -> Plan:
+def build_fence(
+    controller: Controller, part: str, names: Names, suspects: tuple[str, ...], *, node: str, epoch: int
+) -> Plan:
+    """`node`: who fences, `epoch`: what for."""
     steps: list[tuple[str, StepSpec]] = []
+    if "reservation" in names:
+        steps += build_reserve(controller, node, epoch, keep=True)
     if "power" in names:
         for node in suspects:
             devices = controller.proof.devices(node)
@@ -51,12 +56,14 @@ def _longest(step: PlannedStep) -> float:
             return sum(device.longest for device in devices)
         case WaitLease(seconds=seconds):
             return seconds
+        case Reserve() as reserve:
+            return reserve.longest
         case _:
             return 0.0
 
 
-def describe_offer(controller: Controller, names: Names, suspects: tuple[str, ...]) -> str:
-    plan = build_fence(controller, "fence", names, suspects)
+def describe_offer(controller: Controller, names: Names, suspects: tuple[str, ...], *, node: str, epoch: int) -> str:
+    plan = build_fence(controller, "fence", names, suspects, node=node, epoch=epoch)
     acts = "; ".join(step.says for step in plan.steps)
     return f"tanist takeover {controller.name} --fence    ({acts}; at most {longest(plan):.0f} s)"
 
@@ -64,4 +71,9 @@ def describe_offer(controller: Controller, names: Names, suspects: tuple[str, ..
 def describe_kept(steps: tuple[PlannedStep, ...]) -> str:
     """What an undo leaves as it is: nobody but a person knows whether a machine may run again."""
     nodes = [step.spec.node for step in steps if isinstance(step.spec, PowerOff)]
-    return f"; {', '.join(nodes)} was told to switch off and is not switched on again" if nodes else ""
+    off = f"; {', '.join(nodes)} was told to switch off and is not switched on again" if nodes else ""
+    kept = [step.spec for step in steps if isinstance(step.spec, Reserve) and step.spec.keep]
+    if not kept:
+        return off
+    disks, name, node = ", ".join(kept[0].devices), kept[0].controller, kept[0].node
+    return f"{off}; the old owner stays shut out of {disks} until, on {node}: tanist proofs {name} --clear"

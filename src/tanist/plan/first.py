@@ -5,12 +5,13 @@ from __future__ import annotations
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import HoldClaim, InitAsset, MountTree, Plan, StepSpec
-from tanist.plan.acquire import build_layers, number_steps
+from tanist.plan.acquire import build_layers, build_reserve, number_steps
 
 
 def build_first_acquire(controller: Controller, standing: Standing, run: str) -> Plan:
     """The numbers that this node has for the accounts are those of the disk, for good."""
-    steps: list[tuple[str, StepSpec]] = [*build_layers(controller.asset)]
+    steps: list[tuple[str, StepSpec]] = [*build_reserve(controller, standing.node, 1, keep=False)]
+    steps += build_layers(controller.asset)
     if controller.asset.kind == "filesystem":
         mount = MountTree(
             device=controller.asset.device,

@@ -28,6 +28,7 @@ from tanist.model.steps import (
     Plan,
     PlannedStep,
     PutPath,
+    Reserve,
     RunCommands,
     SaveCapture,
     ServeAlias,
@@ -42,7 +43,7 @@ from tanist.plan import places
 Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
-LAYERS: Kinds = (ActivateVolume, AssembleArray)
+LAYERS: Kinds = (ActivateVolume, AssembleArray, Reserve)
 ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS, TakeLease)
 KEYS: Kinds = (CoverSshKeys,)
 AFTER: Kinds = (SetHostname, FeedCommand, PutPath)
@@ -149,6 +150,8 @@ def _reversed(step: PlannedStep, run: str = "") -> PlannedStep:
     spec = step.spec
     if isinstance(spec, HoldClaim) and run:
         spec = replace(spec, run=run)
+    if isinstance(spec, Reserve):
+        spec = replace(spec, keep=False)
     return replace(step, direction="undo", says=describe_undo(spec), spec=spec)
 
 
@@ -178,6 +181,8 @@ def describe_undo(spec: StepSpec) -> str:
             return f"stop {device}"
         case ActivateVolume(device=device):
             return f"deactivate {device}"
+        case Reserve(node=node, devices=devices):
+            return f"take {node}'s key off {', '.join(devices)}"
         case MapTree(target=target):
             return f"take the id map off {target}"
         case HoldClaim(controller=controller, epoch=epoch):

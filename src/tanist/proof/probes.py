@@ -13,18 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
-from tanist.model.evidence import Evidence, Says
+from tanist.model.evidence import Evidence, Says, Source
 from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.proof.lease import look_at_lease
 from tanist.proof.looks import Looks
 from tanist.proof.power import look_at_power
+from tanist.proof.reservation import look_at_reservation
 from tanist.proof.wire import GLANCE, Wire, addresses_by_interface, choose_targets, look_at_wire
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
-POWER_PATIENCE = 20.0  # seconds that a power device may take to say whether its node is on
+POWER_PATIENCE = 20.0  # seconds that a power device may take to say whether its node is on, a disk whose it is
 LEASE_PATIENCE = 10.0  # seconds that the places of the leases, a disk of their own, may take
 LATE = 3.0  # seconds beyond the budget that looks at wire and disk are given: on a busy machine they begin late, and
 # what nobody waited for says "could not be asked", which proves nothing, even with a person's word
@@ -73,6 +74,9 @@ def gather(
     leased = [] if glance or controller.proof.lease is None else peers
     for name in leased:
         looks.begin(f"lease {name}", partial(look_at_lease, host, controller, name))
+    disks = () if glance or controller.proof.reservation is None else controller.disks
+    for disk in disks:
+        looks.begin(f"reservation {disk}", partial(look_at_reservation, host, controller, me, disk))
     looks.wait([*here, *(f"peer {name}" for name in peers)] if glance else here, budget_seconds)
     looks.wait(here, budget_seconds + LATE)
     wire = Wire.of(targets, looks, known_macs or {})
@@ -82,6 +86,7 @@ def gather(
     if claim.says is not Says.MINE:  # else nobody's power matters
         looks.wait([f"power {name}" for name in powered], POWER_PATIENCE)
         looks.wait([f"lease {name}" for name in leased], LEASE_PATIENCE)
+        looks.wait([f"reservation {disk}" for disk in disks], POWER_PATIENCE)
 
     words = {name: looks.result(f"peer {name}", PeerWord) for name in peers}
     evidence = [claim, _storage_evidence(looks, controller)]
@@ -94,6 +99,7 @@ def gather(
     seen = tuple(replace(item, at=host.monotonic()) for item in evidence)
     fences = [_fence_evidence("power", name, looks) for name in powered]
     fences += [_lease_evidence(name, words[name], looks) for name in leased]
+    fences += [_fence_evidence("reservation", disk, looks) for disk in disks]
     return (*seen, *fences)
 
 
@@ -120,7 +126,7 @@ def judge_claim(found: Claim | Unread, controller: Controller, me: str) -> tuple
     return (Says.MINE if found.node == me else Says.HELD), found.node, found.describe()
 
 
-def _fence_evidence(source: Literal["power", "lease"], name: str, looks: Looks) -> Evidence:
+def _fence_evidence(source: Source, name: str, looks: Looks) -> Evidence:
     found = looks.result(f"{source} {name}", Evidence)
     if isinstance(found, Evidence):
         return found

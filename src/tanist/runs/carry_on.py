@@ -9,7 +9,16 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
-from tanist.model.steps import ActivateVolume, AssembleArray, HoldClaim, MapTree, MountHidden, MountTree, PlannedStep
+from tanist.model.steps import (
+    ActivateVolume,
+    AssembleArray,
+    HoldClaim,
+    MapTree,
+    MountHidden,
+    MountTree,
+    PlannedStep,
+    Reserve,
+)
 from tanist.model.unread import Unread
 from tanist.plan.release import build_give_back, build_loss
 from tanist.runs.boot import drive_start, start
@@ -158,7 +167,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     if hold == "away":
         state = read_run(journal.records)
         for step in in_force:
-            if isinstance(step.spec, (AssembleArray, ActivateVolume, MountTree, MapTree)):
+            if isinstance(step.spec, (Reserve, AssembleArray, ActivateVolume, MountTree, MapTree)):
                 demand_claim(session, state, step.id)
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")
@@ -200,7 +209,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
     for step in state.touched:
-        if isinstance(step.spec, (AssembleArray, ActivateVolume)):
+        if isinstance(step.spec, (Reserve, AssembleArray, ActivateVolume)):
             engine.again(step)
     engine.again(mounts[0])
 

@@ -12,7 +12,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Outcome, Says
 from tanist.model.run import Judged, PlanMade
-from tanist.model.steps import PowerOff
+from tanist.model.steps import PlannedStep, PowerOff, Reserve
 from tanist.plan.fence import Names, build_fence, describe, fences
 from tanist.proof.decide import SIGNS_OF_LIFE, decide, possible_owners
 from tanist.runs.observe import observe, tell
@@ -58,8 +58,18 @@ def fence_first(session: Session, journal: Journal, engine: Engine) -> None:
 
 
 def execute(session: Session, engine: Engine, part: str, names: Names, suspects: tuple[str, ...]) -> None:
-    plan = build_fence(session.controller, part, names, suspects)
+    epoch = engine.state.started.epoch
+    plan = build_fence(session.controller, part, names, suspects, node=session.node, epoch=epoch)
     engine.execute(part, lambda: PlanMade(part=part, plan=plan))
+
+
+def was_seen_to(item: Evidence, done: tuple[PlannedStep, ...]) -> bool:
+    """This run made it so, and it was not just found."""
+    cut = {one.spec.node for one in done if isinstance(one.spec, PowerOff)}
+    reserved = {device for one in done if isinstance(one.spec, Reserve) for device in one.spec.devices}
+    if item.source == "power":
+        return item.about in cut and item.says is Says.OFF
+    return item.source == "reservation" and item.about in reserved and item.says is Says.FENCED
 
 
 def judge_again(session: Session, journal: Journal, engine: Engine) -> Judged:
@@ -68,12 +78,9 @@ def judge_again(session: Session, journal: Journal, engine: Engine) -> Judged:
     state = engine.state
     same_boot = journal.records[0].boot == session.host.boot_id()
     before = tuple(item for item in state.started.evidence if item.says in SIGNS_OF_LIFE) if same_boot else ()
-    cut = {one.spec.node for one in state.steps if isinstance(one.spec, PowerOff) and state.status[one.id] == "done"}
+    done = tuple(one for one in state.steps if state.status[one.id] == "done")
     observation = observe(session, state.started.attested)
-    now = tuple(
-        replace(item, at=since) if item.source == "power" and item.about in cut and item.says is Says.OFF else item
-        for item in observation.evidence
-    )
+    now = tuple(replace(item, at=since) if was_seen_to(item, done) else item for item in observation.evidence)
     evidence = (*before, *now)
     verdict = decide(evidence, session.node, session.controller.proof.suffices)
     judged = Judged(evidence=evidence, verdict=verdict)

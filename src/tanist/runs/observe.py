@@ -61,17 +61,22 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> O
         who=session.who,
         glance=glance,
     )
-    verdict = with_offers(session, evidence, attestation, decide(evidence, session.node, proof.suffices))
+    verdict = with_offers(session, claim, evidence, attestation, decide(evidence, session.node, proof.suffices))
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
 
 
-def with_offers(session: Session, evidence: tuple[Evidence, ...], attested: str, verdict: Verdict) -> Verdict:
+def with_offers(
+    session: Session, claim: Claim, evidence: tuple[Evidence, ...], attested: str, verdict: Verdict
+) -> Verdict:
     """What could be done about it from here, and what it costs, before what others could do."""
     if verdict.outcome is Outcome.PROVED:
         return verdict
     suspects = possible_owners(evidence, session.node)
     sets = fences(session.controller, suspects, attested=bool(attested.strip()))
-    offers = tuple(describe_offer(session.controller, names, suspects) for names in sets)
+    epoch = claim.epoch + 1
+    offers = tuple(
+        describe_offer(session.controller, names, suspects, node=session.node, epoch=epoch) for names in sets
+    )
     return replace(verdict, would_suffice=(*dict.fromkeys(offers), *verdict.would_suffice))
 
 

@@ -6,11 +6,16 @@ In: a session on any node. Out: one Finding for each engine and each node or dev
 from __future__ import annotations
 
 from tanist.facts.machine import describe_machine
+from tanist.facts.reservation import read_ability
+from tanist.host.host import Host
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller, Node, ProofName
-from tanist.model.evidence import Says
+from tanist.model.evidence import Evidence, Says
 from tanist.model.peer import PeerWord
+from tanist.model.unread import Unread
+from tanist.plan.fence import build_fence, longest
 from tanist.proof.power import read_power
+from tanist.proof.reservation import look_at_reservation
 from tanist.runs.finding import Finding, State, sets_with
 from tanist.runs.guards import find_guards
 from tanist.runs.lease_finding import find_leases
@@ -31,7 +36,8 @@ class Survey:
 def survey(session: Session) -> Survey:
     controller, host = session.controller, session.host
     findings = [find_power(session, node) for node in controller.nodes]
-    findings += [find_reservation(controller), *find_leases(session), *find_guards(host, controller)]
+    findings += [find_reservation(host, controller, session.node, disk) for disk in controller.disks]
+    findings += [*find_leases(session), *find_guards(host, controller)]
     findings += [find_word(session, node) for node in controller.peers(session.node)]
     findings.append(find_attestation(controller))
     ready = {(one.engine, one.about) for one in findings if one.state == "ready"}
@@ -50,6 +56,8 @@ def survey(session: Session) -> Survey:
 def _is_stoppable(controller: Controller, name: str, ready: set[tuple[str, str]]) -> bool:
     """By a set of the policy in which something is done, all of which works now."""
     sets = (names for names in controller.proof.suffices if set(names) != {"attestation"})
+    disks = bool(controller.disks) and all(("reservation", disk) in ready for disk in controller.disks)
+    ready = ready | ({("reservation", name)} if disks else set())
     return any(all(_is_ready(one, names, name, ready) for one in names) for names in sets)
 
 
@@ -84,13 +92,44 @@ def find_power(session: Session, node: Node) -> Finding:
     )
 
 
-def find_reservation(controller: Controller) -> Finding:
+def find_reservation(host: Host, controller: Controller, me: str, device: str) -> Finding:
+    """What the disk can do and who is registered. Asks it only; nothing is reserved."""
+    defined = controller.proof.reservation is not None
+    begun = host.monotonic()
+    able = read_ability(host, device, controller.proof.reservation_timeout)
+    if isinstance(able, Unread):
+        mend = able.why.rpartition(": ")[2] if "is not installed" in able.why else ""
+        state: State = "fails" if defined else "not set up"
+        return Finding(engine="reservation", about=device, state=state, detail=able.why, mend=mend)
+    seen = look_at_reservation(host, controller, me, device)
+    foreign = "a foreign key" in seen.detail
     return Finding(
         engine="reservation",
-        about=controller.asset.device or controller.tree,
-        state="not set up",
-        detail="this tanist has no engine for it yet",
+        about=device,
+        state="not set up" if not defined else "fails" if seen.says is Says.UNKNOWN or foreign else "ready",
+        detail=f"{able}; now: {seen.detail}",
+        seconds=round(host.monotonic() - begun, 3),
+        at_most=longest_take(controller, me) if defined else None,
+        suffices=sets_with(controller, "reservation"),
+        mend=_mend_reservation(controller, seen, defined=defined, foreign=foreign),
     )
+
+
+def _mend_reservation(controller: Controller, seen: Evidence, *, defined: bool, foreign: bool) -> str:
+    name = controller.name
+    if not defined:
+        after = f"then on the active node: tanist proofs {name} --reserve"
+        return f"[proof.reservation] in the definition on all nodes; {after}"
+    if foreign:
+        return f"find out whose key it is; one that nobody needs goes by: tanist proofs {name} --clear KEY"
+    if seen.says is Says.RELEASED:
+        return f"on the active node: tanist proofs {name} --reserve (each takeover does it by itself)"
+    return ""
+
+
+def longest_take(controller: Controller, me: str) -> float:
+    plan = build_fence(controller, "fence", ("reservation",), (), node=me, epoch=0)
+    return longest(plan)
 
 
 def find_word(session: Session, node: Node) -> Finding:

@@ -23,10 +23,13 @@ from tanist.model.steps import (
     MapTree,
     MountHidden,
     MountTree,
+    PlannedStep,
+    Reserve,
     SaveCapture,
 )
 from tanist.model.unread import Unread
 from tanist.plan import places
+from tanist.plan.acquire import build_reserve
 from tanist.plan.release import AFTER, ASSET, KEYS, build_release, letting_go
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.glance import note_captured, read_fingerprint, seems_captured
@@ -44,7 +47,14 @@ from tanist.steps.storage import mounted_at
 if TYPE_CHECKING:
     from tanist.model.facts import NodeFacts
 
-SHOWN = (MountHidden, MountTree, MapTree, ActivateVolume, AssembleArray)  # the host tells whether it came to pass
+SHOWN = (
+    MountHidden,
+    MountTree,
+    MapTree,
+    ActivateVolume,
+    AssembleArray,
+    Reserve,
+)  # the host tells whether it came to pass
 LATER = (
     "tanist.host.mounting",
     "tanist.host.netlink",
@@ -105,7 +115,9 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
             "release",
             lambda: PlanMade(
                 part="release",
-                plan=build_release(in_force.steps, started.epoch, started.run, session.controller.commands),
+                plan=build_release(
+                    with_reserve(session, in_force), started.epoch, started.run, session.controller.commands
+                ),
             ),
         )
         verify(session, engine)
@@ -127,6 +139,15 @@ def drive_release(session: Session, journal: Journal, on_let_go: Callable[[], No
         tell_kept(session, in_force.steps)
     note_released(session, ahead.claim)
     finish(session, journal, f"{session.node} released {session.name}, epoch {started.epoch}", begun)
+
+
+def with_reserve(session: Session, in_force: RunState) -> tuple[PlannedStep, ...]:
+    """The steps in force, and the reservation where it was taken later than they were (tanist proofs --reserve)."""
+    if any(isinstance(step.spec, Reserve) for step in in_force.steps):
+        return in_force.steps
+    later = build_reserve(session.controller, session.node, in_force.started.epoch, keep=False)
+    reserved = (PlannedStep(id="", says=says, direction="apply", spec=spec) for says, spec in later)
+    return (*reserved, *in_force.steps)
 
 
 class Ahead:
@@ -169,12 +190,16 @@ def note_released(session: Session, claim: Claim | None) -> None:
 def has_let_go(session: Session, state: RunState) -> bool:
     """True from the step on that lets the asset go. Killed within it, the host tells whether it came to pass; once it
     was being taken back, the claim does."""
+    from tanist.steps.reservation import is_reserve_applied  # most assets have none, and each start would pay for it
+
     for part in state.parts.values():
         last = letting_go(part.plan)
         if last is None or state.status[last.id] in ("planned", "undoing", "undone"):
             continue
         if state.status[last.id] == "done" or not isinstance(last.spec, SHOWN):
             return state.status[last.id] == "done"
+        if isinstance(last.spec, Reserve):
+            return is_reserve_applied(last.spec, session.context) is False
         if isinstance(last.spec, (ActivateVolume, AssembleArray)):
             return not is_block_device(session.host, last.spec.device)
         return mounted_at(session.host, last.spec.target) is None

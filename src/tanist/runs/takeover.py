@@ -171,7 +171,7 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     claim = demand_epoch(read_claim_offline(session.host, controller.asset, controller.tree), engine)
     standing = read_standing(session.host, controller, session.node)
     mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
-    if not stopped and (wait := describe_wait(mmp)):
+    if not stopped and controller.proof.reservation is None and (wait := describe_wait(mmp)):
         session.note(wait)
     started = engine.state.started
     plan = build_acquire(controller, standing, claim, epoch=started.epoch, run=started.run, mmp=mmp, stopped=stopped)
@@ -253,7 +253,10 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     if options.fence and observation.verdict.outcome is not Outcome.PROVED:
         suspects = possible_owners(observation.evidence, session.node)
         sets = demand_fences(session, observation.evidence, options.attest)
-        plans = (build_fence(session.controller, f"fence-{n}", names, suspects) for n, names in enumerate(sets, 1))
+        plans = (
+            build_fence(session.controller, f"fence-{n}", names, suspects, node=session.node, epoch=epoch)
+            for n, names in enumerate(sets, 1)
+        )
         text.append("\nor, if that was not to be had:\n".join(map(render_plan, plans)))
     stopped = strong_proof(observation.evidence, session.node)
     acquire = build_acquire(

@@ -56,6 +56,7 @@ PLACES: dict[type, Place] = {
     s.PowerOff: Place(module="power", subject="power_off"),
     s.WaitLease: Place(module="lease", subject="wait_lease"),
     s.TakeLease: Place(module="lease", subject="take_lease"),
+    s.Reserve: Place(module="reservation", subject="reserve"),
     s.Reboot: Place(module="reboot", subject="reboot"),
     s.MountBeside: Place(module="migrate", subject="mount_beside"),
     s.MarkCopy: Place(module="migrate", subject="mark_copy"),

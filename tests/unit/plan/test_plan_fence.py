@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypedDict
 
 from tanist.model.definition import Controller, PowerDevice, Proof
 from tanist.model.steps import FreeMmp, PowerOff
@@ -11,6 +12,13 @@ from tanist.plan.acquire import build_acquire, describe_wait
 from tanist.plan.fence import build_fence, describe_kept, describe_offer, fences, longest
 from tests.unit.plan.machines import load_profile, make_claim, make_standing
 
+
+class Run(TypedDict):
+    node: str
+    epoch: int
+
+
+RUN: Run = {"node": "ec-b", "epoch": 2}
 DEVICE = PowerDevice(node="ec-a", agent="fence_outlet", options=(("ip", "10.99.0.21"), ("plug", "7")), timeout=10.0)
 HELD = MmpMark(sequence=5, node="ec-a", time=1, interval=10)
 
@@ -31,14 +39,14 @@ def test_a_set_can_be_acted_on_where_each_suspect_has_a_device_and_the_word_was_
 
 def test_the_plan_and_the_offer_name_what_is_done_and_its_seconds() -> None:
     controller = with_proof(power=(DEVICE, replace(DEVICE, options=(), delay=2.0)))
-    plan = build_fence(controller, "fence-1", ("power",), ("ec-a",))
+    plan = build_fence(controller, "fence-1", ("power",), ("ec-a",), **RUN)
     assert [step.id for step in plan.steps] == ["fence-1.1"]
     assert plan.steps[0].spec == PowerOff(node="ec-a", devices=controller.proof.power)
     assert "fence_outlet 10.99.0.21 7, fence_outlet" in plan.steps[0].says
     assert longest(plan) == 61 + 63
-    assert "--fence" in (offer := describe_offer(controller, ("power",), ("ec-a",))) and "at most 124 s" in offer
+    assert "--fence" in (offer := describe_offer(controller, ("power",), ("ec-a",), **RUN)) and "at most 124 s" in offer
     assert "ec-a was told to switch off" in describe_kept(plan.steps)
-    assert build_fence(controller, "fence-1", ("attestation",), ("ec-a",)).steps == ()
+    assert build_fence(controller, "fence-1", ("attestation",), ("ec-a",), **RUN).steps == ()
 
 
 def test_what_is_no_fence_costs_nothing_and_leaves_nothing_off() -> None:
