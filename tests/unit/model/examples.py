@@ -68,6 +68,9 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),
     s.CompareTrees(source="/tree", target="/run/hidden", asset="/run/hidden", last=True, notes="/run/same"),
     s.SetAside(tree="/tree", aside="/tree.before-tanist", device="/dev/sdb1", options="rw,noatime"),
+    s.Reserve(
+        controller="oc", node="ec-b", nodes=("ec-a", "ec-b"), epoch=2, devices=("/dev/asset",), timeout=10.0, keep=True
+    ),
     s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
     s.PowerOff(
