@@ -20,7 +20,7 @@ from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.proof.reservation import describe_reservation
 from tanist.runs.filing import refuse_open_run
-from tanist.runs.hold import read_claim
+from tanist.runs.guard import read_claim_now
 from tanist.runs.peers import ask_peer
 from tanist.runs.session import Session, exclusive, load_run, read_active
 from tanist.steps.registering import Disk
@@ -123,7 +123,7 @@ def demand_own(session: Session) -> Claim:
             f"{session.node} is not the active node of {session.name}: nothing is reserved for a standby",
             next_step=f"on the active node: tanist proofs {session.name} --reserve",
         )
-    claim = read_claim(session)
+    claim = read_claim_now(session)
     if isinstance(claim, Unread) or (claim.node, claim.state) != (session.node, "held"):
         seen = f"can't be read: {claim.why}" if isinstance(claim, Unread) else f"is {claim.describe()}"
         raise Refused(f"the claim {seen}", next_step=f"tanist status {session.name}")
