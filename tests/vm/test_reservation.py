@@ -63,6 +63,7 @@ class Pair:
 
     def expect_refused(self, node: str, device: str = DISK, block: int = FREE) -> None:
         """Never taken: EIO while the way to the target is made anew or a unit attention waits, and then EBADE."""
+        said = ""
         for _ in range(40):
             said = self.raw_write(node, device, block)
             assert said != "", "it was written"
