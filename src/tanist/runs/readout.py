@@ -156,6 +156,7 @@ def ask_readout(session: Session, name: str) -> Readout | Unread:
         return Unread(ran.complaint)
     found = parse_readout(ran.text)
     if isinstance(found, Readout):
+        session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)  # none before its first run
         session.host.files.write(remembered_path(session, name), ran.stdout, 0o600)
     return found
 
