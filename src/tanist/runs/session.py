@@ -50,7 +50,7 @@ class Session:
         return Context(host=self.host, controller=self.controller, node=self.node)
 
     def engine(self, journal: Journal, context: Context | None = None, *, guarded: bool = True) -> Engine:
-        """Not `guarded`: everything of the controller is down already, whoever owns it."""
+        """Not `guarded`: everything of the controller is down already, whoever owns it; or it is a drill's copy."""
         from tanist.engine import Engine, unguarded
         from tanist.runs.guard import Guard
 
