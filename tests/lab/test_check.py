@@ -37,8 +37,9 @@ def check(stage: Stage, node: str = "ec-b") -> dict[str, Any]:
 
 
 def bad(found: dict[str, Any]) -> dict[str, str]:
-    """Grades of what is not good, by name; no time source is followed in a lab, and no power switch is set up."""
-    known = ("clock", "fence", "mount guard")
+    """Grades of what is not good, by name; no time source is followed in a lab, no power switch is set up, no drill
+    was made."""
+    known = ("clock", "drill", "fence", "mount guard")
     return {
         one["name"]: one["grade"] for one in found["findings"] if one["grade"] != "good" and one["name"] not in known
     }

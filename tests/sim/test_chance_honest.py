@@ -10,7 +10,7 @@ from tests.sim.chance import KNOWN, how_many, play_all, report
 
 @pytest.mark.requirement("A05", "A42", "A61", "A62", "A63")
 def test_no_schedule_of_faults_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
-    count = how_many(1500)
+    count = how_many(3000)
     played = play_all(range(KNOWN, KNOWN + count))
     with capsys.disabled():
         report(played, KNOWN, count)

@@ -9,7 +9,7 @@ from tests.sim.chance import KNOWN, KNOWN_HASTY, how_many, make_caught, play_all
 
 @pytest.mark.requirement("A05", "A42", "A61", "A62", "A63")
 def test_no_further_schedule_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
-    count, first = how_many(1500), KNOWN + 1500
+    count, first = how_many(3000), KNOWN + 3000
     played = play_all(range(first, first + count))
     with capsys.disabled():
         report(played, first, count)
