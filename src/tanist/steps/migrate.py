@@ -11,7 +11,7 @@ from tanist.capture.twins import Different, Twins
 from tanist.host.attributes import change_flags, pinned
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
-from tanist.steps.storage import mounted_at, refuse_running_services, release_mount
+from tanist.steps.storage import mount_for_root, mounted_at, refuse_running_services, release_mount
 
 if TYPE_CHECKING:
     from tanist.model.steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
@@ -28,9 +28,7 @@ TOLD = 5  # differences
 
 
 def apply_mount_beside(spec: MountBeside, context: Context) -> None:
-    context.host.files.make_directory(spec.target.rsplit("/", 1)[0], 0o700)
-    context.host.files.make_directory(spec.target, 0o700)
-    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
+    mount_for_root(spec, context)
 
 
 def undo_mount_beside(spec: MountBeside, context: Context) -> None:

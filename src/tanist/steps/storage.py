@@ -16,7 +16,7 @@ from tanist.steps.services import read_unit
 
 if TYPE_CHECKING:
     from tanist.model.definition import Controller
-    from tanist.model.steps import BindMount, FreeMmp, MapTree, MountHidden, MountTree, MountUnmapped
+    from tanist.model.steps import BindMount, FreeMmp, MapTree, MountBeside, MountHidden, MountTree, MountUnmapped
 
 UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
@@ -35,6 +35,11 @@ def tree_place(host: Host, controller: Controller) -> str:
 
 def apply_mount_hidden(spec: MountHidden, context: Context) -> None:
     refuse_running_services(context.controller.tree, context)
+    mount_for_root(spec, context)
+
+
+def mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Context) -> None:
+    """Below directories that nobody else can enter."""
     context.host.files.make_directory(spec.target.rsplit("/", 1)[0], 0o700)
     context.host.files.make_directory(spec.target, 0o700)
     context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
@@ -132,10 +137,7 @@ def is_map_tree_applied(spec: MapTree, context: Context) -> bool:
 
 
 def apply_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
-    parent = spec.target.rsplit("/", 1)[0]
-    context.host.files.make_directory(parent, 0o700)
-    context.host.files.make_directory(spec.target, 0o700)
-    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
+    mount_for_root(spec, context)
 
 
 def undo_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
