@@ -12,7 +12,7 @@ from tanist.host.fake_world import Crash
 
 @pytest.fixture(scope="session", autouse=True)
 def dead_threads_are_silent() -> Iterator[None]:
-    """A look that goes on beside a run may be where the kill finds it; pytest would call that an unhandled exception."""
+    """A look that goes on beside a run may be where the kill finds it, which pytest would call unhandled."""
     before = threading.excepthook
 
     def tell(args: threading.ExceptHookArgs) -> None:
