@@ -49,6 +49,8 @@ def server(answer: bytes | None, *, drip: float = 0.0) -> Iterator[int]:
             for connection in kept:
                 connection.close()
             thread.join(2)
+            for connection in kept:  # one that was accepted meanwhile
+                connection.close()
 
 
 def node(ssh: str) -> Node:
