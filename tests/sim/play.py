@@ -188,14 +188,15 @@ class Play:
             options.remove("--attest")
         lie = "--lie" in options and other.power
         self.believed = [*self.believed, other.name] if {"--attest", "--lie"} & set(options) else self.believed
-        before = self._picture(name)
+        before = None if self._is_at_work(name) else self._picture(name)
         try:
             said = self._act(self.world.session(name), verb, options)
         except Refused as refusal:
             said = f"refused {type(refusal).__name__}"
             if type(refusal) is Refused:
                 said = "refused"
-            self._check_unchanged(name, verb, before, refusal)
+            if before is not None:
+                self._check_unchanged(name, verb, before, refusal)
         except Failed:
             said = "failed"
         except Rebooting:
@@ -210,6 +211,10 @@ class Play:
         if lie and not said.startswith("refused"):
             self.lies += 1
         self.said.append(f"{name} {verb}: {said}")
+
+    def _is_at_work(self, name: str) -> bool:
+        """Does the far side of a switchover go on there meanwhile, in its own thread?"""
+        return any(thread.name == f"talk {name}" for thread in threading.enumerate() if thread not in self.others)
 
     def _act(self, session: Session, verb: str, options: list[str]) -> str:
         word = "the other one is off" if {"--attest", "--lie"} & set(options) else ""

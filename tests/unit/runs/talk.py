@@ -46,7 +46,7 @@ class Talk(Conversation):
         super().__init__(argv)
         self.session, self.pipe, self.words = session, Pipe(), ""
         self.failure: BaseException | None = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"talk {session.node}", daemon=True)
 
     def _run(self) -> None:
         act = take_planned if self.argv[1] == "takeover" else release_planned
