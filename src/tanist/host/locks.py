@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 
 from tanist.model.dataclasses import dataclass
 
 NOTE_LIMIT = 4096
+NOTE_PATIENCE = 0.2  # seconds; who has just taken the lock writes its note next
 
 
 @dataclass(slots=True)
@@ -28,11 +30,21 @@ def take_lock(path: str, note: str) -> FileLock | str:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        held = os.read(fd, NOTE_LIMIT).decode("utf-8", "replace").strip()
+        held = "" if error.errno not in (errno.EWOULDBLOCK, errno.EACCES) else _read_note(fd)
         os.close(fd)
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+        if not held:
             raise
-        return held or "a process that left no note yet"
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, note.encode()[:NOTE_LIMIT], 0)
+        return held
+    data = note.encode()[:NOTE_LIMIT]
+    os.pwrite(fd, data, 0)
+    os.ftruncate(fd, len(data))
     return FileLock(fd)
+
+
+def _read_note(fd: int) -> str:
+    deadline = time.monotonic() + NOTE_PATIENCE
+    while not (held := os.pread(fd, NOTE_LIMIT, 0).decode("utf-8", "replace").strip()):
+        if time.monotonic() > deadline:
+            return "a process that left no note"
+        time.sleep(0.01)
+    return held
