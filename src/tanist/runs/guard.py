@@ -17,9 +17,9 @@ from tanist.model.claim import Claim
 from tanist.model.errors import Failed, Lost
 from tanist.model.steps import CreateGroup, CreateUser, HoldClaim, PlannedStep
 from tanist.model.unread import Unread
+from tanist.plan import places
 from tanist.plan.release import letting_go
 from tanist.runs.session import Session
-from tanist.steps.storage import mounted_at, tree_place
 
 Phase = Literal["before", "raising", "held", "leaving"]
 OWN = (CreateGroup, CreateUser)  # of the node alone
@@ -54,12 +54,12 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
     if state.started.kind in ("migrate", "migrate-back"):
         return False  # there is no claim before `init`
     if state.undoing:
-        return is_here(session)
+        return bool(find_tree(session))
     if state.started.kind == "init" and phase_of(state) != "held":
         return False  # there is no claim yet; the step that makes the first one looks for itself
     if state.started.kind == "release":
         last = [found for part in state.parts.values() if (found := letting_go(part.plan))]
-        return is_here(session) and (not last or state.status[last[-1].id] != "done")
+        return bool(find_tree(session)) and (not last or state.status[last[-1].id] != "done")
     return True
 
 
@@ -94,16 +94,19 @@ def find_problem(found: Claim | Unread, epoch: int, phase: Phase) -> str:
     return ""
 
 
-def is_here(session: Session) -> bool:
-    """Is the tree in this node's reach: mounted, or a plain directory?"""
-    host, controller = session.host, session.controller
-    return controller.asset.kind != "filesystem" or mounted_at(host, tree_place(host, controller)) is not None
+def find_tree(session: Session) -> str:
+    """Where the tree is in this node's reach: mounted, or a plain directory. "" where it is not."""
+    controller = session.controller
+    if controller.asset.kind != "filesystem":
+        return controller.tree
+    mounted = {mount.target for mount in session.host.mounts()}  # read once: this is asked before each step
+    return next((one for one in (places.hidden(controller.name), controller.tree) if one in mounted), "")
 
 
 def read_claim_now(session: Session) -> Claim | Unread:
     """As the disk has it: in place, or from the raw device, which can be read when its file system was cut off."""
-    host, controller = session.host, session.controller
-    found = load_claim(host, tree_place(host, controller)) if is_here(session) else Unread("not mounted")
+    host, controller, tree = session.host, session.controller, find_tree(session)
+    found = load_claim(host, tree) if tree else Unread("not mounted")
     if isinstance(found, Claim) or controller.asset.kind == "directory":
         return found
     return read_claim_offline(host, controller.asset, controller.tree)

@@ -190,8 +190,6 @@ def note_released(session: Session, claim: Claim | None) -> None:
 def has_let_go(session: Session, state: RunState) -> bool:
     """True from the step on that lets the asset go. Killed within it, the host tells whether it came to pass; once it
     was being taken back, the claim does."""
-    from tanist.steps.reservation import is_reserve_applied  # most assets have none, and each start would pay for it
-
     for part in state.parts.values():
         last = letting_go(part.plan)
         if last is None or state.status[last.id] in ("planned", "undoing", "undone"):
@@ -199,6 +197,8 @@ def has_let_go(session: Session, state: RunState) -> bool:
         if state.status[last.id] == "done" or not isinstance(last.spec, SHOWN):
             return state.status[last.id] == "done"
         if isinstance(last.spec, Reserve):
+            from tanist.steps.reservation import is_reserve_applied  # most assets have none
+
             return is_reserve_applied(last.spec, session.context) is False
         if isinstance(last.spec, (ActivateVolume, AssembleArray)):
             return not is_block_device(session.host, last.spec.device)
