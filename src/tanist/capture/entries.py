@@ -15,10 +15,11 @@ from io import RawIOBase
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from tanist.capture.entry_format import LINE_LIMIT, parse_line, path_in
-from tanist.capture.manifest import Entries, Entry, Manifest, is_inside, sort_key
+from tanist.capture.manifest import Entries, Entry, Manifest, sort_key
 from tanist.capture.manifest_rules import Order
 from tanist.capture.names import ENTRIES, GONE, of_layer
 from tanist.capture.values import check_path
+from tanist.model.paths import is_inside
 
 if TYPE_CHECKING:
     from typing_extensions import override

@@ -149,7 +149,3 @@ class Manifest:
 def sort_key(path: str) -> str:
     """Part by part, so that a directory's content follows it directly."""
     return path.replace("/", "\0")
-
-
-def is_inside(path: str, top: str) -> bool:
-    return path == top or path.startswith(top + "/")

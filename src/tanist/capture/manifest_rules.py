@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tanist.capture.manifest import Entry, Manifest, is_inside, sort_key
+from tanist.capture.manifest import Entry, Manifest, sort_key
 from tanist.capture.names import CONTENT, count_layers, of_layer
+from tanist.model.paths import is_inside
 
 
 def check_whole(manifest: Manifest) -> None:

@@ -6,6 +6,8 @@ the other's accounts, keys, network or boot.
 
 from __future__ import annotations
 
+from tanist.model.paths import is_inside
+
 # The path itself, what lies in it and what holds it.
 _OWN = (
     *("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"),
@@ -44,11 +46,6 @@ _SHARED = (
     ),
     *("/var/log", "/var/mail", "/var/opt", "/var/spool/cron", "/var/spool/mail"),
 )
-
-
-def is_inside(path: str, directory: str) -> bool:
-    """Whether `path` is `directory` or lies in it, by name alone."""
-    return path == directory or directory == "/" or path.startswith(directory + "/")
 
 
 def check_place(path: str) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tanist.definition.protected import check_place, is_inside
+from tanist.definition.protected import check_place
 from tanist.definition.table import Problems, Where
 from tanist.model.definition import WATCHDOG_FIRES, Controller
+from tanist.model.paths import is_inside
 
 _Place = tuple[Where, str]
 

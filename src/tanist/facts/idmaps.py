@@ -6,6 +6,7 @@ import re
 
 from tanist.host.host import Host
 from tanist.model.definition import Controller
+from tanist.model.paths import is_inside
 
 OSRELEASE = "/proc/sys/kernel/osrelease"
 SINCE = {"ext4": (5, 12), "xfs": (5, 12), "btrfs": (5, 15), "f2fs": (5, 18), "tmpfs": (6, 3)}  # mount_setattr(2)
@@ -29,6 +30,6 @@ def read_no_idmap(host: Host, controller: Controller) -> str:
 
 def read_fstype(host: Host, path: str) -> str:
     """Of the file system that holds a path."""
-    holding = [one for one in host.mounts() if path == one.target or path.startswith(one.target.rstrip("/") + "/")]
+    holding = [one for one in host.mounts() if is_inside(path, one.target)]
     deepest = max((len(one.target) for one in holding), default=0)
     return next((one.fstype for one in reversed(holding) if len(one.target) == deepest), "?")

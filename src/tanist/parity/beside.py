@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from tanist.model.beside import AccountEntry, Beside, MountPoint, UnitFiles
 from tanist.model.facts import NodeFacts
 from tanist.model.pair import Pair
+from tanist.model.paths import is_inside
 from tanist.model.readiness import Found
 from tanist.model.unread import Unread
 from tanist.parity.finding import few, good, untold, wrong
@@ -79,11 +80,7 @@ def _by_path(pair: Pair, units: tuple[UnitFiles, ...] | Unread) -> dict[str, str
         return {}
     moving = pair.controller.own_paths
     found = {one.path: one.content for unit in units for one in unit.files}
-    return {
-        path: content
-        for path, content in found.items()
-        if not any(path == place or path.startswith(f"{place}/") for place in moving)
-    }
+    return {path: content for path, content in found.items() if not any(is_inside(path, place) for place in moving)}
 
 
 # -- accounts
@@ -138,7 +135,7 @@ def _check_mounts(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) ->
 
 
 def _holder(mounts: tuple[MountPoint, ...], path: str) -> MountPoint | None:
-    inside = [one for one in mounts if one.target == "/" or path.startswith(f"{one.target}/")]
+    inside = [one for one in mounts if is_inside(path, one.target)]
     return max(inside, key=lambda one: len(one.target), default=None)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tanist.model.definition import Asset, Controller, LvmLayer, MdLayer
+from tanist.model.paths import is_inside
 from tanist.model.wants import Wants
 from tanist.parity.network import url_port
 
@@ -85,12 +86,8 @@ def _same_places(mine: Wants, theirs: Wants) -> Iterator[str]:
     ):
         for a in ours:
             for b in others:
-                if lies_in(a, b) or lies_in(b, a):
+                if is_inside(a, b) or is_inside(b, a):
                     yield what.format(a, b)
-
-
-def lies_in(path: str, other: str) -> bool:
-    return f"{path.rstrip('/')}/".startswith(f"{other.rstrip('/')}/")
 
 
 def _both(ours: Iterable[T], others: Iterable[T]) -> list[T]:

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller, SavedCommand
+from tanist.model.paths import is_inside
 from tanist.model.standing import Standing
 from tanist.model.steps import (
     ActivateVolume,
@@ -116,7 +117,7 @@ def _files(controller: Controller, store: str, own: str) -> Iterator[Named]:
         SaveOwn(paths=paths, into=own, devices=controller.devices),
     )
     for path in put_paths(controller):
-        inside = tuple(one for one in controller.devices if one == path or one.startswith(f"{path}/"))
+        inside = tuple(one for one in controller.devices if is_inside(one, path))
         yield f"put {path} as captured", PutPath(path=path, store=store, own=own, devices=inside)
 
 

@@ -12,6 +12,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Asset, Controller, Gate, Proof
 from tanist.model.drill import CellInterface
 from tanist.model.host import Interface, Mount
+from tanist.model.paths import is_inside
 
 EXCHANGE = "/run/tanist-drill/exchange"  # inside the cell: what it is told, and what it answers
 CAPTURES = "/run/tanist-drill/captures"  # inside the cell: the mirrored captures, read-only
@@ -41,13 +42,9 @@ def choose_clones(mounts: Iterable[Mount], without: Iterable[str]) -> tuple[str,
     found = {
         mount.target
         for mount in mounts
-        if mount.fstype in ON_DISKS and not any(_is_below(mount.target, one) for one in left_out)
+        if mount.fstype in ON_DISKS and not any(is_inside(mount.target, one) for one in left_out)
     }
     return tuple(sorted(found - {"/"}, key=lambda path: (path.count("/"), path)))
-
-
-def _is_below(path: str, above: str) -> bool:
-    return path == above or path.startswith(above.rstrip("/") + "/")
 
 
 def build_overlay(lower: str, layer: str, target: str) -> tuple[str, ...]:

@@ -156,7 +156,10 @@ def _check_asset(session: Session) -> None:
     host, asset = session.host, session.controller.asset
     marks = read_marks(host, asset)
     if isinstance(marks, Unread):
-        raise Refused(f"the asset can't be read: {marks.why}", next_step=f"tanist storage prepare {session.name}")
+        raise Refused(
+            f"the asset can't be read: {marks.why}",
+            next_step=f"see what is on it: blkid {asset.device}   (it needs a file system first: mkfs.{asset.fstype})",
+        )
     if marks.state != "clean":
         raise Refused(f"{asset.device} is {marks.state}: {marks.detail}")
     claim = read_claim_offline(host, asset)

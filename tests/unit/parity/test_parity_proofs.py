@@ -10,7 +10,7 @@ import pytest
 from tanist.model.readiness import Assessment
 from tanist.model.readout import Clash, LayerState, Memory, Proofs
 from tanist.model.unread import Unread
-from tanist.parity.clashes import find_clashes, lies_in, read_wants
+from tanist.parity.clashes import find_clashes, read_wants
 from tanist.parity.kinds import KINDS
 from tanist.parity.readiness import assess
 from tests.unit.parity.besides import OPSCENTER
@@ -124,8 +124,3 @@ def test_each_thing_that_both_want_is_told(changes: dict[str, Any], says: str) -
 def test_accounts_that_both_would_make_and_take_away_are_told() -> None:
     mine = replace(read_wants(OPSCENTER), makes=("www",))
     assert any("the account www" in one for one in find_clashes(mine, mine))
-
-
-def test_one_path_lies_in_another_only_by_whole_names() -> None:
-    assert lies_in("/a/b", "/a") and lies_in("/a", "/a") and lies_in("/a", "/")
-    assert not lies_in("/ab", "/a") and not lies_in("/a", "/a/b")
