@@ -87,6 +87,12 @@ class Engine:
         self._do(step)
         self._end_going_on()
 
+    def repeat(self, kinds: tuple[type, ...]) -> None:
+        """The run's steps of these kinds once more, in their order: what a boot has taken apart."""
+        for step in self.state.touched:
+            if isinstance(step.spec, kinds):
+                self.again(step)
+
     def not_in_effect(self) -> tuple[str, ...]:
         """What the end state lacks: applied steps that the host does not show. Looks afresh, changes nothing."""
         state = self.state

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tanist.model.claim import Claim
 from tanist.model.definition import Asset, Controller, MdLayer
+from tanist.model.host import IdMap
 from tanist.model.standing import Standing
 from tanist.model.steps import (
     ActivateVolume,
@@ -28,15 +29,13 @@ from tanist.model.storage import MmpMark
 from tanist.plan import places
 from tanist.plan.idmap import describe_ids
 from tanist.plan.ownership import Ownership, choose_ownership
+from tanist.plan.release import numbered
 
 Named = tuple[str, StepSpec]
 
 
 def number_steps(part: str, steps: Iterable[tuple[str, StepSpec]]) -> tuple[PlannedStep, ...]:
-    return tuple(
-        PlannedStep(id=f"{part}.{n}", says=says, direction="apply", spec=spec)
-        for n, (says, spec) in enumerate(steps, start=1)
-    )
+    return numbered(part, (PlannedStep(id="", says=says, direction="apply", spec=spec) for says, spec in steps))
 
 
 def build_acquire(
@@ -148,18 +147,18 @@ def _accounts(standing: Standing) -> Iterator[Named]:
 def _see_tree(controller: Controller, ownership: Ownership) -> Iterator[Named]:
     ids = describe_ids(ownership.mapped)
     if controller.asset.kind == "filesystem":
-        mount = MountTree(
-            device=controller.asset.device,
-            target=controller.tree,
-            fstype=controller.asset.fstype,
-            options=controller.asset.options,
-            idmap=ownership.idmap,
-            hidden=places.hidden(controller.name) if ownership.walk else "",
-        )
+        mount = mount_tree(controller, ownership.idmap, places.hidden(controller.name) if ownership.walk else "")
         yield f"mount {controller.asset.device} at {controller.tree}{ids}", mount
     elif ownership.idmap is not None:
         tree = controller.tree
         yield f"see {tree} through an id map{ids}", MapTree(target=tree, idmap=ownership.idmap)
+
+
+def mount_tree(controller: Controller, idmap: IdMap | None = None, hidden: str = "") -> MountTree:
+    asset, tree = controller.asset, controller.tree
+    return MountTree(
+        device=asset.device, target=tree, fstype=asset.fstype, options=asset.options, idmap=idmap, hidden=hidden
+    )
 
 
 def build_reboot(standing: Standing) -> Plan:

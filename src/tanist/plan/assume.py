@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller, SavedCommand
+from tanist.model.definition import Controller, SavedCommand, Service
 from tanist.model.paths import is_inside
 from tanist.model.standing import Standing
 from tanist.model.steps import (
@@ -149,10 +149,7 @@ def _runtime(controller: Controller, standing: Standing, run: str, store: str, o
             AddAddress(address=address, probe_seconds=PROBE_SECONDS),
         )
     for service in controller.services:
-        yield (
-            f"start {service.unit}",
-            StartService(unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout),
-        )
+        yield starting(service)
         if store:
             yield from feeds(
                 controller, run, talking_to(controller.commands, service.unit, controller.services[-1].unit)
@@ -230,3 +227,8 @@ def render_sshd_config(controller: Controller, private_keys: list[str]) -> str:
     lines += [f"PidFile {places.runtime(controller.name)}/sshd.pid", "Include /etc/ssh/sshd_config.d/tanist-alias.conf"]
     lines += ["UsePAM yes", "PrintMotd no", "AcceptEnv LANG LC_*", "Subsystem sftp internal-sftp"]
     return "\n".join(lines) + "\n"
+
+
+def starting(service: Service) -> tuple[str, StepSpec]:
+    spec = StartService(unit=service.unit, start_timeout=service.start_timeout, stop_timeout=service.stop_timeout)
+    return f"start {service.unit}", spec

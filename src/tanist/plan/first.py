@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
-from tanist.model.steps import HoldClaim, InitAsset, MountTree, Plan, StepSpec
-from tanist.plan.acquire import build_layers, build_reserve, number_steps
+from tanist.model.steps import HoldClaim, InitAsset, Plan, StepSpec
+from tanist.plan.acquire import build_layers, build_reserve, mount_tree, number_steps
 
 
 def build_first_acquire(controller: Controller, standing: Standing, run: str) -> Plan:
@@ -13,14 +13,7 @@ def build_first_acquire(controller: Controller, standing: Standing, run: str) ->
     steps: list[tuple[str, StepSpec]] = [*build_reserve(controller, standing.node, 1, keep=False)]
     steps += build_layers(controller.asset)
     if controller.asset.kind == "filesystem":
-        mount = MountTree(
-            device=controller.asset.device,
-            target=controller.tree,
-            fstype=controller.asset.fstype,
-            options=controller.asset.options,
-            idmap=None,
-        )
-        steps.append((f"mount {controller.asset.device} at {controller.tree}", mount))
+        steps.append((f"mount {controller.asset.device} at {controller.tree}", mount_tree(controller)))
     made = InitAsset(
         tree=controller.tree,
         controller=controller.name,

@@ -6,7 +6,7 @@ changed since is copied and compared once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.definition import Controller
@@ -17,16 +17,15 @@ from tanist.model.steps import (
     CopyTree,
     MarkCopy,
     MountBeside,
-    MountTree,
     Plan,
     PlannedStep,
     SetAside,
-    StartService,
     StepSpec,
 )
 from tanist.plan import places
-from tanist.plan.acquire import build_layers
-from tanist.plan.release import describe_undo
+from tanist.plan.acquire import build_layers, mount_tree
+from tanist.plan.assume import starting
+from tanist.plan.release import describe_undo, numbered
 
 Named = tuple[str, StepSpec]
 
@@ -59,13 +58,13 @@ def build_copy(controller: Controller, way: Way, uuid: str) -> Plan:
         mark = MarkCopy(target=way.target, uuid=uuid, note=places.copied(controller.name))
         steps.append(("see that it is empty, or holds an earlier copy of this tree", mark))
     steps += [_copy(way, last=False), _copy(way, last=False), _compare(controller, way, last=False)]
-    return Plan(title="copy: the server is at work meanwhile", steps=_numbered("copy", map(_forward, steps)))
+    return Plan(title="copy: the server is at work meanwhile", steps=numbered("copy", map(_forward, steps)))
 
 
 def build_move(controller: Controller, run: str, old: Mount | None) -> Plan:
     """`old`: where the tree is a file system of its own."""
     way = forth(controller)
-    mount = _mount_tree(controller)
+    mount = mount_tree(controller)
     if old is None:
         put = SetAside(tree=controller.tree, aside=places.aside(controller.tree))
         said = f"set the old tree aside, as {put.aside}"
@@ -79,19 +78,19 @@ def build_move(controller: Controller, run: str, old: Mount | None) -> Plan:
         _forward((f"mount {mount.device} at {mount.target}", mount)),
         *_at_work(controller, run),
     ]
-    return Plan(title="move: the server stands still meanwhile", steps=_numbered("move", steps))
+    return Plan(title="move: the server stands still meanwhile", steps=numbered("move", steps))
 
 
 def build_move_back(controller: Controller, run: str) -> Plan:
     put = SetAside(tree=controller.tree, aside=places.aside(controller.tree))
     steps = [
         *_still(controller, run, back(controller)),
-        _backward((f"mount the asset at {controller.tree}", _mount_tree(controller))),
+        _backward((f"mount the asset at {controller.tree}", mount_tree(controller))),
         replace(_backward(("", put)), says=f"put {put.aside} back at {put.tree}"),
         _backward(_beside(controller)),
         *_at_work(controller, run),
     ]
-    return Plan(title="move back: the server stands still meanwhile", steps=_numbered("move", steps))
+    return Plan(title="move back: the server stands still meanwhile", steps=numbered("move", steps))
 
 
 def _still(controller: Controller, run: str, way: Way) -> Iterator[PlannedStep]:
@@ -113,10 +112,7 @@ def _at_work(controller: Controller, run: str) -> Iterator[PlannedStep]:
 
 def _services(controller: Controller) -> Iterator[Named]:
     for one in controller.services:
-        yield (
-            f"start {one.unit}",
-            StartService(unit=one.unit, start_timeout=one.start_timeout, stop_timeout=one.stop_timeout),
-        )
+        yield starting(one)
 
 
 def _cron(controller: Controller, run: str) -> Named:
@@ -128,13 +124,6 @@ def _beside(controller: Controller) -> Named:
     asset, target = controller.asset, places.beside(controller.name)
     spec = MountBeside(device=asset.device, target=target, fstype=asset.fstype, options=asset.options)
     return f"mount {asset.device} at {target}, where only root sees it", spec
-
-
-def _mount_tree(controller: Controller) -> MountTree:
-    asset = controller.asset
-    return MountTree(
-        device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.options, idmap=None
-    )
 
 
 def _copy(way: Way, *, last: bool) -> Named:
@@ -155,7 +144,3 @@ def _forward(named: Named) -> PlannedStep:
 
 def _backward(named: Named) -> PlannedStep:
     return PlannedStep(id="", says=describe_undo(named[1]), direction="undo", spec=named[1])
-
-
-def _numbered(part: str, steps: Iterable[PlannedStep]) -> tuple[PlannedStep, ...]:
-    return tuple(replace(step, id=f"{part}.{n}") for n, step in enumerate(steps, start=1))

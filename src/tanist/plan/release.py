@@ -69,8 +69,7 @@ def build_release(
     for kinds in (ASSET, AFTER):
         steps += [_reversed(step, run) for step in reversed(in_force) if _is_among(step, kinds)]
     steps += [_reversed(step) for armed in in_force for step in _own_entries(armed)]
-    numbered = tuple(replace(step, id=f"release.{n}") for n, step in enumerate(steps, start=1))
-    return Plan(title="release: the owner stops and lets the asset go", steps=numbered)
+    return Plan(title="release: the owner stops and lets the asset go", steps=numbered("release", steps))
 
 
 def _save_outputs(commands: tuple[SavedCommand, ...], in_force: tuple[PlannedStep, ...]) -> Iterator[PlannedStep]:
@@ -114,8 +113,7 @@ def parked_entries(in_force: tuple[PlannedStep, ...]) -> tuple[tuple[str, str], 
 def build_give_back(in_force: tuple[PlannedStep, ...]) -> Plan:
     """For a node that lost the controller without releasing it: only what outlived the boot, its replaced files."""
     steps = [_reversed(step) for step in reversed(in_force) if _is_among(step, (ArmCron, FeedCommand, PutPath))]
-    numbered = tuple(replace(step, id=f"give-back.{n}") for n, step in enumerate(steps, start=1))
-    return Plan(title="give back: this node's own files return", steps=numbered)
+    return Plan(title="give back: this node's own files return", steps=numbered("give-back", steps))
 
 
 def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
@@ -124,8 +122,12 @@ def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
     steps: list[PlannedStep] = []
     for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), (TakeLease,), KEYS, AFTER):
         steps += [_reversed(step) for step in reversed(in_force) if _is_among(step, kinds)]
-    numbered = tuple(replace(step, id=f"loss.{n}") for n, step in enumerate(steps, start=1))
-    return Plan(title="lost: everything of the controller is taken down, this node's own returns", steps=numbered)
+    title = "lost: everything of the controller is taken down, this node's own returns"
+    return Plan(title=title, steps=numbered("loss", steps))
+
+
+def numbered(part: str, steps: Iterable[PlannedStep]) -> tuple[PlannedStep, ...]:
+    return tuple(replace(step, id=f"{part}.{n}") for n, step in enumerate(steps, start=1))
 
 
 def letting_go(plan: Plan) -> PlannedStep | None:

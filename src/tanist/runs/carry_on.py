@@ -20,13 +20,13 @@ from tanist.model.steps import (
     Reserve,
 )
 from tanist.model.unread import Unread
-from tanist.plan.release import build_give_back, build_loss
+from tanist.plan.release import LAYERS, build_give_back, build_loss
 from tanist.runs.boot import drive_start, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import drive_first
 from tanist.runs.guard import demand_claim
-from tanist.runs.migrate import drive_migrate, undo_layers
+from tanist.runs.migrate import drive_migrate
 from tanist.runs.notify import start_courier
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.release import Hold, drive_release, read_hold
@@ -126,7 +126,7 @@ def undo(session: Session, reason: str = "") -> None:
         if state.started.kind in ("takeover", "start", "init"):
             bring_tree_back(session, engine, state)
         if state.started.kind in ("migrate", "migrate-back"):
-            undo_layers(engine)
+            engine.repeat(LAYERS)
         engine.undo()
         take_back_rest(session, engine)
         finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
@@ -208,9 +208,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     heed_intents(session, observation)
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
-    for step in state.touched:
-        if isinstance(step.spec, (Reserve, AssembleArray, ActivateVolume)):
-            engine.again(step)
+    engine.repeat(LAYERS)
     engine.again(mounts[0])
 
 

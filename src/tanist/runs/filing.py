@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tanist.engine import Engine
 from tanist.journal.journal import Journal, runs_directory
 from tanist.journal.state import read_run
@@ -59,7 +61,10 @@ def verify(session: Session, engine: Engine) -> None:
     state = engine.state
     if state.started.kind != "release":
         demand_claim(session, state)
-    lacking = engine.not_in_effect()
+    demand_shown(session, engine.not_in_effect())
+
+
+def demand_shown(session: Session, lacking: Sequence[str]) -> None:
     if lacking:
         raise Failed(
             "every step was done, but the host does not show: " + "; ".join(lacking),

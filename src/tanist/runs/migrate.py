@@ -10,12 +10,12 @@ from tanist.journal.journal import Journal
 from tanist.model.errors import Failed, Refused
 from tanist.model.host import Mount
 from tanist.model.run import PlanMade
-from tanist.model.steps import ActivateVolume, AssembleArray, MountTree, StartService
+from tanist.model.steps import MountTree, StartService
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.migrate import Way, back, build_copy, build_move, build_move_back, forth
 from tanist.plan.render import render_plan
-from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.filing import begin_run, demand_shown, finish, refuse_open_run
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node
 from tanist.runs.session import Session, exclusive, read_active
@@ -85,14 +85,6 @@ def _plan_move(session: Session, kind: MoveKind, run: str) -> PlanMade:
     if kind == "migrate":
         plan = build_move(controller, run, mounted_at(session.host, controller.tree))
     return PlanMade(part="move", plan=plan)
-
-
-def undo_layers(engine: Engine) -> None:
-    """Before a move is taken back: what a boot has taken apart is needed once more."""
-    state = engine.state
-    for step in state.touched:
-        if isinstance(step.spec, (AssembleArray, ActivateVolume)):
-            engine.again(step)
 
 
 def check_migrate(session: Session) -> None:
@@ -180,13 +172,7 @@ def _verify(session: Session, engine: Engine) -> None:
         for step in engine.state.parts["move"].plan.steps
         if isinstance(step.spec, MountTree) or (isinstance(step.spec, StartService) and step.direction == "apply")
     ]
-    lacking = [step.says for step in ends if not still_stands(step, session.context)]
-    if lacking:
-        raise Failed(
-            "every step was done, but the host does not show: " + "; ".join(lacking),
-            node=session.node,
-            next_step=f"tanist resume {session.name}   or   tanist undo {session.name}",
-        )
+    demand_shown(session, [step.says for step in ends if not still_stands(step, session.context)])
 
 
 def _next_step(session: Session, kind: MoveKind, outage: float) -> str:
