@@ -2,14 +2,15 @@
 
 The 200 are plain directories with a unit, an address and two files each, defined on both nodes with ec-a as their
 primary. Two of them are begun on ec-b, so that two controllers are active on one node; the others are defined and
-watched, as on the day when the spare machine is set up. All share one network and one processor with ec-a.
+watched, as on the day when the spare machine is set up. All share one network and one processor with ec-a. In the end
+ec-a loses its power, and postgresql (mode host) comes to ec-b beside the two that are active there.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from bench.claims import Claim, Result, Series
@@ -19,6 +20,7 @@ from lab.controllers.install import listen_on_management
 
 NAME = postgresql.NAME
 MANY, HERE = 200, ("c000", "c001")
+HOSTNAME = "db"
 MEMORY = 60 << 10  # KiB
 WITH_PEER, ALONE, STATUS = 5.0, 2.0, 1.0  # seconds: a person waits for it
 UNIT = """[Unit]
@@ -86,12 +88,15 @@ def measure(rounds: int, progress: Callable[[str], None], *, minutes: float = 5.
         cost = json.loads(station.lab.exec("ec-b", argv, check=True, timeout=minutes * 60 + 120).stdout)
         crowded = times(station, ["sh", "-c", f"tanist check {NAME}; true"], rounds)
         status = times(station, ["sh", "-c", "tanist status > /dev/null; true"], rounds)
-        demand_two(station)
+        demand_active(station, HERE)
+        progress("many: a takeover beside two that are active")
+        takeover = take_over(station)
     series = (
         Series(what="what one node tells of itself (tanist readout)", seconds=tuple(alone)),
         Series(what="check of one controller, with the other node", seconds=tuple(paired)),
         Series(what=f"the same, beside {MANY} others", seconds=tuple(crowded)),
         Series(what=f"tanist status of {MANY + 1} controllers", seconds=tuple(status)),
+        Series(what="takeover beside two active ones, of an owner without power", seconds=(takeover,)),
     )
     share = 100 * cost["processor"] / cost["seconds"]
     notes = (
@@ -118,12 +123,22 @@ def make(station: Station) -> None:
         station.read("ec-b", f"tanist init {name}")
 
 
-def demand_two(station: Station) -> None:
-    """Both are active on ec-b, and nothing of the others is in their way."""
-    for name in HERE:
+def take_over(station: Station) -> float:
+    """Seconds. Two stay active, a third comes."""
+    station.lab.cut("ec-a")
+    one = station.run("ec-b", ["tanist", "takeover", NAME, "--attest", "bench: the power of ec-a was cut"])
+    demand_active(station, (*HERE, NAME))
+    if station.read("ec-b", "hostname").strip() != HOSTNAME:
+        raise BenchError(f"ec-b is not called {HOSTNAME}")
+    return one.ended - one.began
+
+
+def demand_active(station: Station, names: Sequence[str]) -> None:
+    """All are active on ec-b, and nothing of the others is in their way."""
+    for name in names:
         state = json.loads(station.read("ec-b", f"tanist status {name} --json || true"))["state"]
         found = json.loads(station.read("ec-b", f"tanist check {name} --json || true"))
-        clashes = [one["says"] for item in found for one in item["findings"] if one["kind"] in ("conflict",)]
+        clashes = [one["says"] for item in found for one in item["findings"] if one["kind"] == "conflict"]
         if state != "active" or clashes:
             raise BenchError(f"{name} is {state} on ec-b; {'; '.join(clashes)}")
 

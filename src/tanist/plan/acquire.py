@@ -57,7 +57,7 @@ def build_acquire(
     keep = claim.state == "held" and claim.node != standing.node
     reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
     guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
-    steps = [*_lease(controller, standing.node, epoch, run, stopped)]
+    steps = [*build_lease(controller, standing.node, epoch, run, stopped)]
     steps += [*_accounts(standing), *reserved, *build_layers(controller.asset), *guard]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
@@ -85,7 +85,7 @@ def build_claim(controller: Controller, standing: Standing, claim: Claim, run: s
     return Plan(title="claim: the asset is this node's", steps=number_steps("claim", steps))
 
 
-def _lease(controller: Controller, node: str, epoch: int, run: str, stopped: str) -> Iterator[Named]:
+def build_lease(controller: Controller, node: str, epoch: int, run: str, stopped: str) -> Iterator[Named]:
     lease = controller.proof.lease
     if lease is not None:
         how = "is stopped" if stopped else f"did not give it back: it may take {lease.lapses_after} s to run out"

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tanist.model.definition import Controller
 from tanist.model.drill import DrillResult, Stage
 from tanist.model.steps import (
+    ActivateVolume,
     AddAddress,
     Announce,
     ArmCron,
+    AssembleArray,
     BindMount,
     CheckHealth,
     CoverSshKeys,
+    CreateGroup,
+    CreateUser,
+    FeedCommand,
+    FreeMmp,
     HoldClaim,
     MapTree,
+    MountHidden,
+    MountTree,
+    MountUnmapped,
     PlannedStep,
+    PowerOff,
     PutPath,
     Reown,
+    Reserve,
+    RunCommands,
     SaveOwn,
     ServeAlias,
     SetHostname,
     StartService,
+    TakeLease,
+    WaitLease,
     WriteExports,
 )
 from tanist.model.storage import MmpMark
+from tanist.plan.acquire import build_layers, build_lease, build_reserve
+from tanist.plan.fence import build_fence, describe, fences, longest
 
 UNKNOWN = -1.0
-MEASURED = "measured in this drill"
+MEASURED, NEVER = "measured in this drill", "no takeover by this node has measured it yet"
+History = Mapping[str, Any]  # an entry of it
 _STAGES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("claim", (HoldClaim,)),
+    ("accounts", (CreateGroup, CreateUser)),
     ("files outside the tree", (SaveOwn, PutPath)),
-    ("binds and exports", (BindMount, WriteExports)),
+    ("commands' output", (RunCommands, FeedCommand)),
+    ("binds and exports", (BindMount, MountUnmapped, WriteExports)),
     ("name and addresses", (SetHostname, AddAddress, Announce)),
     ("services start", (StartService,)),
     ("health", (CheckHealth,)),
     ("cron and ssh keys", (ArmCron, CoverSshKeys, ServeAlias)),
 )
+# Not rehearsed: what they take is known from real takeovers only, or from what the disks say.
+NOT_REHEARSED = (
+    PowerOff,
+    WaitLease,
+    Reserve,
+    TakeLease,
+    AssembleArray,
+    ActivateVolume,
+    FreeMmp,
+    MountHidden,
+    MountTree,
+)
+REHEARSED = (MapTree, Reown, *(kind for _, kinds in _STAGES for kind in kinds))
 
 
 def build_forecast(
@@ -47,13 +79,14 @@ def build_forecast(
     steps: Sequence[tuple[PlannedStep, float]],
     mmp: MmpMark | None,
     no_idmap: str,
-    history: Iterable[Mapping[str, Any]],
+    history: Iterable[History],
 ) -> tuple[Stage, ...]:
     """`steps`: of the drill, with their seconds; `no_idmap`: why the real asset can't be mapped, "" where it can;
     `history`: every run that this node knows."""
     takeovers = [one for one in history if one.get("kind") == "takeover" and one.get("node") == node]
     return (
-        _proof(controller, node),
+        _proof(controller, node, takeovers),
+        *_acquire(controller, node, takeovers),
         _guard(mmp),
         *_mount(controller, takeovers),
         _owners(steps, no_idmap),
@@ -61,15 +94,54 @@ def build_forecast(
     )
 
 
-def _proof(controller: Controller, node: str) -> Stage:
-    if all("attestation" in names for names in controller.proof.suffices):
+def _proof(controller: Controller, node: str, takeovers: Sequence[History]) -> Stage:
+    """What is done to an owner that did not let go, by the first set of the policy that can be acted on."""
+    suspects = tuple(peer.name for peer in controller.peers(node))[:1]
+    acts = fences(controller, suspects, attested=True)
+    if not acts:
         return Stage(name="proof", seconds=UNKNOWN, source="a person's word is not rehearsed")
-    longest = max(
-        (one.longest for peer in controller.peers(node) for one in controller.proof.devices(peer.name)), default=0.0
-    )
-    return Stage(
-        name="proof", seconds=UNKNOWN, source=f"a fence is not rehearsed; {longest:.0f} s at most, by its limits"
-    )
+    plan = build_fence(controller, "fence", acts[0], suspects, node=node, epoch=0)
+    how, most = describe(acts[0]), longest(plan)
+    if known := _measured([step.says for step in plan.steps], takeovers):
+        return Stage(name="proof", seconds=known[0], source=f"{how}, measured in {known[1]}")
+    if all(isinstance(step.spec, WaitLease) for step in plan.steps):
+        return Stage(name="proof", seconds=most, source=f"{how}: at most, by the lease's times")
+    return Stage(name="proof", seconds=UNKNOWN, source=f"{how}: not rehearsed; {most:.0f} s at most, by its limits")
+
+
+def _acquire(controller: Controller, node: str, takeovers: Sequence[History]) -> Iterator[Stage]:
+    """What every takeover does before it can mount, and no drill does."""
+    for name, steps in (
+        ("lease", build_lease(controller, node, 0, "", "")),
+        ("reservation", build_reserve(controller, node, 0, keep=True)),
+        ("array and volume", build_layers(controller.asset)),
+    ):
+        says = [text for text, _ in steps]
+        if not says:
+            continue
+        if known := _measured(says, takeovers, last=True):
+            yield Stage(name=name, seconds=known[0], source=f"measured in {known[1]}")
+        elif name == "lease" and controller.proof.lease and ("attestation",) in controller.proof.suffices:
+            most = float(controller.proof.lease.lapses_after)
+            yield Stage(name=name, seconds=most, source="at most, until the last holder's has run out")
+        else:
+            yield Stage(name=name, seconds=UNKNOWN, source=NEVER)
+
+
+def _measured(says: Sequence[str], takeovers: Sequence[History], *, last: bool = False) -> tuple[float, str] | None:
+    """Seconds of these steps in the newest takeover that did them all, and which one that was. `last`: the same disk
+    may have been reserved before, to fence its owner."""
+    for entry in reversed(takeovers):
+        steps = [(_stem(str(text)), float(seconds)) for text, seconds in entry.get("steps", ())]
+        took = dict(steps if last else reversed(steps))
+        if all(_stem(text) in took for text in says):
+            return sum(took[_stem(text)] for text in says), str(entry.get("run"))
+    return None
+
+
+def _stem(says: str) -> str:
+    """Without what differs from run to run: the epoch, and how the last holder ended."""
+    return says.partition(", epoch ")[0].partition(", also where ")[0]
 
 
 def _guard(mmp: MmpMark | None) -> Stage:
@@ -82,7 +154,7 @@ def _guard(mmp: MmpMark | None) -> Stage:
     )
 
 
-def _mount(controller: Controller, takeovers: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
+def _mount(controller: Controller, takeovers: Sequence[History]) -> tuple[Stage, ...]:
     name = "mount and journal replay"
     if controller.asset.kind == "directory":
         return ()
@@ -90,7 +162,7 @@ def _mount(controller: Controller, takeovers: Sequence[Mapping[str, Any]]) -> tu
         for says, seconds in entry.get("steps", ()):
             if str(says).startswith("mount ") and controller.asset.device in str(says):
                 return (Stage(name=name, seconds=float(seconds), source=f"measured in {entry.get('run')}"),)
-    return (Stage(name=name, seconds=UNKNOWN, source="no takeover by this node has measured it yet"),)
+    return (Stage(name=name, seconds=UNKNOWN, source=NEVER),)
 
 
 def _owners(steps: Sequence[tuple[PlannedStep, float]], no_idmap: str) -> Stage:

@@ -9,22 +9,29 @@ from tanist.model.report import Span
 
 FENCE, STORAGE, CLAIM, OUTSIDE = "fence", "storage", "claim", "files and accounts"
 IDENTITY, SERVICES, HEALTH, LOOK, VERIFY, OTHER = "identity", "services", "health", "evidence", "verification", "steps"
+COPY, REBOOT = "copy of the tree", "reboot"
 STAGES: dict[type, str] = {
-    **dict.fromkeys((s.PowerOff,), FENCE),
+    **dict.fromkeys((s.PowerOff, s.Reserve, s.WaitLease, s.TakeLease), FENCE),
     **dict.fromkeys(
         (
             *(s.AssembleArray, s.ActivateVolume, s.MountTree, s.MountHidden, s.MapTree),
-            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown),
+            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown, s.MountBeside, s.SetAside),
         ),
         STORAGE,
     ),
     **dict.fromkeys((s.HoldClaim, s.InitAsset), CLAIM),
     **dict.fromkeys(
-        (s.CreateGroup, s.CreateUser, s.SaveOwn, s.PutPath, s.ArmCron, s.WriteExports, s.SaveCapture), OUTSIDE
+        (
+            *(s.CreateGroup, s.CreateUser, s.SaveOwn, s.PutPath, s.ArmCron, s.WriteExports, s.SaveCapture),
+            *(s.RunCommands, s.FeedCommand),
+        ),
+        OUTSIDE,
     ),
     **dict.fromkeys((s.SetHostname, s.AddAddress, s.Announce, s.CoverSshKeys, s.ServeAlias, s.MakeSshKeys), IDENTITY),
     s.StartService: SERVICES,
     s.CheckHealth: HEALTH,
+    **dict.fromkeys((s.MarkCopy, s.CopyTree, s.CompareTrees), COPY),
+    s.Reboot: REBOOT,
 }
 
 

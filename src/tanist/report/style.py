@@ -14,16 +14,20 @@ STAGE_CLASSES = {
     s.SERVICES: "services",
     s.HEALTH: "health",
     s.VERIFY: "verify",
+    s.COPY: "copy",
+    s.REBOOT: "reboot",
     s.OTHER: "other",
 }
 LIGHT = """--ink: #1b1f24; --soft: #59636e; --paper: #ffffff; --panel: #f4f6f8; --line: #d5dae0;
   --good: #1a6f37; --warn: #8a5a00; --bad: #b3261e; --note: #0b5cad;
   --look: #7a7f87; --fence: #b3261e; --storage: #0b62a4; --claim: #5b4fb5; --outside: #2f855a; --identity: #b7791f;
-  --services: #c05621; --health: #b83280; --verify: #56707f; --other: #4a5568;"""
+  --services: #c05621; --health: #b83280; --verify: #56707f; --copy: #0f766e; --reboot: #7c2d12;
+  --other: #4a5568;"""
 DARK = """--ink: #e6e9ed; --soft: #9aa5b1; --paper: #14171b; --panel: #1d2127; --line: #343b44;
   --good: #5fc583; --warn: #e0ae4a; --bad: #ff8a80; --note: #7db8f5;
   --look: #8b939d; --fence: #ff8a80; --storage: #5aa7e0; --claim: #a59bf0; --outside: #6cc398; --identity: #e3b45c;
-  --services: #f0925f; --health: #ef86c1; --verify: #93acba; --other: #94a3b8;"""
+  --services: #f0925f; --health: #ef86c1; --verify: #93acba; --copy: #5eead4; --reboot: #fdba74;
+  --other: #94a3b8;"""
 _BARS = "\n".join(f".{one} {{ fill: var(--{one}); background: var(--{one}); }}" for one in STAGE_CLASSES.values())
 STYLE = f""":root {{ {LIGHT} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tanist.definition.load import list_controllers, read_controller
+from tanist.definition.summary import read_keys_directory
 from tanist.host.files import Files
 from tanist.host.ssh import run_on_peer
 from tanist.model.codec import decode, encode
@@ -147,10 +148,13 @@ def write_known_hosts(session: Session) -> str:
 def read_controller_keys(session: Session) -> tuple[bytes, ...]:
     """The public host keys, "TYPE KEY", of every controller of this node: a peer that runs another one in mode "host"
     answers with that one's. From its directory here, or from what the last mirrored capture told."""
-    found: dict[bytes, None] = {}
-    for controller in known_controllers(session):
-        directory, noted = controller.identity.ssh_host_keys, places.controller_keys(controller.name)
-        found.update(dict.fromkeys(read_public_keys(session.host.files, directory, noted)))
+    files, own = session.host.files, session.controller.identity.ssh_host_keys
+    found = dict.fromkeys(read_public_keys(files, own, places.controller_keys(session.name)))
+    for name in list_controllers(files):
+        if name != session.name:
+            with contextlib.suppress(Refused):
+                directory = read_keys_directory(files, name)
+                found.update(dict.fromkeys(read_public_keys(files, directory, places.controller_keys(name))))
     return tuple(found)
 
 

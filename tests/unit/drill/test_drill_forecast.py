@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tanist.definition.load import load_controller
+from tanist.model import steps as s
 from tanist.model.dataclasses import replace
+from tanist.model.definition import Controller, Lease, LvmLayer, Proof, Reserving
 from tanist.model.drill import DrillResult, Stage
 from tanist.model.host import Renumber
 from tanist.model.steps import PlannedStep, Reown, StartService, StepSpec
 from tanist.model.storage import MmpMark
-from tanist.plan.forecast import build_forecast, compare_drills, render_result, slowest
+from tanist.plan.forecast import (
+    NOT_REHEARSED,
+    REHEARSED,
+    UNKNOWN,
+    build_forecast,
+    compare_drills,
+    render_result,
+    slowest,
+)
+from tanist.report.stages import OTHER, STAGES
+from tanist.report.style import STAGE_CLASSES
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTROLLER = load_controller((ROOT / "profiles/postgresql.toml").read_bytes(), "postgresql.toml")
@@ -25,6 +37,7 @@ WALK = Reown(
     users_after=(),
     groups_after=(),
 )
+VOLUME = LvmLayer(group="vg0", volume="db")
 MOUNTED = {
     "kind": "takeover",
     "node": "ec-b",
@@ -37,9 +50,9 @@ def step(spec: StepSpec) -> PlannedStep:
     return PlannedStep(id="assume.1", says="x", direction="apply", spec=spec)
 
 
-def forecast(**changes: Any) -> dict[str, Stage]:
+def forecast(*, controller: Controller = CONTROLLER, **changes: Any) -> dict[str, Stage]:
     known: dict[str, Any] = {"steps": [(step(START), 4.0)], "mmp": None, "no_idmap": "", "history": []}
-    return {one.name: one for one in build_forecast(CONTROLLER, "ec-b", **{**known, **changes})}
+    return {one.name: one for one in build_forecast(controller, "ec-b", **{**known, **changes})}
 
 
 def test_services_take_what_they_took_in_the_drill() -> None:
@@ -111,3 +124,64 @@ def test_a_result_reads_as_what_it_was() -> None:
     text = render_result(result(stage("mmp wait", 42.0), stage("proof", -1.0), words="no such file\nbye"), None)
     assert "PASSED on ec-b" in text and "the slowest: mmp wait, 42.0 s" in text
     assert "       ?    proof (s)" in text and "    no such file\n    bye" in text
+
+
+FENCED = replace(
+    CONTROLLER,
+    proof=Proof(
+        reservation=Reserving(devices=("/dev/disk/a",)),
+        lease=Lease(device="/dev/lease0"),
+        policy=(("reservation",), ("lease",)),
+    ),
+)
+RESERVE = "reserve /dev/disk/a for ec-b alone and read it back, epoch 9"
+TAKE = "take the lease on /dev/lease0, also where its last holder is stopped"
+
+
+def test_a_reservation_and_a_lease_take_what_the_last_takeover_by_this_node_measured() -> None:
+    entry = {**MOUNTED, "steps": [[RESERVE, 0.7], [TAKE, 1.5], [RESERVE, 0.2]]}
+    known = forecast(controller=FENCED, history=[entry])
+    assert [known[name].seconds for name in ("proof", "lease", "reservation")] == [0.7, 1.5, 0.2]
+    assert known["proof"].source == "reservation, measured in old"
+    assert known["reservation"].source == "measured in old"
+
+
+def test_a_reservation_that_nobody_measured_is_not_known_and_its_limit_is_told() -> None:
+    known = forecast(controller=FENCED, history=[{**MOUNTED, "node": "ec-a", "steps": [[RESERVE, 0.7]]}])
+    assert known["proof"].seconds == known["reservation"].seconds == known["lease"].seconds == UNKNOWN
+    assert "200 s at most" in known["proof"].source
+
+
+def test_a_lease_alone_is_waited_for_until_it_has_run_out() -> None:
+    alone = replace(FENCED, proof=Proof(lease=Lease(device="/dev/lease0")))
+    known = forecast(controller=alone)
+    assert known["proof"].seconds == alone.proof.lease.longest_wait == 160.0  # type: ignore[union-attr]
+    assert known["proof"].source == "lease: at most, by the lease's times"
+    assert known["lease"].seconds == UNKNOWN
+
+
+def test_with_a_persons_word_alone_the_lease_has_to_run_out_when_it_is_taken() -> None:
+    word = replace(FENCED, proof=Proof(lease=Lease(device="/dev/lease0"), policy=(("attestation",),)))
+    assert forecast(controller=word)["lease"].seconds == 140.0
+
+
+def test_what_lies_below_the_file_system_is_known_from_a_real_takeover_only() -> None:
+    layered = replace(CONTROLLER, asset=replace(CONTROLLER.asset, layers=(VOLUME,)))
+    says = "take the volume group vg0 and activate /dev/vg0/db"
+    assert forecast(controller=layered)["array and volume"].seconds == UNKNOWN
+    known = forecast(controller=layered, history=[{**MOUNTED, "steps": [[says, 0.4]]}])
+    assert known["array and volume"].seconds == 0.4
+    assert "array and volume" not in forecast()
+
+
+def test_every_step_of_a_takeover_is_in_the_forecast() -> None:
+    elsewhere = {
+        *(s.InitAsset, s.MakeSshKeys, s.SaveCapture, s.Reboot),  # first claim, release, --reboot
+        *(s.MountBeside, s.MarkCopy, s.CopyTree, s.CompareTrees, s.SetAside),  # migrate
+    }
+    assert {*REHEARSED, *NOT_REHEARSED} == {*get_args(s.StepSpec)} - elsewhere
+
+
+def test_every_step_has_a_stage_of_its_own_name() -> None:
+    assert {*STAGES} == {*get_args(s.StepSpec)}
+    assert {*STAGES.values()} <= {*STAGE_CLASSES} and OTHER not in STAGES.values()

@@ -9,6 +9,7 @@ from tanist.model.readout import Proofs
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.others import load_wants, read_clashes
+from tanist.runs.peers import write_known_hosts
 from tanist.runs.proofs import survey
 from tanist.runs.proofs_kept import read_proofs, save_proofs
 from tests.unit.runs.world import World, said
@@ -59,6 +60,14 @@ def test_two_hundred_others_that_want_nothing_of_this_one_are_no_clash_and_read_
         define(world, f"c{number}", number=number)
     session = world.session("ec-b")
     assert read_clashes(session) == ()
+    write_known_hosts(session)
+    parsed = note_definitions_read(world)
+    assert read_clashes(session) == ()
+    write_known_hosts(session)
+    assert parsed == []
+
+
+def note_definitions_read(world: World) -> list[str]:
     read = world.b.files.read
     parsed: list[str] = []
 
@@ -67,7 +76,7 @@ def test_two_hundred_others_that_want_nothing_of_this_one_are_no_clash_and_read_
         return read(path, limit)
 
     world.b.files.read = note  # type: ignore[method-assign]
-    assert read_clashes(session) == () and parsed == []
+    return parsed
 
 
 def test_a_shared_unit_and_a_second_name_are_found_also_after_a_change(world: World) -> None:
