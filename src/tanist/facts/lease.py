@@ -59,6 +59,9 @@ class Daemon:
     held: tuple[str, ...]  # resources: LOCKSPACE:NAME:PATH:OFFSET
     renewed: tuple[tuple[str, int], ...]  # by lockspace: the monotonic second of the last renewal that worked
 
+    def is_in(self, lockspace: str) -> bool:
+        return any(one.startswith(f"{lockspace}:") for one in self.joined)
+
 
 def lockspace_name(controller: str) -> str:
     return f"tanist-{controller}"

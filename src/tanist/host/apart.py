@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
+from tanist.host.environment import ENVIRONMENT
 
 
 def launch(argv: Sequence[str]) -> None:

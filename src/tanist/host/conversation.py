@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from tanist.host.processes import ENVIRONMENT, end_process
+from tanist.host.environment import ENVIRONMENT
+from tanist.host.processes import end_process
 
 LINE_LIMIT = 1 << 20  # bytes
 COMPLAINT_LIMIT = 16384

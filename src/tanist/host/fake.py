@@ -81,7 +81,6 @@ class FakeHost:
         self.silent = False  # hung or cut off: runs on, but nobody hears of it
         self.resets: list[FakeReset] = []  # timers that were armed
         self.log: list[str] = []  # every change, in order
-        self.passed_on = b""
         self.ran: list[tuple[str, ...]] = []  # every command, in order
         self.passed_on = b""  # what programs said straight to whoever called this machine
         self.launched: list[tuple[str, ...]] = []  # what was started apart

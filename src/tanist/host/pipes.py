@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from tanist.host.processes import ENVIRONMENT, OUTPUT_LIMIT, account_of, end_process
+from tanist.host.environment import ENVIRONMENT
+from tanist.host.processes import OUTPUT_LIMIT, account_of, end_process
 from tanist.model.host import Ran
 
 TIED = ("setpriv", "--pdeathsig", "KILL", "--")

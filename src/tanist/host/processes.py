@@ -16,10 +16,10 @@ import time
 from collections.abc import Sequence
 from typing import IO, Protocol, TypedDict
 
+from tanist.host.environment import ENVIRONMENT
 from tanist.host.files import write_all
 from tanist.model.host import Ran
 
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
 OUTPUT_LIMIT = 1 << 20  # bytes kept of stdout and of stderr, half from the start and half from the end
 LINGER = 0.2  # seconds that pipes are still read after the program itself has ended
 POLL = 0.05

@@ -14,10 +14,9 @@ file system write its journal home. Holds for ext4 and xfs; a copy-on-write file
 from __future__ import annotations
 
 import errno
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tanist.journal.slots import FORMAT, PLACE, SIZE, SLOT, checksum, newest_slot, parse_slot
+from tanist.journal.slots import PLACE, SIZE, SLOT, fill_slot, newest_slot, next_slot
 from tanist.model.claim import Claim
 from tanist.model.codec import decode, encode
 from tanist.model.unread import Unread
@@ -42,11 +41,7 @@ def claim_path(tree: str) -> str:
 
 # -- text
 def render_slot(claim: Claim, seq: int) -> bytes:
-    body: dict[str, Any] = {"format": FORMAT, "seq": seq, "claim": encode(claim)}
-    line = json.dumps({**body, "sum": checksum(body)}, sort_keys=True).encode()
-    if len(line) >= SLOT:
-        raise ValueError(f"the claim takes {len(line)} bytes, a slot holds {SLOT - 1}")
-    return line.ljust(SLOT - 1) + b"\n"
+    return fill_slot("claim", encode(claim), seq)
 
 
 def parse_claim(data: bytes) -> Claim | Unread:
@@ -57,13 +52,6 @@ def parse_claim(data: bytes) -> Claim | Unread:
         return decode(Claim, body["claim"], "claim")
     except (ValueError, KeyError) as error:
         return Unread(f"not a claim ({error})")
-
-
-def next_slot(data: bytes) -> tuple[int, int]:
-    """Where to write, and with which number: never over the slot that counts."""
-    slots = [parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
-    first, second = (-1 if isinstance(slot, str) else int(slot["seq"]) for slot in slots)
-    return (0 if first <= second else SLOT), max(first, second, 0) + 1
 
 
 # -- disk

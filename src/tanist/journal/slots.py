@@ -1,4 +1,4 @@
-"""One slot of the claim file as a JSON object, its checksum verified (claimfile.py has the format).
+"""One slot of a claim file or a lease record as a JSON object, its checksum verified (claimfile.py has the format).
 
 Apart from claimfile.py because `tanist status` reads a claim and must start in a few milliseconds: no dataclasses here.
 """
@@ -18,6 +18,15 @@ SIZE = 2 * SLOT
 PLACE = ".tanist/claim"  # below the tree, and below the root of the file system
 
 
+def fill_slot(what: str, value: object, seq: int) -> bytes:
+    """`value` must be JSON. ValueError when a slot has no room for it."""
+    body: dict[str, Any] = {"format": FORMAT, "seq": seq, what: value}
+    line = json.dumps({**body, "sum": checksum(body)}, sort_keys=True).encode()
+    if len(line) >= SLOT:
+        raise ValueError(f"the {what} takes {len(line)} bytes, a slot holds {SLOT - 1}")
+    return line.ljust(SLOT - 1) + b"\n"
+
+
 def parse_slot(slot: bytes) -> dict[str, Any] | str:
     """{"format", "seq", "claim", "sum"}, or what is wrong with it."""
     if len(slot) != SLOT or slot[-1:] != b"\n":
@@ -33,6 +42,13 @@ def parse_slot(slot: bytes) -> dict[str, Any] | str:
     if type(body.get("seq")) is not int or body["seq"] < 1:
         return f"number {body.get('seq')!r}"
     return body
+
+
+def next_slot(data: bytes) -> tuple[int, int]:
+    """Where to write, and with which number: never over the slot that counts."""
+    slots = [parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
+    first, second = (-1 if isinstance(slot, str) else int(slot["seq"]) for slot in slots)
+    return (0 if first <= second else SLOT), max(first, second, 0) + 1
 
 
 def newest_slot(data: bytes) -> dict[str, Any] | str:

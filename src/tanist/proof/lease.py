@@ -11,7 +11,6 @@ the host's lease that ran out, nothing is concluded from a lease that ran out.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal
 
 from tanist.facts.device import read_blocks
@@ -24,7 +23,7 @@ from tanist.facts.lease import (
     read_host_mark,
     read_hosts,
 )
-from tanist.journal.slots import FORMAT, SIZE, SLOT, checksum, newest_slot, parse_slot
+from tanist.journal.slots import SIZE, SLOT, fill_slot, newest_slot
 from tanist.model.codec import decode, encode
 from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Says
@@ -83,8 +82,7 @@ def record_place(controller: Controller, node: str) -> int:
 
 
 def render_record(record: LeaseRecord, seq: int) -> bytes:
-    body = {"format": FORMAT, "seq": seq, "lease": encode(record)}
-    return json.dumps({**body, "sum": checksum(body)}, sort_keys=True).encode().ljust(SLOT - 1) + b"\n"
+    return fill_slot("lease", encode(record), seq)
 
 
 def parse_record(data: bytes) -> LeaseRecord | Unread:
@@ -97,13 +95,6 @@ def parse_record(data: bytes) -> LeaseRecord | Unread:
         return decode(LeaseRecord, body["lease"], "lease")
     except (ValueError, KeyError) as error:
         return Unread(f"not a record of a lease ({error})")
-
-
-def next_record_slot(data: bytes) -> tuple[int, int]:
-    """Where to write, and with which number: never over the slot that counts."""
-    slots = [parse_slot(data[at : at + SLOT]) for at in (0, SLOT)]
-    first, second = (-1 if isinstance(slot, str) else int(slot["seq"]) for slot in slots)
-    return (0 if first <= second else SLOT), max(first, second, 0) + 1
 
 
 def read_record(host: Host, controller: Controller, node: str, lease: Lease) -> LeaseRecord | Unread:
@@ -134,7 +125,7 @@ def read_lease(host: Host, controller: Controller, node: str) -> Sight:
     daemon = read_daemon(host)
     if isinstance(daemon, Unread):
         return _unknown(f"here, {daemon.why}")
-    if not any(one.startswith(f"{name}:") for one in daemon.joined):
+    if not daemon.is_in(name):
         return _unknown(f"this node has not joined the lockspace (tanist lease init {controller.name})")
     hosts = read_hosts(host, name)
     if isinstance(hosts, Unread):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from tanist.facts.idmaps import read_no_idmap
 from tanist.facts.sshkeys import read_ssh_unit
+from tanist.host.environment import ENVIRONMENT
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.codec import decode, encode
@@ -114,16 +115,14 @@ def refuse_unfit(session: Session) -> None:
             f"{session.node} is the active node of {session.name}: a drill is for a standby",
             next_step=f"on the other node: tanist drill {session.name}",
         )
-    missing = sorted({package for program, package in NEEDED.items() if not shutil.which(program, path=cell_path())})
+    missing = sorted(
+        {package for program, package in NEEDED.items() if not shutil.which(program, path=ENVIRONMENT["PATH"])}
+    )
     if missing:
         raise Refused(
             f"a drill needs {', '.join(missing)} on {session.node}",
             next_step=f"apt install {' '.join(missing)}   (or dnf, zypper)",
         )
-
-
-def cell_path() -> str:
-    return "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def rehearse_all(record: Record, owner: str) -> None:

@@ -166,7 +166,7 @@ def describe_lease(session: Session) -> list[str]:
     if isinstance(daemon, Unread):
         lines.append(f"{session.node}: {daemon.why}")
     else:
-        joined = any(one.startswith(f"{lockspace_name(session.name)}:") for one in daemon.joined)
+        joined = daemon.is_in(lockspace_name(session.name))
         held = "holds the lease" if holds(daemon, controller) else "does not hold the lease"
         where = f"in the lockspace, {held}" if joined else f"not in the lockspace (tanist lease init {session.name})"
         dog = "a watchdog" if daemon.watchdog else "no watchdog: it is not reset when it cannot renew"

@@ -49,7 +49,7 @@ def _own_lease(session: Session, lease: Lease) -> tuple[State, str, str]:
     again = f"tanist lease init {session.name}"
     if isinstance(daemon, Unread):
         return "fails", daemon.why, again
-    if not any(one.startswith(f"{lockspace_name(session.name)}:") for one in daemon.joined):
+    if not daemon.is_in(lockspace_name(session.name)):
         return "fails", f"sanlock runs, but has not joined the lockspace on {lease.device}", again
     dog = "with a watchdog" if daemon.watchdog else "without a watchdog, so that its lease proves nothing alone"
     return "ready", f"in the lockspace, {dog}", ""

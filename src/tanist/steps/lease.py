@@ -15,7 +15,7 @@ from tanist.facts.lease import (
 )
 from tanist.facts.machine import describe_machine
 from tanist.host.clock import timestamp
-from tanist.journal.slots import SIZE, SLOT
+from tanist.journal.slots import SIZE, SLOT, next_slot
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
 from tanist.model.steps import TakeLease, WaitLease
@@ -24,7 +24,6 @@ from tanist.proof.lease import (
     LeaseRecord,
     Sight,
     host_id,
-    next_record_slot,
     read_lease,
     read_record,
     record_place,
@@ -137,7 +136,7 @@ def save_record(host: Host, controller: Controller, record: LeaseRecord) -> None
     if isinstance(data, Unread):
         raise Failed(f"{device} cannot be read: {data.why}")
     for _ in range(2):
-        offset, seq = next_record_slot(data)
+        offset, seq = next_slot(data)
         slot = render_record(record, seq)
         argv = ["dd", f"of={device}", "bs=4096", f"seek={(place + offset) // SLOT}", "count=1", "iflag=fullblock"]
         ran = host.run([*argv, "oflag=direct,dsync", "conv=notrunc", "status=none"], stdin=slot, ok=None, timeout=30)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tanist.host.fake import Crash, FakeDisk, FakeHost
 from tanist.host.fake_files import FakeFiles
 from tanist.journal import claimfile, slots
-from tanist.journal.claimfile import next_slot, parse_claim, render_slot
-from tanist.journal.slots import SIZE, SLOT
+from tanist.journal.claimfile import parse_claim, render_slot
+from tanist.journal.slots import SIZE, SLOT, next_slot
 from tanist.model.claim import Claim
 from tanist.model.unread import Unread
 

@@ -19,10 +19,10 @@ from tanist.facts.lease import (
     parse_hosts,
     parse_mark,
 )
-from tanist.journal.slots import SLOT
+from tanist.journal.slots import SLOT, next_slot
 from tanist.model.definition import Lease
 from tanist.model.unread import Unread
-from tanist.proof.lease import METAL, LeaseRecord, Sight, judge_lease, next_record_slot, parse_record, render_record
+from tanist.proof.lease import METAL, LeaseRecord, Sight, judge_lease, parse_record, render_record
 
 # sanlock 3.8.5 (Debian 12), two daemons with -w 0 over one file, io_timeout 2
 STATUS = """daemon ec-a
@@ -199,7 +199,7 @@ def test_a_guest_and_a_machine_without_a_watchdog_are_told_as_weak() -> None:
 def test_a_record_torn_at_any_byte_is_the_one_before_or_the_one_after() -> None:
     before = render_record(RECORD, 1) + render_record(RECORD, 2)
     newer = replace(RECORD, epoch=4)
-    offset, seq = next_record_slot(before)
+    offset, seq = next_slot(before)
     slot = render_record(newer, seq)
     assert (offset, seq) == (0, 3)
     for at in range(0, SLOT + 1, 61):
