@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tanist.model.dataclasses import dataclass
 
+LONGEST = 90 * 86400.0  # seconds: what is accepted for good is no finding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
@@ -13,6 +15,10 @@ class Accepted:
     since: str  # ISO 8601, UTC
     until: float  # seconds since the epoch
     until_text: str  # the same for people
+
+    def holds(self, now: float) -> bool:
+        """No longer than it can have been accepted for: a clock that was set back adds nothing."""
+        return now < self.until <= now + LONGEST
 
     def describe(self) -> str:
         return f"accepted by {self.who} until {self.until_text}: {self.reason}"

@@ -4,6 +4,7 @@ status tells none, and must start quickly."""
 from __future__ import annotations
 
 DAY = 86400.0
+AHEAD = 300.0  # seconds: clocks of two nodes may differ by less
 
 
 def render_time(seconds: float) -> str:
@@ -24,6 +25,11 @@ def render_moment(seconds: float) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def is_to_come(at: float, now: float) -> bool:
+    """Of what has happened already: a clock was wrong then, or is now, and how long ago it was cannot be told."""
+    return at > now + AHEAD
 
 
 def render_span(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
 from tanist.model.readout import Disk, Readout
-from tanist.model.times import DAY, render_span, render_time
+from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import good, untold, wrong
 
@@ -52,7 +52,11 @@ def _check_capture(pair: Pair) -> Found:
     there = pair.owner.captures if pair.owner is not None else pair.taker.captures
     if not there.newest:
         return wrong("capture", f"{pair.owner_name} has no capture at all")
-    age = max(pair.now - max(there.made, there.checked), 0.0)
+    last = max(there.made, there.checked)
+    if is_to_come(last, pair.now):
+        says = f"{there.newest} is of {render_time(last)}, which is still to come: how old it is cannot be told"
+        return wrong("capture", says)
+    age = max(pair.now - last, 0.0)
     says = f"{there.newest} told all there was to save {render_span(age)} ago"
     if age > LATE:
         return wrong(

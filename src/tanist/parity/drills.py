@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
-from tanist.model.times import DAY, render_span, render_time
+from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.parity.finding import good, wrong
 
 UNSCHEDULED = 90 * DAY  # seconds until a drill is old where the definition does not say how often
@@ -16,6 +16,8 @@ def check_drill(pair: Pair) -> Found:
         return wrong("drill", f"no drill was ever run on {node}")
     if drilled.result == "failed":
         return wrong("drill", f"the last drill on {node}, {render_time(drilled.last)}, failed: {drilled.says}")
+    if is_to_come(drilled.good, pair.now):
+        return wrong("drill", f"the last good drill on {node} was {render_time(drilled.good)}, which is still to come")
     age = pair.now - drilled.good
     if age > (every + DAY if every else UNSCHEDULED):
         return wrong("drill", f"the last good drill on {node} was {render_span(age)} ago, {render_time(drilled.good)}")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
-from tanist.model.times import DAY, render_span
+from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 from tanist.parity.finding import good, untold, wrong
@@ -42,6 +42,8 @@ def _check_policy(pair: Pair) -> Iterator[Found]:
         yield wrong("fence", f"on {node}: {'; '.join(proofs.broken)} ({ago})")
     elif proofs.lacking:
         yield wrong("fence", f"{', '.join(proofs.lacking)} could not be stopped from {node} if it hangs ({ago})")
+    elif is_to_come(proofs.at, pair.now):
+        yield wrong("fence", f"{works} on {node}, but that was {render_time(proofs.at)}, which is still to come")
     elif age > OLD:
         yield wrong("fence", f"{works} on {node}, but that was {ago}")
     else:
@@ -56,10 +58,14 @@ def _check_verified(pair: Pair) -> Found:
         return untold("verification", [(node, verified.why if verified else "its tanist does not tell")])
     if verified.result == "bad" and verified.generation == pair.taker.captures.newest:
         return wrong("bad capture", f"{verified.generation or 'no capture'} on {node}: {verified.says}")
-    age = max(pair.now - datetime.fromisoformat(verified.checked).timestamp(), 0.0)
+    checked = datetime.fromisoformat(verified.checked).timestamp()
+    age = max(pair.now - checked, 0.0)
     says = f"{verified.generation} was read whole on {node} {render_span(age)} ago"
     if verified.result == "bad":
         return wrong("verification", f"{verified.generation} was bad on {node}, and no newer one was read")
+    if is_to_come(checked, pair.now):
+        says = f"{verified.generation} was read whole on {node} {render_time(checked)}, which is still to come"
+        return wrong("verification", says)
     return wrong("verification", says) if age > UNREAD else good("verification", says)
 
 

@@ -23,7 +23,7 @@ def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
         *(check_layers, check_data, check_proofs),
     )
     found = [*(one for look in looks for one in look(pair)), check_drill(pair)]
-    overrides = {one.finding: one for one in accepted if one.until > pair.now}
+    overrides = {one.finding: one for one in accepted if one.holds(pair.now)}
     return Assessment(
         controller=pair.controller.name,
         taker=pair.taker.node,

@@ -6,7 +6,7 @@ import json
 import re
 
 from tanist.host.clock import timestamp
-from tanist.model.accepted import Accepted
+from tanist.model.accepted import LONGEST, Accepted
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Failed, Refused
 from tanist.model.times import render_time
@@ -15,7 +15,6 @@ from tanist.plan import places
 from tanist.runs.session import Session
 
 SPANS = {"h": 3600.0, "d": 86400.0}
-LONGEST = 90 * 86400.0  # seconds: what is accepted for good is no finding
 _SPAN = re.compile(r"(\d{1,4})([hd])")
 
 
@@ -36,8 +35,17 @@ def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepte
         until_text=render_time(until),
     )
     session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
+    cut_torn_line(session)
     session.host.files.append(accepted_path(session), json.dumps(encode(one)).encode() + b"\n")
     return one
+
+
+def cut_torn_line(session: Session) -> None:
+    """What a write that was cut off has left would spoil the line that follows it."""
+    files, path = session.host.files, accepted_path(session)
+    data = files.read(path) if files.exists(path) else b""
+    if data and not data.endswith(b"\n"):
+        files.write(path, data[: data.rfind(b"\n") + 1], 0o600)
 
 
 def find_kind(finding: str) -> str:

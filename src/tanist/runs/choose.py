@@ -52,7 +52,7 @@ def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None =
     except ValueError as error:
         raise BadCapture(f"the facts of the capture {manifest.created} can't be read: {error}") from error
     mine = mine or read_node_facts(session.host, session.controller, session.node)
-    accepted = {one.finding: one for one in load_accepted(session) if one.until > session.host.now()}
+    accepted = {one.finding: one for one in load_accepted(session) if one.holds(session.host.now())}
     for one in compare(theirs, mine, session.controller):
         if not one.ok and one.name in accepted:
             session.note(f"{one.says}; {accepted[one.name].describe()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tanist.model.errors import Busy
-from tanist.model.times import DAY, render_span, render_time
+from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.runs.drills import drilling, leftovers, read_drilled
 from tanist.runs.session import Session, read_active
 
@@ -25,7 +25,8 @@ def why_not_now(session: Session) -> str:
         return f"{session.node} is the active node of {session.name}: the standby drills"
     drilled = read_drilled(session)
     pause = every if drilled.result == "passed" else min(every, DAY)
-    left = drilled.last + pause - EARLY - session.host.now()
-    if drilled.last and left > 0:
+    now = session.host.now()
+    left = drilled.last + pause - EARLY - now
+    if drilled.last and left > 0 and not is_to_come(drilled.last, now):
         return f"the last drill was {render_time(drilled.last)}; the next one is due in {render_span(left)}"
     return ""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from tanist.model.codec import decode, encode
 from tanist.model.drill import Drilled, DrillResult
 from tanist.model.errors import Busy, Failed
+from tanist.model.times import is_to_come
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.session import Session
@@ -81,7 +82,8 @@ def save_result(session: Session, result: DrillResult) -> None:
     files.make_directory(directory, 0o700)
     body = {"format": 1, **encode(result)}
     files.write(f"{directory}/{result.run}.json", json.dumps(body, indent=1).encode() + b"\n")
-    for run in result_names(session)[KEEP:]:
+    others = [run for run in result_names(session) if run != result.run]  # by a wrong clock it may be the oldest
+    for run in others[KEEP - 1 :]:
         for ending in ("json", "jsonl"):
             files.remove(f"{directory}/{run}.{ending}")
 
@@ -113,7 +115,9 @@ def load_results(session: Session) -> Iterator[DrillResult]:
 
 
 def read_drilled(session: Session) -> Drilled:
-    results = list(load_results(session))
+    """What a wrong clock dated ahead counts only where there is nothing else: a later drill would never be the last."""
+    found, now = list(load_results(session)), session.host.now()
+    results = [one for one in found if not is_to_come(one.began, now)] or found
     if not results:
         return Drilled()
     good = max((one.began for one in results if one.result == "passed"), default=0.0)

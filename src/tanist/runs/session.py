@@ -101,11 +101,15 @@ def describe_lock(note: str) -> str:
 
 
 def new_run(session: Session, kind: str) -> tuple[str, Journal]:
-    """A name that sorts by time, and an empty journal under it."""
-    from tanist.journal.journal import Journal
+    """A name that sorts by time and that no run here ever had, and an empty journal under it."""
+    from tanist.journal.journal import Journal, runs_directory
 
     stamp = timestamp(session.host).translate({ord(c): None for c in "-:+"}).split(".")
-    run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
+    first = run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
+    files, directory, number = session.host.files, runs_directory(session.name), 1
+    while files.exists(f"{directory}/{run}.jsonl") or files.exists(f"{directory}/done/{run}.jsonl"):
+        number += 1  # the clock was set back, or it starts at the same moment at each boot
+        run = f"{first}-{number}"
     return run, Journal.create(session.host, session.name, run)
 
 

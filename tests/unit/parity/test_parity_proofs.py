@@ -34,6 +34,7 @@ def bad(found: Assessment) -> dict[str, str]:
         ({"proofs": replace(PROOFS, lacking=("ec-a",))}, {"fence": "warning"}, "ec-a could not be stopped"),
         ({"proofs": replace(PROOFS, broken=("power of ec-a",))}, {"fence": "warning"}, "power of ec-a"),
         ({"proofs": replace(PROOFS, at=NOW - 2e5)}, {"fence": "warning"}, "2 days ago"),
+        ({"proofs": replace(PROOFS, at=NOW + 2e5)}, {"fence": "warning"}, "still to come"),
         ({"proofs": replace(PROOFS, enough=False)}, {"proofs": "blocks"}, "no set that [proof] asks for"),
         ({"proofs": replace(PROOFS, guard="ext4 without mmp")}, {"mount guard": "warning"}, "ext4 without mmp"),
         ({"proofs": Unread("nobody looked on ec-b yet")}, {"fence": "warning"}, "nobody looked"),
@@ -42,6 +43,7 @@ def bad(found: Assessment) -> dict[str, str]:
         ({"verified": None}, {"verification": "warning"}, "does not tell"),
         ({"verified": replace(VERIFIED, checked="2027-01-10T07:00:00+00:00")}, {"verification": "warning"}, "5 days"),
         ({"verified": replace(VERIFIED, result="bad", says="a bit fell over")}, {"bad capture": "loss"}, "a bit fell"),
+        ({"verified": replace(VERIFIED, checked="2028-01-15T07:00:00+00:00")}, {"verification": "warning"}, "to come"),
         (
             {"verified": replace(VERIFIED, result="bad", generation="older")},
             {"verification": "warning"},

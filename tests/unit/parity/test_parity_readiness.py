@@ -248,6 +248,7 @@ def test_one_thing_wrong_is_found_by_its_name_and_weighs_what_it_should(name: st
         (Drilled(), 0.0, "no drill was ever run on ec-b"),
         (Drilled(good=NOW - 91 * 86400, last=NOW - 91 * 86400, result="passed"), 0.0, "was 91 days ago"),
         (Drilled(good=NOW - 9 * 86400, last=NOW - 9 * 86400, result="passed"), 7 * 86400.0, "was 9 days ago"),
+        (Drilled(good=NOW + 86400, last=NOW + 86400, result="passed"), 0.0, "still to come"),
         (Drilled(good=NOW - 60, last=NOW - 30, result="failed", says="pg did not start"), 0.0, "pg did not start"),
     ],
 )
@@ -255,6 +256,13 @@ def test_a_standby_that_was_not_rehearsed_lately_says_so(drilled: Drilled, every
     pair = taker(drilled=drilled)
     (found,) = not_good(assess(replace(pair, controller=replace(pair.controller, drill=Drill(every=every)))))
     assert found.name == "drill" and says in found.says and found.mend == "tanist drill opscenter, on the standby"
+
+
+def test_a_capture_of_a_time_to_come_is_of_no_known_age() -> None:
+    """Made under a clock that was a year ahead; no later one would be missed for a year."""
+    (found,) = not_good(assess(owner(captures=replace(OWNER.captures, made=NOW + 3.2e7))))
+    assert found.name == "capture" and "still to come" in found.says
+    assert not not_good(assess(owner(captures=replace(OWNER.captures, checked=NOW + 200.0))))
 
 
 def test_a_drill_within_its_schedule_is_good() -> None:

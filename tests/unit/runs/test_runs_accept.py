@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tanist.model.accepted import LONGEST
 from tanist.model.errors import Failed, Refused
 from tanist.plan import places
-from tanist.runs.accept import LONGEST, accept, accepted_path, find_kind, load_accepted, parse_span
+from tanist.runs.accept import accept, accepted_path, find_kind, load_accepted, parse_span
 from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
 from tests.unit.runs.world import World
@@ -55,6 +56,8 @@ def test_a_torn_last_line_is_none_and_a_damaged_one_is_told(world: World) -> Non
     whole = world.b.files.read(path)
     world.b.files.write(path, whole + whole[:20])
     assert load_accepted(session) == (one,)
+    two = accept(session, "operating system", reason="y", span="1d")
+    assert load_accepted(session) == (one, two)
     world.b.files.write(path, whole[:20] + b"\n" + whole)
     with pytest.raises(Failed, match="line 1"):
         load_accepted(session)
