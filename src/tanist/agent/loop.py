@@ -41,6 +41,7 @@ class Agent:
         self._looks: queue.Queue[tuple[Post, Job]] = queue.Queue()  # a power switch may take minutes to answer
         self._done: queue.Queue[tuple[Post, Job, bool]] = queue.Queue()
         self._reload_at = 0.0
+        self._unwatched: set[str] = set()  # controllers that the journal was told of
         self._begun: dict[Job, float] = {}  # when a worker began what it is doing
 
     def run(self) -> None:
@@ -60,11 +61,13 @@ class Agent:
             self._reload_at = now + RELOAD
         waits = [post.schedule.wait(now) for post in self.posts.values()]
         least = 0.02 if self._looks.empty() and not any(post.running for post in self.posts.values()) else BUSY
-        select.select([post.watch for post in self.posts.values()], [], [], max(min([patience, *waits]), least))
+        watches = [post.watch for post in self.posts.values() if post.watch is not None]
+        select.select(watches, [], [], max(min([patience, *waits]), least))
         now = self.host.monotonic()
         self._collect(now)
         for post in self.posts.values():
             post.look(now)
+            self._tell_unwatched(post)
             self._give(post, now)
         if not self._is_stuck(now):
             self.alive("WATCHDOG=1")
@@ -98,11 +101,18 @@ class Agent:
             if name in self.posts:
                 self.posts.pop(name).close()
             self.posts[name] = Post(self.host, controller, now, len(self.posts))
-            if self.posts[name].watch.full:
-                says = f"{name}: more directories than fs.inotify.max_user_watches; the rest waits for the timer"
-                self.log(says, {"TANIST_CONTROLLER": name}, 4)
         for post in self.posts.values():
             post.schedule.share(len(self.posts))
+
+    def _tell_unwatched(self, post: Post) -> None:
+        """Once, until it is over."""
+        if not post.unwatched:
+            self._unwatched.discard(post.name)
+        elif post.name not in self._unwatched:
+            self._unwatched.add(post.name)
+            limits = "fs.inotify.max_user_watches or max_user_instances"
+            says = f"{post.name}: {limits} is reached; changes that go unseen wait for the timer"
+            self.log(says, {"TANIST_CONTROLLER": post.name}, 4)
 
     def metrics(self) -> str:
         """Each controller's, with its help lines once for all."""

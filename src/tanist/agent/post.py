@@ -1,7 +1,12 @@
-"""One controller as the agent looks after it: its definition, what is watched, what is due."""
+"""One controller as the agent looks after it: its definition, what is watched, what is due.
+
+Only the active node captures, so only there files are watched: a spare machine for hundreds needs one inotify instance
+for each that came to it, and the kernel gives a user 128 (inotify(7), max_user_instances).
+"""
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from tanist.agent.schedule import Schedule
@@ -25,26 +30,48 @@ class Post:
         self.metrics = ""
         self.running: set[str] = set()  # "capture", "look": what a worker has of it
         self.has_commands = bool(controller.commands)  # the timer runs them: a dump for each change would be too many
+        self.paths = controller.own_paths
         self.active = self.is_active()
-        self.watch = Watch(controller.own_paths)
-        self._rearm_at = now + REARM
+        self.watch: Watch | None = None
+        self.unwatched = False  # the kernel gives no more watches: the timer captures what goes unseen
+        self._rearm_at = 0.0
+        if self.active:
+            self._begin(now)
 
     def is_active(self) -> bool:
         return self.host.files.exists(places.active_file(self.name))
 
     def look(self, now: float) -> None:
         """At what the watch saw, and whether this node became or ceased to be the active one."""
-        if self.watch.read():
+        if self.watch is not None and self.watch.read():
             self.schedule.changed(now)
-        if now >= self._rearm_at:
+        if self.watch is not None and now >= self._rearm_at:
             begun = self.host.monotonic()
             self.watch.rearm()
             self._rearm_at = now + max(REARM, REST * (self.host.monotonic() - begun))
+            self.unwatched = self.watch.full
         active = self.is_active()
         if active != self.active:
             self.active = active
-            self.schedule.changed(now)
             self.schedule.check_soon(now)
+            if active:
+                self._begin(now)
+            else:
+                self.close()
+
+    def _begin(self, now: float) -> None:
+        """From now on every change counts, and what happened before that nobody saw."""
+        try:
+            self.watch = Watch(self.paths)
+            self.unwatched = self.watch.full
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
+            self.unwatched = True
+        self._rearm_at = now + REARM
+        self.schedule.changed(now)
 
     def close(self) -> None:
-        self.watch.close()
+        if self.watch is not None:
+            self.watch.close()
+        self.watch, self.unwatched = None, False

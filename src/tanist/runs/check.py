@@ -32,9 +32,9 @@ PROBE_SECONDS = 1.0  # that the wire is listened to
 
 def check(session: Session) -> tuple[Assessment, ...]:
     """On a standby: of itself. On the active node: of every other node that can be asked or is remembered."""
-    mine = read_readout(session)
-    accepted = load_accepted(session)
     others = {node.name: Heard.ask(session, node.name) for node in session.controller.peers(session.node)}
+    mine = read_readout(session, answered=tuple(name for name, one in others.items() if one.answered))
+    accepted = load_accepted(session)
     if mine.active:
         pairs = [
             build_pair(session, taker=one.known, owner=Heard.own(session, mine), asked=one)
@@ -55,6 +55,11 @@ class Heard:
         self.name, self.known, self.since, self.why = name, known, since, why
         self.skew: float | None = None
         self.within = 0.0
+
+    @property
+    def answered(self) -> bool:
+        """Now, and by its own name."""
+        return self.known is not None and not self.why and self.known.node == self.name
 
     @staticmethod
     def own(session: Session, mine: Readout) -> Heard:

@@ -47,7 +47,8 @@ ROOM = (places.STATE, "/etc", places.RUN)  # where a restore writes
 TIMEOUT = 45.0  # seconds that another node's readout may take
 
 
-def read_readout(session: Session) -> Readout:
+def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
+    """`answered`: nodes that answered over ssh a moment ago, and are not asked again whether they do."""
     host, controller = session.host, session.controller
     active = bool(read_active(session) or find_activity(session))
     units = read_units(host, (*(one.unit for one in controller.services), *helpers(session)))
@@ -76,7 +77,10 @@ def read_readout(session: Session) -> Readout:
         gate_lacks=find_not_enabled(session),
         self_starting=find_self_starting(session),
         unfit=() if active else find_unfit(session),
-        reach=tuple(Reach(node=node.name, why=try_peer(session, node)) for node in controller.peers(session.node)),
+        reach=tuple(
+            Reach(node=node.name, why="" if node.name in answered else try_peer(session, node))
+            for node in controller.peers(session.node)
+        ),
         proofs=read_proofs(session),
         verified=read_verified(session),
         layers=read_layers(host, controller.asset),

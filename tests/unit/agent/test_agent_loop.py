@@ -18,6 +18,7 @@ from tanist.model.errors import Refused
 from tanist.model.host import Ran
 
 PROFILE = (Path(__file__).parents[3] / "profiles/postgresql.toml").read_bytes()
+ACTIVE = "/var/lib/tanist/postgresql/active.json"
 METRICS = '# HELP a b\n# TYPE a gauge\na{controller="x"} 1\n'
 
 
@@ -28,6 +29,8 @@ class Stand:
         self.host = FakeHost(str(tmp_path / "root"))
         self.host.files.make_directory("/etc/tanist/controllers")
         self.host.files.write("/etc/tanist/controllers/postgresql.toml", PROFILE)
+        self.host.files.make_directory("/var/lib/tanist/postgresql")
+        self.host.files.write(ACTIVE, b"{}")
         self.host.files.make_directory("/run/tanist/postgresql")
         self.host.files.write("/run/tanist/postgresql/metrics.prom", METRICS.encode())
         self.said: list[tuple[str, Mapping[str, str], int]] = []
@@ -103,17 +106,28 @@ def test_a_capture_that_fails_is_told_and_tried_again(stand: Stand) -> None:
     assert "capture" in stand.jobs()
 
 
-def test_becoming_active_is_a_reason_to_capture_and_to_check(stand: Stand) -> None:
+def test_a_standby_captures_nothing_and_becoming_active_is_a_reason_to_capture_and_to_check(stand: Stand) -> None:
+    stand.host.files.remove(ACTIVE)
     stand.pass_time(1.0)
     stand.pass_time(2.0)
     stand.pass_time(10.0)
     stand.jobs()
-    stand.host.files.make_directory("/var/lib/tanist/postgresql")
-    stand.host.files.write("/var/lib/tanist/postgresql/active.json", b"{}")
+    (post,) = stand.agent.posts.values()
+    assert post.watch is None
+    stand.host.files.write(ACTIVE, b"{}")
     stand.pass_time(2.0)
     stand.pass_time(1.0)
     stand.pass_time(2.0)
-    assert sorted(stand.jobs()) == ["capture", "check"]
+    assert sorted(stand.jobs()) == ["capture", "check"] and post.watch is not None
+
+
+def test_a_standby_that_starts_captures_nothing(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    stand.host.files.remove(ACTIVE)
+    stand.agent.step(0.0)
+    for _ in range(3):
+        stand.pass_time(5.0)
+    assert "capture" not in stand.jobs()
 
 
 def test_definitions_come_go_and_break_while_it_runs(stand: Stand) -> None:
@@ -168,7 +182,7 @@ def test_the_loop_sees_a_real_change(stand: Stand, tmp_path: Path) -> None:
     stand.pass_time(1.0)
     stand.pass_time(10.0)
     stand.jobs()
-    post.watch.close()
+    post.close()
     post.watch = Watch([str(tmp_path)])
     (tmp_path / "x").write_text("y")
     began = time.monotonic()

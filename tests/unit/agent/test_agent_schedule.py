@@ -5,7 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tanist.agent.schedule import CHECK, EACH, FIRST_PROOFS, GAP, LONGEST, PROOFS, QUIET, RETRY, SOON, Job, Schedule
+from tanist.agent.schedule import (
+    CHECK,
+    EACH,
+    FIRST_PROOFS,
+    GAP,
+    LONGEST,
+    PROOFS,
+    QUIET,
+    RETRY,
+    SOON,
+    SPREAD,
+    Job,
+    Schedule,
+)
 
 JOBS: tuple[Job, ...] = ("capture", "proofs", "check")
 
@@ -19,8 +32,10 @@ def settled(now: float = 100.0) -> Schedule:
     return schedule
 
 
-def test_a_start_catches_up_and_then_checks() -> None:
+def test_a_start_of_an_active_node_catches_up_and_then_checks() -> None:
     schedule = Schedule(0.0)
+    assert schedule.due(QUIET) is None
+    schedule.changed(0.0)
     assert schedule.due(0.1) is None
     assert schedule.due(QUIET) == "capture"
     schedule.begin("capture", QUIET)
@@ -92,7 +107,7 @@ def test_many_controllers_are_checked_more_rarely_and_not_all_at_once() -> None:
     for schedule in schedules:
         schedule.share(200)
         schedule.begin("capture", 0.0)
-    assert sum(schedule.due(SOON + 1) == "check" for schedule in schedules) == 1
+    assert sum(schedule.due(SOON + SPREAD / 2) == "check" for schedule in schedules) == 1
     schedules[0].begin("check", SOON)
     schedules[0].begin("proofs", SOON)
     assert schedules[0].due(SOON + CHECK) is None and schedules[0].due(SOON + 200 * EACH) == "check"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -83,3 +85,30 @@ def test_a_link_is_watched_as_a_link(top: Path) -> None:
     (top / "link").unlink()
     assert watch.read()
     watch.close()
+
+
+NO_INSTANCE = """
+from tanist.agent.post import Post
+from tanist.definition.load import load_controller
+from tanist.host.fake import FakeHost
+import sys
+host = FakeHost(sys.argv[1])
+host.files.make_directory("/var/lib/tanist/postgresql")
+host.files.write("/var/lib/tanist/postgresql/active.json", b"{}")
+with open(sys.argv[2], "rb") as file:
+    controller = load_controller(file.read(), "postgresql.toml")
+post = Post(host, controller, 0.0)
+post.look(100.0)
+print(post.active, post.watch, post.unwatched, post.schedule.due(100.0))
+"""
+
+
+def test_without_a_free_instance_the_controller_is_looked_after_all_the_same(tmp_path: Path) -> None:
+    """In a user namespace, whose limits are its own (namespaces(7))."""
+    profile = Path(__file__).parents[3] / "profiles/postgresql.toml"
+    script = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+    argv = ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", sys.executable, "-c", NO_INSTANCE]
+    ran = subprocess.run([*argv, str(tmp_path / "root"), str(profile)], capture_output=True, text=True, check=False)
+    if "max_inotify_instances" in ran.stderr or "unshare" in ran.stderr:
+        pytest.skip(f"no user namespace with limits of its own: {ran.stderr.strip()}")
+    assert ran.stdout.strip() == "True None True capture", ran.stderr
