@@ -14,7 +14,7 @@ class Wants:
     tree: str
     devices: tuple[str, ...]
     addresses: tuple[str, ...]
-    ports: tuple[tuple[str, int], ...]  # (address, port) that the health checks ask for; "" : any address
+    ports: tuple[tuple[str, str, int], ...]  # (protocol, address, port), "*": every address
     units: tuple[str, ...]
-    paths: tuple[str, ...]  # what a restore replaces
+    paths: tuple[str, ...]  # what a takeover replaces or binds over
     makes: tuple[str, ...]  # accounts and groups that a takeover may make, and its undoing remove

@@ -101,6 +101,8 @@ def test_a_controller_clashes_with_its_twin_in_everything() -> None:
         ({"paths": ("/etc/opt/sun",)}, "restored by"),
         ({"tree": "/"}, "restored by this one, and / is the other's tree"),
         ({"mode": "host"}, "only one of them"),
+        ({"ports": (("tcp", "*", 21165),)}, "both listen on port 21165 (tcp) of every address"),
+        ({"paths": ("/etc/tanist/identity/opscenter",)}, "/etc/tanist/identity/opscenter by the other"),
     ],
 )
 def test_each_thing_that_both_want_is_told(changes: dict[str, Any], says: str) -> None:
@@ -113,13 +115,13 @@ def test_each_thing_that_both_want_is_told(changes: dict[str, Any], says: str) -
         tree="/srv/other",
         devices=("/dev/other",),
         addresses=("10.88.0.99",),
-        ports=(("10.88.0.99", 8080),),
+        ports=(("tcp", "10.88.0.99", 8080), ("udp", "*", 21165)),
         units=("other.service",),
         paths=("/etc/other",),
         makes=(),
     )
     assert find_clashes(mine, apart) == ()
-    mine = replace(mine, paths=("/etc/opt/sun/xvm", "/etc/x"))
+    mine = replace(mine, paths=("/etc/opt/sun/xvm", "/etc/x", "/etc/tanist/identity/opscenter"))
     assert says in " / ".join(find_clashes(mine, replace(apart, **changes)))
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tanist.model.readout import Proofs
+from tanist.model.dataclasses import replace
+from tanist.model.readout import Listener, Proofs
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.others import load_wants, read_clashes
 from tanist.runs.peers import write_known_hosts
 from tanist.runs.proofs import survey
 from tanist.runs.proofs_kept import read_proofs, save_proofs
+from tanist.runs.readout import render_readout
+from tests.unit.parity.test_parity_readiness import OWNER
 from tests.unit.runs.world import World, said
 
 OTHER = """format = 1
@@ -98,6 +101,22 @@ def test_a_controller_of_other_nodes_and_one_that_cant_be_read_are_left_out(worl
     define(world, "far", standby="ec-d", unit="oc-ec.service")
     define(world, "broken").write_text("format = ")
     assert read_clashes(world.session("ec-b")) == ()
+
+
+def test_what_another_one_listens_on_is_known_from_what_its_owner_told(world: World) -> None:
+    """Two servers that listen on every address, and whose definitions name no port."""
+    define(world, "db")
+    session, files = world.session("ec-b"), world.b.files
+    assert read_clashes(session) == ()
+    mine = replace(OWNER, listeners=(Listener(protocol="udp", address="*", port=514, unit="oc-ec.service"),))
+    theirs = replace(OWNER, listeners=(Listener(protocol="udp", address="*", port=514, unit="db.service"),))
+    for name, told in (("oc", mine), ("db", theirs)):
+        files.make_directory(f"{places.STATE}/{name}")
+        files.write(f"{places.STATE}/{name}/readout-ec-a.json", render_readout(told).encode())
+    (clash,) = read_clashes(session)
+    assert clash.what == ("both listen on port 514 (udp) of every address",)
+    files.write(f"{places.STATE}/db/readout-ec-a.json", render_readout(replace(theirs, active=False)).encode())
+    assert read_clashes(session) == ()
 
 
 def test_a_note_of_another_tanist_is_made_again(world: World) -> None:
