@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from tanist.host.ssh import run_on_peer
 from tanist.journal.chain import Copy, Entry, parse_copy
@@ -121,7 +121,29 @@ def verify_history(session: Session, *, ask_peers: bool = True) -> tuple[dict[st
         except (OSError, TanistError, ValueError) as error:
             says = f"its copy was not looked at: {error}"
             unheard.append(Finding(grave=False, copy=node.name, says=says))
-    return copies, (*check_copies(copies), *check_journals(session, copies[session.node]), *unheard)
+    return copies, (
+        *check_copies(copies),
+        *check_journals(session, copies[session.node]),
+        *check_unfounded(session, copies, alone=bool(unheard) or not ask_peers),
+        *unheard,
+    )
+
+
+def check_unfounded(session: Session, copies: Mapping[str, Copy], *, alone: bool) -> tuple[Finding, ...]:
+    """A run of this node that no journal here and no other copy knows: written into this copy by somebody else, its sum
+    made to fit. `alone`: not all other copies were seen, so it is only told."""
+    directory = f"{runs_directory(session.name)}/done"
+    elsewhere = {entry.sum for name, copy in copies.items() if name != session.node for entry in copy.entries}
+    unfounded = [
+        entry.run
+        for entry in copies[session.node].entries
+        if entry.node == session.node
+        and entry.fields.get("journal") is not None
+        and entry.sum not in elsewhere
+        and not session.host.files.exists(f"{directory}/{entry.run}.jsonl")
+    ]
+    says = "added: {}, of this node, has no journal here and is in no other copy that was seen"
+    return tuple(Finding(grave=not alone, copy=session.node, says=says.format(run)) for run in unfounded)
 
 
 def check_journals(session: Session, copy: Copy) -> tuple[Finding, ...]:

@@ -202,10 +202,23 @@ def test_a_record_torn_at_any_byte_is_the_one_before_or_the_one_after() -> None:
     offset, seq = next_slot(before)
     slot = render_record(newer, seq)
     assert (offset, seq) == (0, 3)
-    for at in range(0, SLOT + 1, 61):
+    for at in range(SLOT + 1):
         torn = slot[:at] + before[at:]
         assert parse_record(torn) in (RECORD, newer), at
     assert parse_record(slot + before[SLOT:]) == newer
+
+
+def test_a_bit_that_fell_over_anywhere_in_a_record_makes_no_other_record() -> None:
+    older = replace(RECORD, epoch=2, state="released")
+    whole = render_record(older, 1) + render_record(RECORD, 2)
+    for at in range(2 * SLOT):
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << at % 8
+        assert parse_record(bytes(flipped)) in (older, RECORD), at
+    twice = bytearray(whole)
+    twice[7] ^= 1
+    twice[SLOT + 7] ^= 1
+    assert isinstance(parse_record(bytes(twice)), Unread)
 
 
 def test_what_is_no_record_is_unread() -> None:

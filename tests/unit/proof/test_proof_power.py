@@ -107,6 +107,19 @@ def test_the_delay_comes_before_off_and_not_before_the_status(bench: Bench) -> N
 
 
 # -- agents that do not
+@pytest.mark.parametrize("honest_for", [1, 2])
+def test_off_that_is_said_once_and_not_again_does_not_count(bench: Bench, honest_for: int) -> None:
+    """It says off when it is asked first, or first after "off" was sent, and on the next time."""
+    body = f"""
+    [ $action = status ] || exit 0
+    echo >>$STATE.asked
+    case $(wc -l <$STATE.asked) in {honest_for}) echo "Status: OFF"; exit 2;; esac
+    echo "Status: ON"
+    """
+    says, detail = cut_power(HOST, (bench.agent(body),))
+    assert says is Says.UNKNOWN and "says on" in detail
+
+
 BAD = {
     "hangs": ("sleep 60", "no end within"),
     "hangs in a child": ("sleep 60 & wait", "no end within"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tanist.cli.history import show
-from tanist.journal.chain import parse_copy
+from tanist.journal.chain import parse_copy, render_entry
 from tanist.journal.journal import Journal
 from tanist.model.errors import Busy
 from tanist.plan import places
@@ -147,6 +149,68 @@ def test_a_copy_that_was_tampered_with_is_named(world: World, hurt: object, says
     for asked in ("ec-a", "ec-b"):
         found = grave(world.session(asked))
         assert found and found[0].startswith(f"ec-b: {says}"), found
+
+
+def line_of(fields: dict[str, object], **changes: object) -> bytes:
+    """With a sum that fits."""
+    body = {**fields, **changes}
+    previous = [(str(run), str(sum_)) for run, sum_ in body["previous"]]  # type: ignore[attr-defined]
+    rest = {key: value for key, value in body.items() if key not in ("sum", "previous")}
+    return render_entry(rest, previous).rstrip(b"\n")
+
+
+def forge(lines: list[bytes], node: str) -> list[bytes]:
+    """A run that never was, behind the last one."""
+    last = json.loads(lines[-1])
+    previous = [[last["run"], last["sum"]]]
+    return [*lines, line_of(last, run=f"20270101T000000000-release-{node}", node=node, previous=previous)]
+
+
+HURTS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
+    "a byte": (lambda lines: [lines[0], lines[1].replace(b'"who":"', b'"who":"x'), *lines[2:]], "altered: line 2"),
+    "with its sum": (lambda lines: [line_of(json.loads(lines[0]), who="nobody"), *lines[1:]], "is told in 2 ways"),
+    "the last with its sum": (lambda lines: [*lines[:-1], line_of(json.loads(lines[-1]), who="x")], "told in 2 ways"),
+    "the first is gone": (lambda lines: lines[1:], "removed: "),
+    "one in between is gone": (lambda lines: [lines[0], *lines[2:]], "removed: "),
+    "the last is gone": (lambda lines: lines[:-1], "removed: |lacks 1 that other copies have"),
+    "all are gone": (lambda _lines: [], "removed: |lacks 4 that other copies have"),
+    "turned round": (lambda lines: lines[::-1], "reordered: "),
+    "repeated": (lambda lines: [*lines, lines[0]], "repeated: "),
+    "a line of rubbish": (lambda lines: [*lines, b"\xff\xfe"], "altered: line 5"),
+    "a run of ec-a that never was": (lambda lines: forge(lines, "ec-a"), "removed: |added: |lacks 1"),
+    "a run of ec-b that never was": (lambda lines: forge(lines, "ec-b"), "removed: |added: |lacks 1"),
+    "cut within the last": (lambda lines: [*lines[:-1], lines[-1][:-7]], "altered: line 4"),
+}
+
+
+ONLY_TOLD = {  # what a copy that is merely behind looks like, too; a run of ec-a's own is known for none on ec-a only
+    ("the last is gone", "ec-a"),
+    ("the last is gone", "the asset"),
+    ("all are gone", "the asset"),
+    ("a run of ec-a that never was", "ec-a"),
+}
+
+
+@pytest.mark.requirement("A08")
+@pytest.mark.parametrize("where", ["ec-a", "ec-b", "the asset"])
+def test_whatever_is_done_to_one_copy_is_told_with_its_name(world: World, where: str) -> None:
+    """On one node only, or on the asset only; asked on the node that has the tree, whose copy it may be."""
+    switch(world)
+    release(world.session("ec-b"))
+    takeover(world.session("ec-b"), TakeoverOptions())
+    lines = asset_copy(world).read_bytes().splitlines()[:4]
+    paths = {name: node_copy(world, name) for name in ("ec-a", "ec-b")} | {"the asset": asset_copy(world)}
+    for kind, (hurt, says) in {"nothing": (list[bytes], "written apart"), **HURTS}.items():
+        for name, path in paths.items():
+            path.write_bytes(b"".join(line + b"\n" for line in (hurt(lines) if name == where else lines)))
+        worst, told = grave(world.session("ec-b")), notes(world.session("ec-b"))
+        assert any(re.search(says, one) for one in (*worst, told)), (kind, worst, told)
+        assert bool(worst) is (kind != "nothing" and (kind, where) not in ONLY_TOLD), (kind, worst, told)
+        if (kind, where) == ("a run of ec-a that never was", "ec-a"):
+            assert grave(world.session("ec-a"))[0].startswith("ec-a: added: ")
+            world.ssh_works = False
+            assert "ec-a: added: " in notes(world.session("ec-a"))
+            world.ssh_works = True
 
 
 def test_a_journal_changed_after_its_run_ended_is_named(world: World) -> None:
