@@ -116,6 +116,91 @@ def test_an_accepted_finding_stays_in_the_list_and_does_not_count(stage: Stage) 
     assert bad(found) == {"gate ec-b": "blocks"} and found["verdict"] == "READY"
 
 
+# ---- one standby for several primaries
+
+SIDE = """format = 1
+name = "side"
+[asset]
+kind = "directory"
+[tree]
+path = "/srv/side"
+[identity]
+mode = "{mode}"
+hostname = "{hostname}"
+ssh_host_keys = "/etc/tanist/identity/{keys}"
+[[identity.address]]
+address = "{address}/24"
+interface = "svc0"
+[outside]
+files = ["{file}"]
+[[service]]
+unit = "{unit}"
+[[health]]
+kind = "tcp"
+address = "{address}"
+port = {port}
+[[node]]
+name = "ec-b"
+ssh = "root@10.99.0.12"
+management = ["10.99.0.12"]
+[[node]]
+name = "ec-a"
+ssh = "root@10.99.0.11"
+management = ["10.99.0.11"]
+"""
+OWN = {
+    "mode": "alias", "hostname": "side", "keys": "side", "address": "10.88.0.70", "file": "/etc/side.conf",
+    "unit": "side.service", "port": "7070",
+}  # fmt: skip
+THEIRS = {  # what postgresql has, and the words that tell it
+    "mode": ("host", 'both are in mode "host"'),
+    "hostname": ("db", "both have the host name db"),
+    "keys": ("postgresql", "/etc/tanist/identity/postgresql"),
+    "address": ("10.88.0.50", "both have the address 10.88.0.50"),
+    "file": ("/etc/postgresql/15/main/pg_hba.conf", "/etc/postgresql/15/main"),
+    "unit": (UNIT, f"both have the unit {UNIT}"),
+    "port": ("5432", "both listen on port 5432 (tcp)"),
+}
+SERVE = """[Service]
+ExecStart=/usr/bin/python3 -m http.server --bind 10.88.0.70 --directory /srv/side 7070
+"""
+
+
+def define_side(stage: Stage, **changes: str) -> None:
+    text = SIDE.format(**{**OWN, **changes})
+    for node in ("ec-a", "ec-b"):
+        stage.run(node, "tee", "/etc/tanist/controllers/side.toml", stdin=text.encode())
+
+
+def clash_of(stage: Stage) -> tuple[str, str]:
+    """(grade, words) of what check says about the other controller of the standby."""
+    (one,) = [one for one in check(stage)["findings"] if one["kind"] in ("conflict", "shared standby")]
+    return one["grade"], one["says"]
+
+
+def test_what_two_controllers_of_one_standby_both_want_is_told_before_it_happens(stage: Stage) -> None:
+    define_side(stage, **{what: value for what, (value, _) in THEIRS.items()})
+    grade, told = clash_of(stage)
+    assert grade == "warning"
+    assert [what for what, (_, says) in THEIRS.items() if says not in told] == [], told
+
+
+def test_a_second_controller_is_active_on_the_standby_and_conflicts_block(stage: Stage) -> None:
+    define_side(stage)
+    for node in ("ec-a", "ec-b"):
+        stage.run(node, "tee", "/etc/systemd/system/side.service", stdin=SERVE.encode())
+        stage.sh(node, "mkdir -p /srv/side; echo side > /etc/side.conf; systemctl daemon-reload")
+    # of the node's own sshd: the service address of mode host, where postgresql's clients find its keys, and no other
+    listen = "printf 'ListenAddress 10.99.0.12\\nListenAddress 10.88.0.50\\n' > /etc/ssh/sshd_config.d/own.conf"
+    stage.sh("ec-b", f"{listen}; systemctl restart ssh; tanist enable side; tanist init side")
+    assert clash_of(stage) == ("good", "no other controller of ec-b wants what this one has")
+    assert bad(check(stage)) == {}
+    define_side(stage, port="5432", address="10.88.0.50")
+    grade, told = clash_of(stage)
+    define_side(stage)
+    assert grade == "blocks" and "side is active on ec-b" in told and "both have the address 10.88.0.50" in told
+
+
 @pytest.mark.requirement("A29")
 def test_with_the_owner_dead_it_is_compared_as_it_was(stage: Stage) -> None:
     stage.sh("ec-b", "tanist check postgresql > /dev/null")
@@ -129,3 +214,24 @@ def test_with_the_owner_dead_it_is_compared_as_it_was(stage: Stage) -> None:
     assert (names["version"], names["interface 10.88.0.50"], names["owner"]) == ("good", "good", "warning")
     text = stage.sh("ec-b", "tanist check postgresql --textfile /tmp/t.prom > /dev/null; cat /tmp/t.prom")
     assert 'tanist_readiness{controller="postgresql",taker="ec-b",owner="ec-a"} 0' in text
+
+
+def test_a_takeover_comes_to_a_node_that_has_another_controller_active_and_both_answer(stage: Stage) -> None:
+    """Of two, one in mode host: the node takes its name and keys; the other, in mode alias, keeps its own."""
+    side_keys = "cut -d' ' -f2 /etc/tanist/identity/side/ssh_host_ed25519_key.pub"
+    key = stage.sh("ec-b", side_keys)
+    stage.sh("ec-b", "tanist takeover postgresql --attest 'the power of ec-a was cut'", timeout=300)
+    assert stage.sh("ec-b", "hostname") == "db"
+    states = {name: stage.sh("ec-b", f"tanist status {name} --json || true") for name in ("side", "postgresql")}
+    assert {name: json.loads(text)["state"] for name, text in states.items()} == dict.fromkeys(states, "active")
+    assert stage.sh("client", "python3 -c \"import urllib.request as u; u.urlopen('http://10.88.0.70:7070/')\"") == ""
+    assert stage.sql("SELECT 1") == "1"
+    scanned = {
+        at: stage.sh("client", f"ssh-keyscan -t ed25519 {at} 2>/dev/null") for at in ("10.88.0.70", "10.88.0.50")
+    }
+    assert scanned["10.88.0.70"].split()[-1] == key
+    own = stage.sh("ec-b", "cut -d' ' -f2 /etc/tanist/identity/postgresql/ssh_host_ed25519_key.pub")
+    assert scanned["10.88.0.50"].split()[-1] == own != key
+    stage.sh("ec-b", "tanist release postgresql", timeout=300)
+    assert stage.sh("ec-b", "hostname") == "ec-b"
+    assert json.loads(stage.sh("ec-b", "tanist status side --json || true"))["state"] == "active"

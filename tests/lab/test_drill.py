@@ -54,7 +54,7 @@ def wait_until(look: Callable[[], bool], what: str) -> None:
 
 
 def drill(stage: Stage, status: int = 0) -> dict[str, Any]:
-    ran = stage.run("ec-b", "tanist", "drill", "postgresql", "--json")
+    ran = stage.run("ec-b", "tanist", "drill", stage.kind, "--json")
     assert ran.status == status, ran.out + ran.err
     found: dict[str, Any] = json.loads(ran.out)
     return found
@@ -145,3 +145,36 @@ def test_a_drill_on_the_real_thing_needs_a_window_and_ends_where_it_began(stage:
     stage.ledger.stop()
     verdict = stage.ledger.verify()
     assert (verdict.status, verdict.missing, verdict.twice) == (0, 0, 0), verdict
+
+
+SECOND = '[[identity.address]]\\naddress = "10.88.0.61/24"\\ninterface = "svc0"\\n'
+
+
+@pytest.fixture(scope="module")
+def ops(lab: Lab, stage: Stage) -> Stage:
+    """Beside postgresql, whose node's name it leaves alone; a second address is in its definition only."""
+    made = make_stage(lab, "opscenter", "xfs", "alias")
+    for node in ("ec-a", "ec-b"):
+        made.sh(node, f"sed -i 's|^\\[outside\\]|{SECOND}&|' /etc/tanist/controllers/opscenter.toml")
+        made.sh(node, "tanist definition check opscenter")
+    made.tanist("ec-a", "capture")
+    return made
+
+
+def test_a_drill_of_several_services_with_binds_exports_cron_and_two_addresses(ops: Stage) -> None:
+    token = ops.log_in()
+    jobs, before, clean = ops.jobs(token), production(ops), traces(ops)
+    known, mounts = macs_on_the_wire(ops), ops.sh("ec-a", "cat /proc/mounts /proc/sys/kernel/hostname")
+    result = drill(ops)
+    assert result["result"] == "passed" and all(step["ok"] for step in result["steps"]), result
+    seen, steps = " ".join(result["checked"]), " ".join(one["says"] for one in result["steps"])
+    for word in (*(f"{unit} active" for unit in ops.units), "address 10.88.0.60", "address 10.88.0.61", "health: "):
+        assert word in seen, result["checked"]
+    for word in ("/etc/exports.d/", "/etc/cron.d/sun-xvm", *ops.binds):
+        assert word in steps, steps
+    assert sum("start sun-xvm" in one["says"] for one in result["steps"]) == len(ops.units) == 3
+    assert production(ops) == before and traces(ops) == clean
+    assert ops.sh("ec-a", "cat /proc/mounts /proc/sys/kernel/hostname") == mounts
+    assert macs_on_the_wire(ops) == known and ops.activity("ec-b") == []
+    assert [one["id"] for one in ops.jobs(token)][: len(jobs)] == [one["id"] for one in jobs]
+    assert {"binds and exports", "cron and ssh keys"} <= {one["name"] for one in result["forecast"]}

@@ -12,7 +12,7 @@ GAP = 5.0  # between two captures, whatever happens
 RETRY = 60.0  # after one that failed
 CHECK = 180.0  # between two checks
 SOON = 2.0  # after something that readiness depends on
-SPREAD = 1.0  # between the first checks of two controllers
+SPREAD = 1.0  # between the first checks of two controllers, all of which come before what could prove an owner down
 EACH = 6.0  # and for each controller of the node: with more than thirty of them the checks get rarer
 PROOFS = 6 * 3600.0  # between two looks at what could prove an owner down: a power switch is asked for its state
 FIRST_PROOFS = 60.0  # after the start
@@ -25,7 +25,7 @@ class Schedule:
         self._last = now
         self._not_before = now
         self._check_at = now + SOON + SPREAD * place
-        self._proofs_at = now + FIRST_PROOFS + SPREAD * place
+        self._proofs_at = now + FIRST_PROOFS + EACH * place
         self.every = CHECK
 
     def changed(self, now: float) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tanist.facts.idmaps import read_no_idmap
 from tanist.host.host import Host
 from tanist.model.dataclasses import dataclass
-from tanist.model.definition import Accounts
+from tanist.model.definition import Accounts, Controller
 from tanist.model.errors import Refused
+from tanist.model.readout import Numbers as Told
 from tanist.model.standing import NewGroup, NewUser
 
 Numbers = tuple[tuple[str, int], ...]
@@ -52,6 +54,18 @@ def read_missing(host: Host, accounts: Accounts) -> tuple[str, ...]:
         return ()
     users = [f"account {name}" for name in accounts.users if host.user_id(name) is None]
     return (*users, *(f"group {name}" for name in accounts.groups if host.group_id(name) is None))
+
+
+def read_numbers(host: Host, controller: Controller) -> Told:
+    """Of those that are there."""
+    accounts = controller.accounts
+    users = [(name, host.user_id(name)) for name in accounts.users]
+    groups = [(name, host.group_id(name)) for name in accounts.groups]
+    return Told(
+        users=tuple((name, number) for name, number in users if number is not None),
+        groups=tuple((name, number) for name, number in groups if number is not None),
+        no_idmap=read_no_idmap(host, controller),
+    )
 
 
 class _Makes:

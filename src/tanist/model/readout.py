@@ -180,6 +180,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The controller's accounts as this node numbers them. `no_idmap`: why the tree can't be seen through an id map
+    here, "" where it can."""
+
+    users: tuple[tuple[str, int], ...]
+    groups: tuple[tuple[str, int], ...]
+    no_idmap: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
     node: str
     tool: str  # "tanist 0.1.0"
@@ -213,3 +223,4 @@ class Readout:
     clashes: tuple[Clash, ...] | Unread = ()
     memory: Memory | Unread | None = None
     drilled: Drilled = Drilled()
+    numbers: Numbers | None = None  # None: not told

@@ -106,6 +106,14 @@ _ALL = (
         mend="usermod --append --groups GROUP NAME; usermod --home, --shell, --lock",
     ),
     Kind(
+        name="numbers",
+        weight="warning",
+        why="Files move by the names of their owners. Where the numbers differ an id map does that at once; without "
+        "one, a takeover walks over every file of the tree.",
+        mend="give the accounts the numbers that they have on the other node (usermod --uid, groupmod --gid), or run a "
+        "kernel that has id maps",
+    ),
+    Kind(
         name="exports",
         weight="warning",
         why="Clients of the controller may use what the owner exports by itself; that does not move (A46).",

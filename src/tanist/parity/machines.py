@@ -25,6 +25,7 @@ def check_machines(pair: Pair) -> Iterator[Found]:
         yield _check_settings(pair)
         yield _check_limits(pair)
         yield _check_security(pair)
+        yield from _check_numbers(pair)
     yield _check_clock(pair)
 
 
@@ -128,6 +129,27 @@ def _check_security(pair: Pair) -> Found:
     if len({one.what for one in seen}) == 1:
         return good("security module", _told(seen), seen=seen)
     return wrong("security module", _told(seen), seen=seen)
+
+
+def _check_numbers(pair: Pair) -> Iterator[Found]:
+    theirs, mine = pair.owner.numbers if pair.owner is not None else None, pair.taker.numbers
+    if theirs is None or mine is None:
+        return  # of an older tanist
+    said = [
+        f"{what} {name} is {number} on {pair.owner_name}, {here[name]} on {pair.taker.node}"
+        for what, there, here in (
+            ("account", theirs.users, dict(mine.users)),
+            ("group", theirs.groups, dict(mine.groups)),
+        )
+        for name, number in there
+        if here.get(name, number) != number
+    ]
+    if said and mine.no_idmap:
+        yield wrong("numbers", f"{few(said, FEW)}; {mine.no_idmap}: a takeover re-owns every file of the tree")
+    elif said:
+        yield good("numbers", f"{few(said, FEW)}; an id map of {pair.taker.node} puts that right")
+    else:
+        yield good("numbers", "the accounts have the same numbers on both nodes")
 
 
 def _check_clock(pair: Pair) -> Found:

@@ -198,9 +198,19 @@ def _check_names(pair: Pair) -> Found:
         for name in sorted(set(theirs) & set(mine))
         if _foreign(theirs[name]) != _foreign(mine[name])
     ]
+    said += _elsewhere(pair, mine) if not said else []
     return (
         wrong("names", "; ".join(said)) if said else good("names", "both nodes find the same addresses for its names")
     )
+
+
+def _elsewhere(pair: Pair, known: dict[str, tuple[str, ...]]) -> list[str]:
+    """Both agree, and send whoever asks for the controller to another machine."""
+    identity = pair.controller.identity
+    found, own = _foreign(known.get(identity.hostname, ())), {one.address for one in identity.addresses}
+    if not found or not own or own & set(found):
+        return []
+    return [f"{identity.hostname} is {', '.join(found)}, and the definition has {', '.join(sorted(own))}"]
 
 
 def _addresses(names: tuple[Name, ...] | Unread) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from tanist.definition.load import DIRECTORY
-from tanist.facts.accounts import read_missing
+from tanist.facts.accounts import read_missing, read_numbers
 from tanist.facts.clock import read_in_step
 from tanist.facts.disk import read_disk
 from tanist.facts.edited import read_edited
@@ -87,6 +87,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         clashes=read_clashes(session),
         memory=read_memory(host, tuple(one.unit for one in controller.services) if active else ()),
         drilled=read_drilled(session),
+        numbers=read_numbers(host, controller),
         clock=host.now(),
     )
 

@@ -108,6 +108,11 @@ def test_many_controllers_are_checked_more_rarely_and_not_all_at_once() -> None:
         schedule.share(200)
         schedule.begin("capture", 0.0)
     assert sum(schedule.due(SOON + SPREAD / 2) == "check" for schedule in schedules) == 1
+    first_round = SOON + 200 * SPREAD
+    assert sum(schedule.due(first_round, captures=False) == "check" for schedule in schedules) == 200
+    for schedule in schedules:
+        schedule.begin("check", first_round)
+    assert sum(schedule.due(first_round) == "proofs" for schedule in schedules) < 30
     schedules[0].begin("check", SOON)
     schedules[0].begin("proofs", SOON)
     assert schedules[0].due(SOON + CHECK) is None and schedules[0].due(SOON + 200 * EACH) == "check"

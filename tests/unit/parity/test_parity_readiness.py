@@ -26,6 +26,7 @@ from tanist.model.readout import (
     Listener,
     Memory,
     Name,
+    Numbers,
     Package,
     Packages,
     Proofs,
@@ -113,6 +114,7 @@ def readout(name: str, *, active: bool) -> Readout:
         proofs=Proofs(at=NOW - 600, works=("power of ec-a",), lacking=(), broken=(), enough=True),
         verified=VERIFIED,
         memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
+        numbers=Numbers(users=(("ucectl", 998 if active else 997),), groups=(("uceadm", 990),)),
     )
 
 
@@ -191,6 +193,9 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
     "kernel": lambda: taker(facts=replace(TAKER.facts, kernel="6.1.0-17-amd64")),
     "unit files": lambda: other("a drop-in less"),
     "account entries": lambda: other("a group less"),
+    "numbers": lambda: taker(
+        numbers=replace(TAKER.numbers, no_idmap="ext4 of this kernel takes no id maps")  # type: ignore[type-var]
+    ),
     "exports": lambda: other("an export less"),
     "mounts": lambda: other("noexec"),
     "file system": lambda: other("a feature of tomorrow"),
@@ -263,6 +268,21 @@ def test_a_capture_of_a_time_to_come_is_of_no_known_age() -> None:
     (found,) = not_good(assess(owner(captures=replace(OWNER.captures, made=NOW + 3.2e7))))
     assert found.name == "capture" and "still to come" in found.says
     assert not not_good(assess(owner(captures=replace(OWNER.captures, checked=NOW + 200.0))))
+
+
+@pytest.mark.requirement("A26")
+def test_a_name_that_leads_to_another_machine_is_told_though_both_nodes_agree() -> None:
+    astray = (Name(name="ec", addresses=("10.88.0.99",)),)
+    pair = replace(PAIR, owner=replace(OWNER, names=astray), taker=replace(TAKER, names=astray))
+    (found,) = not_good(assess(pair))
+    assert (found.name, found.says) == ("names", f"ec is 10.88.0.99, and the definition has {ADDRESS}")
+
+
+def test_numbers_that_differ_are_told_and_harmless_where_an_id_map_puts_them_right() -> None:
+    (found,) = [one for one in assess(PAIR).found if one.kind == "numbers"]
+    assert found.grade == "good" and found.says.startswith("account ucectl is 998 on ec-a, 997 on ec-b; an id map")
+    (same,) = [one for one in assess(taker(numbers=OWNER.numbers)).found if one.kind == "numbers"]
+    assert same.says == "the accounts have the same numbers on both nodes"
 
 
 def test_a_drill_within_its_schedule_is_good() -> None:
