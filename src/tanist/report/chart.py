@@ -16,7 +16,7 @@ from tanist.report.text import describe_length, tame
 WIDTH, LEFT, RIGHT = 1000, 360, 90  # of the drawing, of the names, of the lengths
 ROW, BAR, TOP = 20, 13, 26
 CUT = 14  # width of a place where the axis is cut
-LONGEST = 58  # characters of a name
+LONGEST = 54  # characters of a name
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,22 @@ def test_the_dashboard_is_one() -> None:
     panels = board["panels"]
     assert len({one["id"] for one in panels}) == len(panels)
     assert all(one["targets"] and one["datasource"]["uid"] == "${source}" for one in panels)
+
+
+def test_no_alert_is_there_twice() -> None:
+    """promtool check rules complains of it, too."""
+    names = re.findall(r"- alert: (\w+)", RULES)
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_promtool_takes_rules_and_metrics(tmp_path: Path) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool (Debian: prometheus) is not installed")
+    checks: list[tuple[list[str], str]] = [
+        (["check", "rules", "--lint-fatal", str(PACKAGING / "prometheus/tanist.rules.yml")], ""),
+        (["check", "metrics"], render_metrics([assess(PAIR)], NOW)),
+    ]
+    for words, text in checks:
+        ran = subprocess.run([tool, *words], input=text, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
