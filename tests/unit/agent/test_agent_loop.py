@@ -186,8 +186,8 @@ def test_the_loop_sees_a_real_change(stand: Stand, tmp_path: Path) -> None:
     post.watch = Watch([str(tmp_path)])
     (tmp_path / "x").write_text("y")
     began = time.monotonic()
-    stand.agent.step(5.0)
-    assert time.monotonic() - began < 4.0, "a change ends the wait"
+    stand.agent.step(60.0)
+    assert time.monotonic() - began < 50.0, "a change ends the wait"
     stand.pass_time(1.0)
     assert stand.jobs() == ["capture"]
 

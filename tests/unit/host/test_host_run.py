@@ -49,7 +49,7 @@ def test_the_whole_group_is_killed_at_the_limit() -> None:
     with pytest.raises(OSError, match=r"sh: no end within 0.2 s") as caught:
         HOST.run(["sh", "-c", f"sleep {mark} & sleep {mark}"], timeout=0.2)
     assert caught.value.errno == errno.ETIMEDOUT
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 40
     assert HOST.run(["pgrep", "-f", f"sleep {mark}"], ok=None).text == ""
 
 
@@ -60,15 +60,15 @@ def test_a_program_that_closes_its_output_and_stays_is_killed_at_the_limit() -> 
 
 def test_a_child_left_behind_with_the_output_open_does_not_hold_us() -> None:
     before = time.monotonic()
-    assert HOST.run(["sh", "-c", "sleep 3 & echo started"], timeout=10).stdout == b"started\n"
-    assert time.monotonic() - before < 1.5
+    assert HOST.run(["sh", "-c", "sleep 20 & echo started"], timeout=60).stdout == b"started\n"
+    assert time.monotonic() - before < 19
 
 
 def test_a_child_left_behind_that_keeps_talking_does_not_hold_us() -> None:
     before = time.monotonic()
-    ran = HOST.run(["sh", "-c", "timeout 2 yes & echo started >&2"], timeout=10)
+    ran = HOST.run(["sh", "-c", "timeout 60 yes & echo started >&2"], timeout=90)
     assert b"started" in ran.stderr
-    assert time.monotonic() - before < 1.5
+    assert time.monotonic() - before < 50
 
 
 def test_huge_output_keeps_its_ends() -> None:

@@ -110,7 +110,7 @@ def test_a_dead_owner_is_silent_and_only_a_person_can_say_that_it_is_dead(pair: 
     pair.owner.power_off()
     began = time.monotonic()
     evidence = pair.gather(never)
-    assert time.monotonic() - began < 1.5, "nobody waits for ssh to a silent node"
+    assert time.monotonic() - began < 8, "nobody waits for ssh to a silent node"
     assert one(evidence, "peer").says is Says.UNKNOWN and "not waited for" in one(evidence, "peer").detail
     assert one(evidence, "management-address") == replace(
         one(evidence, "management-address"), about="ec-a", says=Says.SILENT
