@@ -15,7 +15,7 @@ from .layout import Layout
 from .process import StopSignal, log, notify
 from .store import Job, Store
 
-_SECONDS = {"inventory": 0.2, "reboot": 0.5, "firmware": 0.7, "provision": 1.0}
+_SECONDS = {"inventory": 0.2, "reboot": 0.5, "firmware": 0.7, "provision": 1.0, "discovery": 600}
 _STEPS = 5
 
 

@@ -1,6 +1,10 @@
-"""satadm: start, stop and ask after the Ops Center on this machine.
+"""satadm: start, stop, ask after, back up and restore the Ops Center on this machine.
+
+backup archives the state, not the software: it stops what runs and starts it again. restore wants a host of the same
+name with the same version, installed and not configured; start comes after it.
 
 Exit status of status, and of start: 0 online, 1 offline, 3 degraded (a part is offline); 2 is a wrong call.
+Of backup and restore: 0 done, 1 not possible (nothing was changed).
 """
 
 import argparse
@@ -14,7 +18,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .backup import backup, restore
 from .config import load_config, local
+from .configure import NotPossible
 from .jobs import is_running
 from .layout import UNITS, Layout
 from .properties import read_product_version
@@ -129,12 +135,22 @@ def _stop(layout: Layout) -> int:
     return subprocess.run(["systemctl", "stop", *units], check=False).returncode
 
 
+def _archive(layout: Layout, verb: str, archive: Path) -> int:
+    try:
+        (backup if verb == "backup" else restore)(layout, archive)
+    except NotPossible as error:
+        print(f"satadm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="satadm", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-V", "--version", action="store_true", help="print the product's version")
     parser.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="status as JSON")
-    parser.add_argument("verb", nargs="?", choices=("start", "stop", "status"))
+    parser.add_argument("verb", nargs="?", choices=("start", "stop", "status", "backup", "restore"))
+    parser.add_argument("archive", nargs="?", type=Path, help="of backup and restore: the archive")
     options = parser.parse_args(argv)
     layout = Layout(root=options.root)
     if options.version:
@@ -149,5 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = read_status(layout)
             print(json.dumps(asdict(status)) + "\n" if options.json else render_status(status), end="")
             return _EXIT[status.state]
+        case "backup" | "restore" if options.archive:
+            return _archive(layout, options.verb, options.archive.absolute())
     parser.print_usage(sys.stderr)
     return 2

@@ -148,10 +148,11 @@ def test_a_capture_never_goes_into_a_bare_mount_point(stage: Stage) -> None:
 
 @pytest.mark.requirement("A01", "A08", "A42")
 def test_after_a_power_cut_a_takeover_without_proof_is_refused_and_changes_nothing(stage: Stage) -> None:
-    lab = stage.lab
+    lab, kept = stage.lab, stage.kept
+    if stage.kind == "opscenter":
+        kept["job"] = start_long_job(stage)
     stage.ledger.start()
     stage.known.remember()
-    kept = stage.kept
     kept["tree owners"] = read_owners(lab, "ec-a", [stage.tree])
     kept["outside owners"] = outside_owners(stage, "ec-a")
     if stage.kind == "opscenter":
@@ -173,6 +174,16 @@ def test_after_a_power_cut_a_takeover_without_proof_is_refused_and_changes_nothi
     assert stage.status("ec-b")["exit"] == 10
     assert diff(kept["standby ec-b"], stage.fingerprint("ec-b")) == []
     assert [one["kind"] for one in stage.history("ec-b")] == ["init"]  # what ec-a told of itself; nothing was done here
+
+
+def start_long_job(stage: Stage) -> int:
+    """One that will be at work when the power is cut."""
+    token = stage.log_in()
+    job = {"key": "long", "kind": "discovery", "asset": "web-01"}
+    number = stage.ask("POST", "/api/jobs", job, token=token)[1]["id"]
+    while stage.ask("GET", f"/api/jobs/{number}", token=token)[1]["state"] == "queued":
+        time.sleep(0.1)
+    return int(number)
 
 
 def certificate_of(stage: Stage) -> str:
@@ -288,8 +299,20 @@ def test_jobs_that_ran_are_interrupted_and_never_run_again(stage: Stage) -> None
     if stage.kind != "opscenter":
         pytest.skip("PostgreSQL has no jobs")
     cut_short = [job for job in stage.jobs(stage.log_in()) if job["state"] == "interrupted"]
-    assert len(cut_short) == 1
+    assert [job["id"] for job in cut_short] == [stage.kept["job"]]
     stage.kept["interrupted"] = cut_short[0]
+
+
+@pytest.mark.requirement("A70")
+def test_the_products_own_backup_stops_and_starts_what_runs(stage: Stage) -> None:
+    if stage.kind != "opscenter":
+        pytest.skip("PostgreSQL is not the Ops Center")
+    unit = "systemctl show -P InvocationID sun-xvm-ec.service"
+    before = stage.sh("ec-b", unit)
+    stage.sh("ec-b", "/opt/sun/xvmoc/bin/satadm backup /run/ec.tar")
+    assert stage.sh("ec-b", unit) != before and stage.activity("ec-b") == stage.expected_activity("ec-b")
+    names = stage.sh("ec-b", "tar -tf /run/ec.tar && rm /run/ec.tar").split("\n")
+    assert "var/opt/sun/xvm/db/opscenter.db" in names and not [name for name in names if name.startswith("opt/")]
 
 
 @pytest.mark.requirement("A46", "A69")

@@ -73,7 +73,7 @@ def test_help_names_the_verbs_and_a_wrong_call_is_2(trial: Trial, capsys: Captur
     with pytest.raises(SystemExit) as end:
         satadm(trial, "-h")
     assert end.value.code == 0
-    assert "{start,stop,status}" in capsys.readouterr().out
+    assert "{start,stop,status,backup,restore}" in capsys.readouterr().out
     assert satadm(trial) == 2
     with pytest.raises(SystemExit) as end:
         satadm(trial, "fly")
