@@ -156,7 +156,7 @@ def ops(lab: Lab, stage: Stage) -> Stage:
     made = make_stage(lab, "opscenter", "xfs", "alias")
     for node in ("ec-a", "ec-b"):
         made.sh(node, f"sed -i 's|^\\[outside\\]|{SECOND}&|' /etc/tanist/controllers/opscenter.toml")
-        made.sh(node, "tanist definition check opscenter")
+        made.sh(node, "tanist definition check /etc/tanist/controllers/opscenter.toml")
     made.tanist("ec-a", "capture")
     return made
 
@@ -170,7 +170,7 @@ def test_a_drill_of_several_services_with_binds_exports_cron_and_two_addresses(o
     seen, steps = " ".join(result["checked"]), " ".join(one["says"] for one in result["steps"])
     for word in (*(f"{unit} active" for unit in ops.units), "address 10.88.0.60", "address 10.88.0.61", "health: "):
         assert word in seen, result["checked"]
-    for word in ("/etc/exports.d/", "/etc/cron.d/sun-xvm", *ops.binds):
+    for word in ("export osp/share/allstart", "/etc/cron.d/sun-xvm", *ops.binds):
         assert word in steps, steps
     assert sum("start sun-xvm" in one["says"] for one in result["steps"]) == len(ops.units) == 3
     assert production(ops) == before and traces(ops) == clean

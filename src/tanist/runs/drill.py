@@ -28,7 +28,7 @@ from tanist.plan.addresses import service_addresses
 from tanist.plan.forecast import build_forecast
 from tanist.runs.choose import check_fitness, choose_capture
 from tanist.runs.drill_copy import ask_measure, check_room, copy_tree
-from tanist.runs.drills import drilling, home_of, save_result, scope_of, scratch_of
+from tanist.runs.drills import IN_CELL, drilling, home_of, save_result, scope_of, scratch_of
 from tanist.runs.history import load_history, save_history
 from tanist.runs.mirrored import readable
 from tanist.runs.peers import known_controllers
@@ -245,7 +245,7 @@ def inner_steps(record: Record) -> Iterator[DrillStep]:
         status = state.status[step.id] if state else ""
         if status != "planned":
             seconds = state.seconds.get(step.id, 0.0) if state else 0.0
-            yield DrillStep(says=f"in the cell: {step.says}", seconds=seconds, ok=status == "done")
+            yield DrillStep(says=f"{IN_CELL}{step.says}", seconds=seconds, ok=status == "done")
 
 
 def foretell(record: Record) -> tuple[Stage, ...]:

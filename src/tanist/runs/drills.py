@@ -19,6 +19,7 @@ from tanist.plan import places
 from tanist.runs.session import Session
 
 KEEP = 50  # results and journals
+IN_CELL = "in the cell: "  # how a result tells the steps of the rehearsal
 
 
 def scope_of(name: str) -> str:

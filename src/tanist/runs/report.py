@@ -18,8 +18,11 @@ from tanist.model.evidence import Evidence, Verdict
 from tanist.model.report import Brief, Checked, Look, Moment, Noted, RunReport, Span
 from tanist.model.run import Continued, Judged, Record, RunStarted
 from tanist.model.times import render_span
+from tanist.model.unread import Unread
+from tanist.plan import places
 from tanist.report.follow import Follower, first_look
-from tanist.report.stages import OTHER, sum_stages
+from tanist.report.stages import COPY, OTHER, sum_stages
+from tanist.runs.drills import IN_CELL, load_result
 from tanist.runs.history import load_history
 from tanist.runs.peers import read_lock
 from tanist.runs.readiness import load_readiness
@@ -50,7 +53,8 @@ def build_report(session: Session, run: str = "") -> RunReport:
 def find_journals(session: Session) -> dict[str, str]:
     """Run -> path, filed away or not."""
     found = {}
-    for directory in (f"{runs_directory(session.name)}/done", runs_directory(session.name)):
+    done, drills = f"{runs_directory(session.name)}/done", places.drills(session.name)
+    for directory in (drills, done, runs_directory(session.name)):
         if session.host.files.exists(directory):
             names = [one for one in session.host.files.list(directory) if one.endswith(".jsonl")]
             found.update({one.removesuffix(".jsonl"): f"{directory}/{one}" for one in names})
@@ -64,9 +68,9 @@ def from_journal(session: Session, path: str, others: Sequence[dict[str, Any]]) 
         raise Refused(f"{path} has no record yet: nothing was done", next_step=f"tanist status {session.name}")
     state, seen = read_run(records), Follower(records)
     started, ended = state.started, state.ended
-    look = first_look(started.run, records)
-    began = records[0].at - (look.seconds if look else 0.0)
-    spans = ((look,) if look else ()) + tuple(seen.spans)
+    before = read_before(session, started, records)
+    began = records[0].at + min((span.at for span in before), default=0.0)
+    spans = (*before, *seen.spans)
     outcome, next_step = judge(session, state)
     return RunReport(
         run=started.run,
@@ -95,6 +99,28 @@ def from_journal(session: Session, path: str, others: Sequence[dict[str, Any]]) 
         checked=read_checked(session, began),
         earlier=briefs(others),
     )
+
+
+def read_before(session: Session, started: RunStarted, records: Sequence[Record]) -> tuple[Span, ...]:
+    """What was done before the first record: the owner was looked at, or a drill's cell was made."""
+    if started.kind != "drill":
+        look = first_look(started.run, records)
+        return (look,) if look else ()
+    result = load_result(session, started.run)
+    if isinstance(result, Unread):
+        return ()
+    found, at = [], result.began - records[0].at
+    for step in result.steps:
+        if step.says.startswith(IN_CELL):
+            break
+        stage = COPY if step.says.startswith("copy ") else OTHER
+        seconds = step.seconds if at + step.seconds <= 0 else max(-at, 0.0)  # the cell's own steps come after it
+        if seconds > 0:
+            found.append(
+                Span(says=step.says, stage=stage, at=at, seconds=seconds, mark="done" if step.ok else "failed")
+            )
+        at += step.seconds
+    return tuple(found)
 
 
 def judge(session: Session, state: RunState) -> tuple[str, str]:

@@ -12,10 +12,13 @@ import pytest
 
 from tanist.cli.report import write_page
 from tanist.host.fake import Crash
+from tanist.journal.journal import Journal
+from tanist.model.drill import DrillResult, DrillStep
 from tanist.model.errors import Refused
 from tanist.model.evidence import Evidence, Says
 from tanist.model.readiness import Assessment
 from tanist.model.report import Look, Moment, RunReport, Span, Wait
+from tanist.model.run import RunEnded, RunStarted
 from tanist.parity.finding import good, wrong
 from tanist.plan import places
 from tanist.report.chart import draw_chart
@@ -23,7 +26,9 @@ from tanist.report.page import render_page
 from tanist.report.style import STAGE_CLASSES
 from tanist.report.text import render_text
 from tanist.runs.carry_on import resume, undo
+from tanist.runs.drills import IN_CELL, save_result
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.history import save_history
 from tanist.runs.readiness import STATES, load_readiness, save_readiness
 from tanist.runs.release import release
 from tanist.runs.report import build_report
@@ -144,6 +149,37 @@ def test_another_nodes_run_is_told_from_the_history(world: World) -> None:
     assert "the whole journal is on ec-a" in report.source and report.spans
     assert "to move it" in Page(render_page(report)).text
     assert all(span.says in render_text(report) for span in report.spans)
+
+
+def test_a_drill_is_told_from_its_own_journal_with_the_copy_that_came_before(world: World) -> None:
+    session, run = world.session("ec-b"), "20231114T221300000-drill-ec-b"
+    steps = (
+        DrillStep(says="the newest mirrored capture is whole, and this node fits it", seconds=0.5),
+        DrillStep(says="copy the tree from ec-a", seconds=4.0),
+        DrillStep(says="the rehearsal in its cell", seconds=9.0, ok=False),
+        DrillStep(says=f"{IN_CELL}start oc.service", seconds=1.0, ok=False),
+    )
+    started = RunStarted(
+        run=run, kind="drill", controller="oc", node="ec-b", who="root", reason="", attested="", evidence=(),
+        verdict=None, epoch=1, tool="tanist", capture="c1",
+    )  # fmt: skip
+    world.b.files.make_directory(places.drills("oc"))
+    journal = Journal(world.b, f"{places.drills('oc')}/{run}.jsonl")
+    journal.append(started)
+    result = DrillResult(
+        run=run, kind="isolated", node="ec-b", who="root", reason="", began=journal.records[0].at - 5.5, seconds=14.0,
+        result="failed", says="oc.service did not start", words="", capture="c1", data="a copy", steps=steps,
+        checked=(), forecast=(),
+    )  # fmt: skip
+    save_result(session, result)
+    journal.append(RunEnded(outcome="failed", summary="drill failed: oc.service did not start", seconds=14.0))
+    save_history(session, journal)
+    report = build_report(session)
+    assert (report.run, report.outcome, report.began) == (run, "failed", result.began)
+    told = [(one.says, one.stage, one.seconds) for one in report.spans]
+    assert told[1] == ("copy the tree from ec-a", "copy of the tree", 4.0) and len(told) == 3
+    assert told[2][2] == pytest.approx(1.0), "until the cell's own journal begins"
+    assert "copy the tree from ec-a" in Page(render_page(report)).text and "drills/" in report.source
 
 
 def test_a_run_that_nobody_knows_is_refused(world: World) -> None:
