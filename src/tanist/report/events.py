@@ -11,11 +11,9 @@ from tanist.model.run import (
     Record,
     RunEnded,
     RunStarted,
-    StepBegun,
     StepDone,
     StepFailed,
     StepUndoing,
-    StepUndone,
 )
 from tanist.model.steps import PlannedStep
 from tanist.model.times import render_moment
@@ -71,10 +69,6 @@ class EventMaker:
                 yield self._of(record, "run-continued", says=f"{one.direction} by {one.who}", who=one.who)
             case RunEnded() as one:
                 yield self._of(record, "run-ended", outcome=one.outcome, says=one.summary, seconds=one.seconds)
-            case StepBegun() | StepUndone():
-                pass
-            case _:
-                pass
 
     def _stage_done(self, record: Record, step: str) -> Iterator[Event]:
         for part, (title, left, began) in list(self._open.items()):

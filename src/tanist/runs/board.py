@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tanist.definition.summary import file_key
 from tanist.model.dataclasses import dataclass
 from tanist.model.errors import TanistError
 from tanist.plan import places
@@ -56,8 +57,7 @@ class Board:
 
     def _readiness(self, name: str) -> Kept | None:
         """Parsed once for each time that it was written."""
-        info = self._host.files.stat(places.readiness(name))
-        mark = (info.st_ino, info.st_size, info.st_mtime_ns) if info else None
+        mark = file_key(self._host.files, places.readiness(name))
         known = self._kept.get(name)
         if known is None or known[0] != mark:
             states = read_kept(self._host.files, name)
