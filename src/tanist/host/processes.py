@@ -181,13 +181,14 @@ def _converse(
         while selector.get_map():
             ready = selector.select(max(min(POLL, deadline - time.monotonic()), 0.001))
             now = time.monotonic()
-            if ended is not None and (not ready or now > ended + LINGER):
-                break  # somebody in the background holds the pipes: not our program any more
             for key, _ in ready:
                 if key.data is None:
                     waiting = _feed(selector, key.fileobj, waiting)  # type: ignore[arg-type]
                 else:
                     _drain(selector, key.fileobj, key.data)  # type: ignore[arg-type]
+            # only now: its last words wait in the pipes, however late this process gets to read them
+            if ended is not None and (not ready or now > ended + LINGER):
+                break  # somebody in the background holds the pipes: not our program any more
             if ended is None and process.poll() is not None:
                 ended = now
             if ended is None and now > deadline:
@@ -210,6 +211,7 @@ def _feed(selector: selectors.BaseSelector, pipe: IO[bytes], waiting: memoryview
 
 
 def _drain(selector: selectors.BaseSelector, pipe: IO[bytes], sink: Sink) -> None:
+    """As much as a pipe holds (pipe(7)): nothing of an ended program stays behind."""
     data = os.read(pipe.fileno(), 65536)
     if data:
         sink.add(data)

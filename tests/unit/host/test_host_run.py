@@ -10,6 +10,7 @@ import pytest
 
 from tanist.host.commands import CommandFailed
 from tanist.host.local import LocalHost
+from tanist.host.processes import LINGER, Started
 
 HOST = LocalHost()
 
@@ -51,6 +52,23 @@ def test_the_whole_group_is_killed_at_the_limit() -> None:
     assert caught.value.errno == errno.ETIMEDOUT
     assert time.monotonic() - before < 40
     assert HOST.run(["pgrep", "-f", f"sleep {mark}"], ok=None).text == ""
+
+
+class Slow:
+    """Takes longer for what a program says than the program lives, as on a machine that stood still meanwhile."""
+
+    def __init__(self) -> None:
+        self.said = b""
+
+    def add(self, data: bytes) -> None:
+        self.said += data
+        time.sleep(1 + 2 * LINGER)
+
+
+def test_what_a_program_said_last_is_read_however_late() -> None:
+    slow = Slow()
+    ran = Started(["sh", "-c", "echo first; sleep 0.2; echo last; echo why >&2"], sink=slow).end()
+    assert (slow.said, ran.stderr) == (b"first\nlast\n", b"why\n")
 
 
 def test_a_program_that_closes_its_output_and_stays_is_killed_at_the_limit() -> None:
