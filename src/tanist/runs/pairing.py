@@ -84,8 +84,7 @@ def enable(session: Session) -> None:
     if session.controller.drill.every:
         units = (*units, f"tanist-drill@{session.name}.timer")
     session.host.run(["systemctl", "daemon-reload"], timeout=60)
-    for unit in units:
-        session.host.run(["systemctl", "enable", "-q", "--", unit], timeout=60)
+    session.host.run(["systemctl", "enable", "-q", "--", *units], timeout=60)
     now = [unit for unit in units if unit.endswith(".timer") or unit.startswith("tanist-watch@")]
     session.host.run(["systemctl", "start", "--", *now], timeout=60)
 
