@@ -36,6 +36,7 @@ from tanist.model.definition import (
     Service,
     ServiceAddress,
     Standby,
+    StoragePolicy,
     VersionSource,
 )
 
@@ -96,6 +97,7 @@ def build_controller(root: Table, stem: str) -> Controller:
         commands=commands,
         devices=devices,
         drill=build_drill(root.table("drill")),
+        storage=_build_storage(root.table("storage")),
     )
     root.finish()
     return controller
@@ -114,6 +116,20 @@ def _build_node(table: Table) -> Node:
     )
     table.finish()
     return node
+
+
+def _build_storage(table: Table | None) -> StoragePolicy:
+    if table is None:
+        return StoragePolicy()
+    found = StoragePolicy(
+        redundant_by=table.text("redundant_by", default=""),
+        min_fsyncs_per_s=table.whole("min_fsyncs_per_s", 1, 10**6, default=0),
+        min_write_mib_per_s=table.whole("min_write_mib_per_s", 1, 10**6, default=0),
+        min_read_mib_per_s=table.whole("min_read_mib_per_s", 1, 10**6, default=0),
+        measure_every_hours=table.whole("measure_every_hours", 0, 24 * 90, default=24),
+    )
+    table.finish()
+    return found
 
 
 def _build_asset(table: Table | None) -> Asset:

@@ -312,6 +312,17 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePolicy:
+    """What the asset's storage is held against. 0: no figure is stated."""
+
+    redundant_by: str = ""  # what keeps it redundant where the nodes can't see it: "RAID 5 in the array"
+    min_fsyncs_per_s: int = 0
+    min_write_mib_per_s: int = 0
+    min_read_mib_per_s: int = 0
+    measure_every_hours: int = 24  # 0: only when somebody asks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrillBackup:
     """A directory of the tree that its service itself gives out whole and at one point in time, as a tar on stdout."""
 
@@ -356,6 +367,7 @@ class Controller:
     commands: tuple[SavedCommand, ...] = ()
     devices: tuple[str, ...] = ()  # device nodes that a capture may hold
     drill: Drill = Drill()
+    storage: StoragePolicy = StoragePolicy()
 
     def node(self, name: str) -> Node:
         for node in self.nodes:

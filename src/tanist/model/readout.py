@@ -8,6 +8,8 @@ from __future__ import annotations
 from tanist.model.dataclasses import dataclass
 from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
+from tanist.model.hardware import Space as Space
+from tanist.model.hardware import StorageReadout
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 
@@ -58,16 +60,6 @@ class Listener:
     port: int
     unit: str = ""
     process: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Space:
-    """Room of the file system that holds `path`, in bytes and in inodes (-1 where it counts none)."""
-
-    path: str
-    free: int
-    size: int
-    inodes_free: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,3 +216,4 @@ class Readout:
     memory: Memory | Unread | None = None
     drilled: Drilled = Drilled()
     numbers: Numbers | None = None  # None: not told
+    storage: StorageReadout | Unread | None = None  # None: not told

@@ -289,7 +289,7 @@ _ALL = (
         name="volume group",
         weight="blocks",
         why="A volume group is one node's alone by its system id; a node without one can neither take it over safely "
-        "nor be kept from activating it.",
+        "nor be kept from activating it. One that lacks a disk is not activated.",
         mend='set system_id_source = "uname" in the section global of /etc/lvm/lvm.conf',
     ),
     Kind(
@@ -298,6 +298,46 @@ _ALL = (
         why="ext4's multiple mount protection refuses a second mount while another node has the file system: the last "
         "guard where everything else was deceived.",
         mend="tune2fs -O mmp, while it is released on all nodes",
+    ),
+    # -- what the asset stands on
+    Kind(
+        name="shared disk",
+        weight="blocks",
+        why="The storage moves between the nodes (A14, A16): both must read the same disks, by the names that the "
+        "disks give themselves.",
+        mend="look at cable, zoning and LUN mask of that node; then: lsblk -o NAME,WWN,SERIAL, blkid",
+    ),
+    Kind(
+        name="redundancy",
+        weight="warning",
+        why="Both nodes use one storage: where that is no mirror or RAID, a disk that fails takes the data from both "
+        "(A18).",
+        mend="mirror it (mdadm), or say what makes it redundant: redundant_by in [storage] of the definition",
+    ),
+    Kind(
+        name="paths",
+        weight="warning",
+        why="One cable, port or adapter that fails between a node and the storage ends that node's service (A23).",
+        mend="a second path by another adapter (multipath -ll), or accept it",
+    ),
+    Kind(
+        name="network path",
+        weight="warning",
+        why="Where one card carries the service addresses, its failure, or its switch's, ends the service on that node "
+        "(A23).",
+        mend="a bond of two cards on two switches, or accept it",
+    ),
+    Kind(
+        name="I/O errors",
+        weight="warning",
+        why="Disks announce their end by errors; those that the kernel could still repeat nobody else tells.",
+        mend="journalctl -k, and: smartctl -x DISK",
+    ),
+    Kind(
+        name="file system errors",
+        weight="warning",
+        why="A file system that found itself damaged may be mounted read-only after a takeover, or not at all.",
+        mend="release the controller in a quiet hour, then: e2fsck -f DEVICE (xfs_repair DEVICE)",
     ),
     # -- the proof that the owner is down
     Kind(

@@ -15,6 +15,7 @@ from tanist.facts.disk import read_disk
 from tanist.facts.edited import read_edited
 from tanist.facts.expiries import read_expiries
 from tanist.facts.firewall import read_firewall
+from tanist.facts.hardware import read_hardware
 from tanist.facts.layers import read_layers
 from tanist.facts.links import read_links
 from tanist.facts.listeners import read_listeners
@@ -88,6 +89,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         memory=read_memory(host, tuple(one.unit for one in controller.services) if active else ()),
         drilled=read_drilled(session),
         numbers=read_numbers(host, controller),
+        storage=read_hardware(host, controller, session.node),
         clock=host.now(),
     )
 

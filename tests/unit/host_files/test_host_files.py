@@ -289,3 +289,11 @@ def test_two_threads_may_write_one_file_at_one_time(tmp_path: Path) -> None:
         for _ in pool.map(lambda number: files.write("/one", b"%d" % number), range(200)):
             pass
     assert os.listdir(tmp_path) == ["one"]
+
+
+def test_a_file_of_sysfs_is_as_long_as_what_it_says_not_as_its_size(tmp_path: Path) -> None:
+    """They all claim 4096 bytes."""
+    assert Files().read("/sys/class/net/lo/mtu", 64).strip().isdigit()
+    (tmp_path / "long").write_bytes(bytes(65))
+    with pytest.raises(OSError, match="longer than 64 bytes"):
+        Files(str(tmp_path)).read("/long", 64)

@@ -295,6 +295,7 @@ def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     seen |= {found.kind for found in not_good(assess(replace(PAIR, owner=None, owner_why="silence")))}
     elsewhere = {"fence", "proofs", "verification", "bad capture", "mount guard", "array", "volume group"}
     elsewhere |= {"memory", "conflict", "shared standby"}  # test_parity_proofs.py
+    elsewhere |= {"shared disk", "redundancy", "paths", "network path", "I/O errors", "file system errors"}
     assert seen | elsewhere == set(KINDS)
 
 

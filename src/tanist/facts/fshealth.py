@@ -1,0 +1,87 @@
+"""What the file system of the asset tells of its own health: errors, last check, redundancy of its own.
+
+In: a device that can be read, mounted or not. Never mounts, never writes. Sources: the kernel's
+Documentation/filesystems/ext4/super.rst; sysfs of ext4 and btrfs (Documentation/ABI/testing/sysfs-fs-ext4).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from tanist.facts.device import read_blocks
+from tanist.facts.view import open_view
+from tanist.model.dataclasses import replace
+from tanist.model.hardware import FileSystemHealth
+from tanist.model.unread import Unread
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.definition import Asset
+    from tanist.model.host import Mount
+
+ERRORS = 0x2  # s_state
+BTRFS = "/sys/fs/btrfs"
+
+
+def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unread:
+    """`name`: the kernel's of the device where the file system is, "" where it is not put together here."""
+    if asset.fstype != "ext4":
+        return FileSystemHealth(fstype=asset.fstype, tells=False)
+    with open_view(host, asset) as device:
+        data = device if isinstance(device, Unread) else read_blocks(host, device, 0, 1, 4096)
+    if isinstance(data, Unread):
+        return data
+    found = parse_ext4(data)
+    if isinstance(found, Unread):
+        return Unread(f"{asset.device}: {found.why}")
+    live = _read_count(host, f"/sys/fs/ext4/{name}/errors_count") if name else 0
+    return replace(found, errors=max(found.errors, live))
+
+
+def parse_ext4(data: bytes) -> FileSystemHealth | Unread:
+    """`data`: the first 4096 bytes. The upper bytes of the times came with Linux 4.18 (super.rst)."""
+    block = data[1024:2048]
+    if len(block) < 1024 or block[0x38:0x3A] != b"\x53\xef":
+        return Unread("no ext4 super block")
+    return FileSystemHealth(
+        fstype="ext4",
+        marked=bool(struct.unpack_from("<H", block, 0x3A)[0] & ERRORS),
+        errors=struct.unpack_from("<I", block, 0x194)[0],
+        last_error=float(struct.unpack_from("<I", block, 0x1CC)[0] | block[0x279] << 32),
+        checked=float(struct.unpack_from("<I", block, 0x40)[0] | block[0x277] << 32),
+    )
+
+
+def read_mounted_health(host: Host, mount: Mount) -> FileSystemHealth:
+    """Of the file system that a plain directory lies on, as far as the kernel tells."""
+    if mount.fstype != "btrfs":
+        return FileSystemHealth(fstype=mount.fstype, tells=False)
+    device = mount.source.rsplit("/", 1)[-1]
+    for uuid in _list(host, BTRFS):
+        if device in _list(host, f"{BTRFS}/{uuid}/devices"):
+            return FileSystemHealth(fstype="btrfs", profiles=_read_profiles(host, uuid), tells=False)
+    return FileSystemHealth(fstype="btrfs", tells=False)
+
+
+def _read_profiles(host: Host, uuid: str) -> tuple[str, ...]:
+    """Each profile in use is a directory: allocation/data/raid1."""
+    place = f"{BTRFS}/{uuid}/allocation"
+    known = ("single", "dup", "raid0", "raid1", "raid1c3", "raid1c4", "raid10", "raid5", "raid6")
+    return tuple(
+        f"{kind} {one}" for kind in ("data", "metadata") for one in _list(host, f"{place}/{kind}") if one in known
+    )
+
+
+def _list(host: Host, path: str) -> tuple[str, ...]:
+    try:
+        return host.files.list(path)
+    except OSError:
+        return ()
+
+
+def _read_count(host: Host, path: str) -> int:
+    try:
+        return int(host.files.read(path, 64))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,144 @@
+"""What the asset and the service addresses stand on, as this node sees it. Nothing is mounted, assembled or written.
+
+The first block of each disk of the asset is read, past the page cache, all at once: one that hangs holds nobody up for
+longer than one look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tanist.facts.blockdevices import add_unused_paths, read_devices
+from tanist.facts.carriers import read_carriers
+from tanist.facts.device import PATIENCE, Place
+from tanist.facts.fshealth import read_health, read_mounted_health
+from tanist.facts.md import read_members
+from tanist.facts.raid import mark_failed_paths, read_arrays
+from tanist.facts.space import read_space
+from tanist.facts.view import find_array, is_block_device
+from tanist.model.dataclasses import replace
+from tanist.model.definition import LvmLayer, MdLayer
+from tanist.model.hardware import BlockDevice, FileSystemHealth, Identity, Opened, Space, StorageReadout
+from tanist.model.unread import Unread
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.definition import Asset, Controller
+    from tanist.model.host import Mount
+
+
+def read_hardware(host: Host, controller: Controller, node: str) -> StorageReadout | Unread:
+    try:
+        return _read_hardware(host, controller, node)
+    except OSError as error:
+        return Unread(error.strerror or str(error))
+
+
+def _read_hardware(host: Host, controller: Controller, node: str) -> StorageReadout:
+    asset = controller.asset
+    mount = find_tree(host, controller)
+    disks = asset.disks or ((mount.source,) if mount and mount.source.startswith("/dev/") else ())
+    opened = read_opened(host, disks)
+    here = [one.path for one in opened if not one.why]
+    top = asset.device or (disks[0] if disks else "")
+    up = [top] if top and (top in here or (asset.layers and is_block_device(host, top))) else []
+    devices, names = read_stack(host, [*dict.fromkeys([*up, *here])])
+    missing, identities = read_marks(host, asset)
+    interfaces = [one.interface_on(node) for one in controller.identity.addresses]
+    return StorageReadout(
+        opened=tuple(replace(one, name=names.get(one.path, "")) for one in opened),
+        top=names.get(top, ""),
+        devices=devices,
+        arrays=() if isinstance(devices, Unread) else read_arrays(host, devices),
+        missing=missing,
+        identities=identities,
+        filesystem=read_filesystem(host, controller.asset, mount, names.get(top, "")),
+        room=read_room(host, controller, mount),
+        carriers=read_carriers(host, interfaces),
+    )
+
+
+def read_stack(host: Host, paths: list[str]) -> tuple[tuple[BlockDevice, ...] | Unread, dict[str, str]]:
+    found = read_devices(host, paths)
+    if isinstance(found, Unread):
+        return found, {}
+    devices, names = found
+    return mark_failed_paths(host, add_unused_paths(host, devices)), names
+
+
+def read_opened(host: Host, disks: tuple[str, ...]) -> tuple[Opened, ...]:
+    """O_RDONLY and one read; never a mount."""
+    look = "iflag=direct", "bs=4096", "count=1", "of=/dev/null", "status=none"
+    begun = [(path, host.begin(["dd", f"if={path}", *look], timeout=PATIENCE, ok=None)) for path in disks]
+    found = []
+    for path, wait in begun:
+        try:
+            ran = wait()
+            found.append(Opened(path=path, why=ran.complaint if ran.status else ""))
+        except OSError as error:
+            found.append(Opened(path=path, why=error.strerror or str(error)))
+    return tuple(found)
+
+
+def find_tree(host: Host, controller: Controller) -> Mount | None:
+    """The mount that holds the tree: its own or, of a plain directory, the one that it lies in."""
+    try:
+        mounts = host.mounts()
+    except OSError:
+        return None
+    if controller.asset.kind == "directory":
+        if not host.files.exists(controller.tree):
+            return None
+        over = [one for one in mounts if _lies_in(controller.tree, one.target)]
+        return max(over, key=lambda one: len(one.target), default=None)
+    return next((one for one in reversed(mounts) if one.target == controller.tree), None)
+
+
+def _lies_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def read_room(host: Host, controller: Controller, mount: Mount | None) -> Space | Unread | None:
+    if mount is None:
+        return None
+    found = read_space(host, (controller.tree,))
+    return found if isinstance(found, Unread) else found[0]
+
+
+def read_filesystem(host: Host, asset: Asset, mount: Mount | None, name: str) -> FileSystemHealth | Unread | None:
+    if asset.kind != "directory":
+        return read_health(host, asset, name)
+    return read_mounted_health(host, mount) if mount else None
+
+
+def read_marks(host: Host, asset: Asset) -> tuple[tuple[str, ...], tuple[Identity, ...]]:
+    """Physical volumes that the group has lost, and the UUIDs of what lies below the file system."""
+    missing: list[str] = []
+    found: list[Identity] = []
+    place = Place(device="", offset=0, size=0)
+    for layer in asset.layers:
+        match layer:
+            case MdLayer():
+                members, _ = read_members(host, layer)
+                found += [Identity(what=f"array {layer.device}", uuid=one.uuid) for one in members[:1]]
+                below = find_array(host, layer)
+                if isinstance(below, Unread):
+                    break
+                place = below
+            case LvmLayer():
+                lost, marks = read_group_marks(host, layer, place)
+                missing += lost
+                found += marks
+    return tuple(missing), tuple(found)
+
+
+def read_group_marks(host: Host, layer: LvmLayer, below: Place) -> tuple[list[str], list[Identity]]:
+    """The group's metadata as it lies on the disk: a volume that was gone when it was changed has the flag MISSING."""
+    from tanist.facts import lvm  # most assets have no layers
+
+    group = lvm.read_group(host, Place(device=layer.disk, offset=0, size=0) if layer.disk else below)
+    if isinstance(group, Unread):
+        return [], []
+    volumes = group.tree.get("physical_volumes", {})
+    lost = [str(one.get("device", name)) for name, one in volumes.items() if "MISSING" in one.get("flags", [])]
+    return lost, [Identity(what=f"volume group {group.name}", uuid=group.uuid)]
