@@ -22,7 +22,7 @@ from tanist.host.syscalls import unshare
 from tanist.model.host import Address
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWNET = 0x20000, 0x4000000, 0x40000000
-TIMEOUT = 20
+TIMEOUT = 180  # seconds: what hangs must end; a busy machine may be slow
 PORT = f"tun-{os.getpid()}-a"  # the interface under test; -b is the neighbour's
 TREE = "/mnt/tree"
 SIZE = 16 << 20

@@ -13,7 +13,7 @@ class Client:
         self.port, self.token = port, ""
 
     def ask(self, method: str, path: str, value: object = None, *, form: str = "") -> tuple[int, str, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         body = form or (json.dumps(value) if value is not None else None)
         connection.request(method, path, body, headers)

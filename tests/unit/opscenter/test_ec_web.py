@@ -28,7 +28,7 @@ def test_pages_want_a_login_and_show_assets_and_jobs(trial: Trial) -> None:
 
 def test_the_cookie_of_the_api_login_opens_the_pages(trial: Trial) -> None:
     trial.start("ec")
-    connection = http.client.HTTPConnection("127.0.0.1", trial.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", trial.port, timeout=60)
     connection.request("POST", "/api/login", json.dumps({"user": "admin", "password": "opscenter"}))
     reply = connection.getresponse()
     cookie = reply.headers["Set-Cookie"].split(";")[0]
@@ -77,7 +77,7 @@ def test_epoch_grows_when_the_machine_changes_and_not_at_a_restart(trial: Trial)
 
 def test_an_answer_leaves_in_one_send(trial: Trial) -> None:
     trial.start("ec")
-    with socket.create_connection(("127.0.0.1", trial.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", trial.port), timeout=60) as connection:
         connection.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b'"status": "ok"' in connection.recv(65536)
 

@@ -91,12 +91,12 @@ def test_the_folder_installs_itself_from_wherever_it_was_copied(tmp_path: Path) 
     folder.symlink_to(Path(entry.__file__).parent)
     root = tmp_path / "root"
     command = [sys.executable, str(folder / "install.py"), "--root", str(root), "install"]
-    subprocess.run(command, check=True, timeout=20)
+    subprocess.run(command, check=True, timeout=120)
     assert os.access(root / "opt/sun/xvmoc/bin/satadm", os.X_OK)
     code = [sys.executable, "-c", "import opscenter.satadm, sys; sys.exit(opscenter.satadm.main(['status']))"]
     command = [*code[:2], code[2].replace("['status']", f"['--root', '{root}', 'status']")]
     lib = {"PYTHONPATH": str(root / "opt/sun/xvmoc/lib"), "PATH": os.environ["PATH"]}
-    found = subprocess.run(command, env=lib, capture_output=True, text=True, timeout=20, check=False)
+    found = subprocess.run(command, env=lib, capture_output=True, text=True, timeout=120, check=False)
     assert (found.returncode, found.stdout) == (1, "offline (installed, not configured)\n")
 
 

@@ -113,8 +113,8 @@ def killed_while_settling(tree: Path) -> str:
             settle(impatient, str(tree))
         except OSError:
             cut_off += 1
-        subprocess.run(["sync", "-f", str(tree)], check=True, timeout=10)
-        subprocess.run(["touch", str(tree / "thawed")], check=True, timeout=10)
+        subprocess.run(["sync", "-f", str(tree)], check=True, timeout=60)
+        subprocess.run(["touch", str(tree / "thawed")], check=True, timeout=60)
     return f"thawed, cut off {'at times' if cut_off else 'never'}"
 
 
