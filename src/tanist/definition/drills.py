@@ -23,6 +23,7 @@ def build_drill(table: Table | None) -> Drill:
         window=table.texts("window", check_window),
         scratch=table.text("scratch", v.check_absolute, default=""),
         timeout=table.seconds("timeout", TIMEOUT),
+        user_namespace=table.flag("user_namespace", default=True),
         backups=tuple(map(_build_backup, table.tables("backup"))),
     )
     table.finish()

@@ -9,6 +9,7 @@ from tanist.model.definition import Controller
 from tanist.model.paths import is_inside
 
 OSRELEASE = "/proc/sys/kernel/osrelease"
+OWN_USERS, INITIAL = "/proc/self/ns/user", "user:[4026531837]"  # linux/proc_ns.h, PROC_USER_INIT_INO
 SINCE = {"ext4": (5, 12), "xfs": (5, 12), "btrfs": (5, 15), "f2fs": (5, 18), "tmpfs": (6, 3)}  # mount_setattr(2)
 
 
@@ -17,6 +18,8 @@ def read_no_idmap(host: Host, controller: Controller) -> str:
     fstype = controller.asset.fstype or read_fstype(host, controller.tree)
     if fstype not in SINCE:
         return f"{fstype} takes no id maps"
+    if in_user_namespace(host):
+        return "in a user namespace the kernel gives no id map of a file system that was mounted outside"
     try:
         release = host.files.read(OSRELEASE, 4096).decode("ascii", "replace").strip()
     except FileNotFoundError:
@@ -26,6 +29,15 @@ def read_no_idmap(host: Host, controller: Controller) -> str:
         return ""
     since = ".".join(str(part) for part in SINCE[fstype])
     return f"this kernel ({release}) has no id maps for {fstype} (Linux {since})"
+
+
+def in_user_namespace(host: Host) -> bool:
+    """One that is not the machine's own (user_namespaces(7)); mount_setattr(2) wants rights in that of the file
+    system."""
+    try:
+        return host.files.read_link(OWN_USERS) != INITIAL
+    except OSError:
+        return False
 
 
 def read_fstype(host: Host, path: str) -> str:

@@ -341,6 +341,7 @@ class Drill:
     window: tuple[str, ...] = ()  # when a drill on the real thing may be; none: never
     scratch: str = ""  # where the copy lies for the time of a drill; empty: below /var/lib/tanist
     timeout: float = 1800.0  # seconds for the copy, and again for the rehearsal
+    user_namespace: bool = True  # whether the cell has one, where it can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class CellPlan:
     captures: str  # outside
     tree: tuple[str, str]  # the copy outside, and where the cell has it
     seconds: float  # that all may take
+    own_users: bool  # in a user namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

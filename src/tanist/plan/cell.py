@@ -6,6 +6,7 @@ network with the same interfaces, wired to nothing; and a systemd of its own tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tanist.model.dataclasses import replace
@@ -16,6 +17,7 @@ from tanist.model.paths import is_inside
 
 EXCHANGE = "/run/tanist-drill/exchange"  # inside the cell: what it is told, and what it answers
 CAPTURES = "/run/tanist-drill/captures"  # inside the cell: the mirrored captures, read-only
+SINCE = 250  # systemd-nspawn that knows --private-users=identity
 JOB, WORD = "job.json", "word.json"
 TARGET, UNIT = "tanist-drill.target", "tanist-drill-rehearse.service"
 ON_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "jfs", "reiserfs", "overlay", "erofs", "squashfs")
@@ -54,6 +56,20 @@ def build_overlay(lower: str, layer: str, target: str) -> tuple[str, ...]:
     return ("mount", "-t", "overlay", "-o", options, "tanist-drill", target)
 
 
+def why_not_own_users(controller: Controller, marked: str, version: str, most: str) -> str:
+    """Why the cell has no user namespace of its own, "" where it has. `marked`: a captured path with attributes that
+    only the machine's own root sets. `version`: the first line of systemd-nspawn
+    --version; `most`: /proc/sys/user/max_user_namespaces."""
+    if not controller.drill.user_namespace:
+        return "[drill] user_namespace is false"
+    number = re.match(r"systemd (\d+)", version)
+    if number is None or int(number[1]) < SINCE:
+        return f"systemd-nspawn before {SINCE} can't do it"
+    if not most.strip().isdigit() or int(most) == 0:
+        return "this kernel allows none (user.max_user_namespaces)"
+    return f"{marked} has attributes that only the machine's own root sets" if marked else ""
+
+
 def choose_interfaces(interfaces: Iterable[Interface], wanted: Iterable[str]) -> tuple[CellInterface, ...]:
     """Those with addresses of their own, and those that the definition names."""
     named = set(wanted)
@@ -90,10 +106,14 @@ def render_files(name: str, ssh_unit: str, program: str) -> dict[str, str]:
     }
 
 
-def build_nspawn(root: str, machine: str, hostname: str, binds: Iterable[tuple[str, str, bool]]) -> tuple[str, ...]:
-    """systemd-nspawn(1). `binds`: (outside, inside, may be written)."""
+def build_nspawn(
+    root: str, machine: str, hostname: str, binds: Iterable[tuple[str, str, bool]], *, own_users: bool
+) -> tuple[str, ...]:
+    """systemd-nspawn(1). `binds`: (outside, inside, may be written). `own_users`: in a user namespace that maps each
+    number to itself, so that root has no right outside the cell and every file its owner."""
     return (
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network"),
+        *(("--private-users=identity",) if own_users else ()),
         *("--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=read-only", "--kill-signal=SIGKILL"),
         *("--system-call-filter=@mount @privileged", f"--drop-capability={','.join(WITHHELD)}"),
         *(f"--machine={machine}", f"--hostname={hostname}", f"--directory={root}"),

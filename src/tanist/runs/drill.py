@@ -10,8 +10,9 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from tanist.capture.manifest import Entry, Manifest
 from tanist.facts.idmaps import read_no_idmap
 from tanist.facts.sshkeys import read_ssh_unit
 from tanist.host.environment import ENVIRONMENT
@@ -141,13 +142,33 @@ def rehearse_all(record: Record, owner: str) -> None:
             measured = ask_measure(session, peer)
             check_room(session, scratch, measured)
             record.data = copy_tree(session, peer, measured, f"{scratch}/tree")
-        with record.step("the rehearsal in its cell"):
-            enter_cell(record, home, session.host.files.real(captures), record.capture)
+        shared = find_shared_users(session, manifest)
+        users = f"without a user namespace: {shared}" if shared else "in a user namespace of its own"
+        with record.step(f"the rehearsal in its cell, {users}"):
+            enter_cell(record, home, session.host.files.real(captures), own_users=not shared)
     if record.word is not None and record.word.failure:
         raise Failed(record.word.failure, node=session.node)
 
 
-def enter_cell(record: Record, home: str, captures: str, generation: str) -> None:
+def find_shared_users(session: Session, manifest: Manifest) -> str:
+    """Why the cell's root has to be this machine's own, "" where it has a user namespace."""
+    version = session.host.run(["systemd-nspawn", "--version"]).text
+    try:
+        most = session.host.files.read("/proc/sys/user/max_user_namespaces", 64).decode()
+    except OSError:
+        most = ""
+    return cell.why_not_own_users(session.controller, find_marked(manifest.entries), version, most)
+
+
+def find_marked(entries: Iterable[Entry]) -> str:
+    """A path with attributes that the kernel lets only the machine's own root set, "" where there is none."""
+    for one in entries:
+        if one.attributes.flags or any(name.startswith("trusted.") for name, _ in one.attributes.xattrs):
+            return one.path
+    return ""
+
+
+def enter_cell(record: Record, home: str, captures: str, *, own_users: bool) -> None:
     """The word of the cell and its journal are kept in the record. Failed when it ended without."""
     session, exchange = record.session, f"{home}/exchange"
     files = session.host.files
@@ -158,7 +179,7 @@ def enter_cell(record: Record, home: str, captures: str, generation: str) -> Non
         run=record.run,
         who=session.who,
         reason=record.reason,
-        store=f"{cell.CAPTURES}/{generation}",
+        store=f"{cell.CAPTURES}/{record.capture}",
         interfaces=cell.choose_interfaces(session.host.interfaces(), wanted),
     )
     plan = CellPlan(
@@ -172,6 +193,7 @@ def enter_cell(record: Record, home: str, captures: str, generation: str) -> Non
         captures=captures,
         tree=(f"{scratch_of(session)}/tree", session.controller.tree),
         seconds=session.controller.drill.timeout,
+        own_users=own_users,
     )
     files.write(f"{exchange}/{cell.JOB}", json.dumps(encode(job)).encode())
     files.write(f"{home}/cell.json", json.dumps(encode(plan)).encode())

@@ -26,7 +26,7 @@ def run_cell(host: Host, controller: str, path: str) -> int:
         (plan.captures, cell.CAPTURES, False),
         (*plan.tree, True),
     ]
-    argv = cell.build_nspawn(f"{plan.directory}/root", plan.machine, plan.hostname, binds)
+    argv = cell.build_nspawn(f"{plan.directory}/root", plan.machine, plan.hostname, binds, own_users=plan.own_users)
     ran = host.run(argv, timeout=plan.seconds, ok=None)
     host.files.write(f"{plan.exchange}/console", ran.stdout + ran.stderr, 0o600)
     return ran.status

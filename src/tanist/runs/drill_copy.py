@@ -21,6 +21,7 @@ from tanist.runs.drill_source import Measured
 from tanist.runs.peers import CONNECT_TIMEOUT, write_known_hosts
 from tanist.runs.session import Session
 
+DOUBT = "a service that can't bear that may fail here and not after a power cut"
 MEASURE_TIMEOUT = 660.0
 SPARE = 256 << 20  # bytes
 UNTAR = ("tar", "--extract", "--file=-", "--preserve-permissions", "--numeric-owner", "--acls", "--xattrs")
@@ -69,14 +70,16 @@ def copy_tree(session: Session, owner: Node, measured: Measured, target: str) ->
         _stream(session, owner, ["backup", str(number)], (*UNTAR, "--no-same-owner", f"--directory={place}"))
         _give_owner(session, backup, measured, place)
     _mend_claim(session, measured, target)
-    return describe(owner.name, drill.backups)
+    return describe(owner.name, drill.backups, measured.snapshot)
 
 
-def describe(owner: str, backups: tuple[DrillBackup, ...]) -> str:
+def describe(owner: str, backups: tuple[DrillBackup, ...], snapshot: str) -> str:
     live = f"read file by file from {owner} while it worked, not one point in time"
-    if not backups:
-        return f"the tree, {live}: a service that can't bear that may fail here and not after a power cut"
-    return f"{', '.join(one.path for one in backups)} as the service's own backup; the rest of the tree {live}"
+    if snapshot:
+        live = f"read from a {snapshot} snapshot on {owner}: one point in time, as after a power cut"
+    if backups:
+        return f"{', '.join(one.path for one in backups)} as the service's own backup; the rest of the tree {live}"
+    return f"the tree, {live}" if snapshot else f"the tree, {live}: {DOUBT}"
 
 
 def _stream(session: Session, owner: Node, words: list[str], untar: tuple[str, ...]) -> None:

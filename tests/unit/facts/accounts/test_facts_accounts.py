@@ -120,3 +120,15 @@ def test_a_directory_has_the_file_system_that_it_lies_on(host: FakeHost) -> None
     assert read_fstype(host, "/var/opt/oc") == "ext4"
     controller = make_controller(kind="directory")
     assert read_no_idmap(host, controller) == ""
+
+
+def test_in_a_user_namespace_there_is_no_id_map(host: FakeHost, tmp_path: Path) -> None:
+    """mount_setattr(2): EPERM without rights in the user namespace of the file system."""
+    controller = make_controller()
+    users = tmp_path / "proc/self/ns/user"
+    users.parent.mkdir(parents=True)
+    users.symlink_to("user:[4026531837]")
+    assert read_no_idmap(host, controller) == ""
+    users.unlink()
+    users.symlink_to("user:[4026532441]")
+    assert "user namespace" in read_no_idmap(host, controller)
