@@ -26,7 +26,12 @@ TANIST = "/usr/local/bin/tanist"
 RELOAD = 10.0  # seconds between two looks at the definitions
 BUSY = 0.2  # seconds at least between two looks while something waits for the worker
 STEP = 2.0  # seconds at most between two looks at anything
-LIMITS: dict[Job, float] = {"capture": 1800.0, "check": 120.0, "proofs": 600.0}  # seconds that one may take
+LIMITS: dict[Job, float] = {
+    "capture": 1800.0,
+    "check": 120.0,
+    "proofs": 600.0,
+    "storage": 300.0,
+}  # seconds that one may take
 GRADES = {"READY": 6, "READY WITH LOSS": 4, "NOT READY": 3}  # priority in the journal
 
 Log = Callable[[str, Mapping[str, str], int], None]
@@ -144,6 +149,7 @@ class Agent:
             "capture": [TANIST, "capture", post.name, *(["--no-commands"] if post.has_commands else [])],
             "check": [TANIST, "check", post.name, "--json", "--textfile", self.metrics_path(post.name)],
             "proofs": [TANIST, "proofs", post.name],
+            "storage": [TANIST, "storage", "check", post.name],
         }[job]
         fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": job}
         try:
@@ -153,7 +159,7 @@ class Agent:
             return False
         if job == "check":
             return self._take_check(post, ran.text if ran.status in (0, 10, 20) else "", ran.complaint)
-        well = (0, 1) if job == "proofs" else (0,)  # 1: something is lacking, which readiness tells
+        well = (0, 1) if job in ("proofs", "storage") else (0,)  # 1: something is lacking, which readiness tells
         if ran.status not in well:
             self.log(f"{post.name}: {ran.complaint}", fields, 4)
         return ran.status in well

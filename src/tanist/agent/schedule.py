@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Job = Literal["capture", "check", "proofs"]
+Job = Literal["capture", "check", "proofs", "storage"]
 
 QUIET = 0.5  # after a change: editors and package managers write several files
 LONGEST = 5.0  # but no longer than this after the first one
@@ -16,6 +16,8 @@ SPREAD = 1.0  # between the first checks of two controllers, all of which come b
 EACH = 6.0  # and for each controller of the node: with more than thirty of them the checks get rarer
 PROOFS = 6 * 3600.0  # between two looks at what could prove an owner down: a power switch is asked for its state
 FIRST_PROOFS = 60.0  # after the start
+STORAGE = 6 * 3600.0  # between two close looks at the storage
+FIRST_STORAGE = 900.0  # after the start: a boot has better things to do
 
 
 class Schedule:
@@ -26,6 +28,7 @@ class Schedule:
         self._not_before = now
         self._check_at = now + SOON + SPREAD * place
         self._proofs_at = now + FIRST_PROOFS + EACH * place
+        self._storage_at = now + FIRST_STORAGE + EACH * place
         self.every = CHECK
 
     def changed(self, now: float) -> None:
@@ -46,11 +49,13 @@ class Schedule:
             return "capture"
         if looks and now >= self._check_at:
             return "check"
-        return "proofs" if looks and now >= self._proofs_at else None
+        if looks and now >= self._proofs_at:
+            return "proofs"
+        return "storage" if looks and now >= self._storage_at else None
 
     def wait(self, now: float) -> float:
         """Seconds until something is due; 0 when it is."""
-        times = [self._check_at, self._proofs_at]
+        times = [self._check_at, self._proofs_at, self._storage_at]
         times += [] if self._first is None else [self._capture_at(self._first)]
         return max(min(times) - now, 0.0)
 
@@ -63,6 +68,8 @@ class Schedule:
                 self._check_at = now + self.every
             case "proofs":
                 self._proofs_at = now + PROOFS
+            case "storage":
+                self._storage_at = now + STORAGE
 
     def ended(self, job: Job, ok: bool, now: float) -> None:
         if job == "capture":
@@ -71,7 +78,7 @@ class Schedule:
                 self._first = self._last = now
             if not ok:
                 self.check_soon(now)
-        elif job == "proofs":
+        elif job in ("proofs", "storage"):
             self.check_soon(now)
 
     def _capture_at(self, first: float) -> float:

@@ -60,9 +60,11 @@ def explain(finding: str) -> str:
     return f"{kind.name}\n  why    {kind.why}\n  mend   {kind.mend.replace('{controller}', 'NAME')}\n  makes  {grave}"
 
 
-def render(one: Assessment, *, whole: bool) -> str:
+def render(one: Assessment, *, whole: bool, verdict: bool = True) -> str:
+    """Without `verdict`: some of the findings, by which nobody could tell whether a takeover would work."""
     since = "" if one.owner_seen == "now" else f", {one.owner} as of {one.owner_seen}"
-    lines = [f"{one.controller}: {one.taker} would take over from {one.owner}: {one.verdict}{since}"]
+    what = f"{one.taker} would take over from {one.owner}: {one.verdict}" if verdict else f"{one.owner} and {one.taker}"
+    lines = [f"{one.controller}: {what}{since}"]
     shown = [found for found in one.found if whole or found.grade != "good"]
     for found in sorted(shown, key=lambda item: ("blocks", "loss", "warning", "good").index(item.grade)):
         lines += render_found(found)

@@ -32,7 +32,7 @@ COMMANDS = {
     "proofs": "what could prove an owner down, what is lacking, what it costs",
     "lease": "a lease on shared storage that an active node renews: set up, status",
     "definition": "check a definition",
-    "storage": "move an installed server's tree onto the asset",
+    "storage": "a close look at what the asset stands on; move a server's tree onto it",
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",

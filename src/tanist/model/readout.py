@@ -10,6 +10,7 @@ from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
 from tanist.model.hardware import Space as Space
 from tanist.model.hardware import StorageReadout
+from tanist.model.measured import Measured
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 
@@ -217,3 +218,4 @@ class Readout:
     drilled: Drilled = Drilled()
     numbers: Numbers | None = None  # None: not told
     storage: StorageReadout | Unread | None = None  # None: not told
+    measured: Measured | Unread | None = None  # None: not told

@@ -339,6 +339,62 @@ _ALL = (
         why="A file system that found itself damaged may be mounted read-only after a takeover, or not at all.",
         mend="release the controller in a quiet hour, then: e2fsck -f DEVICE (xfs_repair DEVICE)",
     ),
+    Kind(
+        name="storage check",
+        weight="warning",
+        why="Health of disks, room, speed, switches and power supplies are asked by a closer look than a check takes; "
+        "its last results count.",
+        mend="tanist storage check {controller}, on that node; tanist-agent does it every six hours",
+    ),
+    Kind(
+        name="capacity",
+        weight="warning",
+        why="The storage has to hold all that the controller keeps, and a capture each hour (A19).",
+        mend="make room in the tree, or grow the asset",
+    ),
+    Kind(
+        name="tree full",
+        weight="blocks",
+        why="Services that can't write do not start, and a takeover could not write its claim (A19).",
+        mend="make room in the tree, or grow the asset",
+    ),
+    Kind(
+        name="storage speed",
+        weight="warning",
+        why="The storage has to be fast enough for the product, by each node's own way to it (A17).",
+        mend="look at array, paths and neighbours on it; measure again: tanist storage check {controller} --measure",
+    ),
+    Kind(
+        name="disk health",
+        weight="warning",
+        why="A disk that announces its failure is replaced in working hours.",
+        mend="smartctl -x DISK; replace it while its mirror is whole",
+    ),
+    Kind(
+        name="media check",
+        weight="warning",
+        why="Sectors that nobody reads rot unseen until the other half of the mirror is gone.",
+        mend="echo check > /sys/class/block/ARRAY/md/sync_action; smartctl -t long DISK; e2fsck -f in a quiet hour",
+    ),
+    Kind(
+        name="power supply",
+        weight="warning",
+        why="A machine with one feed falls with it; where both nodes hang on it, so does the controller (A23).",
+        mend="a second supply on another feed; ipmitool sdr type 'Power Supply'",
+    ),
+    Kind(
+        name="switch",
+        weight="warning",
+        why="A bond whose cables end in one switch falls with that switch (A23).",
+        mend="move one cable to another switch, or accept it",
+    ),
+    Kind(
+        name="sharenfs",
+        weight="warning",
+        why="The product's directory is exported by the controller; ZFS would share it by itself on whichever node "
+        "imports the pool (A47).",
+        mend="zfs set sharenfs=off DATASET",
+    ),
     # -- the proof that the owner is down
     Kind(
         name="proofs",
@@ -402,3 +458,10 @@ _ALL = (
     ),
 )
 KINDS = {kind.name: kind for kind in _ALL}
+STORAGE = frozenset(  # what `tanist storage check` tells
+    (
+        *("asset", "shared disk", "redundancy", "array", "volume group", "file system", "mount guard", "paths"),
+        *("network path", "switch", "power supply", "I/O errors", "file system errors", "disk health", "media check"),
+        *("capacity", "tree full", "storage speed", "storage check", "sharenfs", "owner", "standby"),
+    )
+)

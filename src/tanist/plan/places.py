@@ -51,6 +51,16 @@ def proofs(controller: str) -> str:
     return f"{STATE}/{controller}/proofs.json"
 
 
+def measured(controller: str) -> str:
+    """What `tanist storage check` measured and was told on this node: room, speed, disks."""
+    return f"{STATE}/{controller}/storage.json"
+
+
+def measuring(tree: str) -> str:
+    """There only for the time of a measurement."""
+    return f"{tree}/.tanist/measuring"
+
+
 def readiness(controller: str) -> str:
     """What `tanist check` found last on this node."""
     return f"{STATE}/{controller}/readiness.json"

@@ -35,6 +35,7 @@ from tanist.model.unread import Unread
 from tanist.parity.standby import CRON_UNITS, NFS_UNITS
 from tanist.plan import places
 from tanist.runs.drills import read_drilled
+from tanist.runs.measured import load_measured
 from tanist.runs.mirrored import capture_directory
 from tanist.runs.others import read_clashes
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
@@ -90,6 +91,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         drilled=read_drilled(session),
         numbers=read_numbers(host, controller),
         storage=read_hardware(host, controller, session.node),
+        measured=load_measured(session),
         clock=host.now(),
     )
 

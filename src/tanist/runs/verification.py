@@ -95,7 +95,7 @@ def verify_bytes(session: Session, generation: GenerationInfo) -> str:
 
 
 @contextlib.contextmanager
-def giving_way(session: Session) -> Iterator[None]:
+def giving_way(session: Session, what: str = "verification") -> Iterator[None]:
     """Busy as soon as a run takes this node's lock, from whatever is done in the block (the main thread only)."""
     path = f"{places.runtime(session.name)}/lock"
 
@@ -108,7 +108,7 @@ def giving_way(session: Session) -> Iterator[None]:
         now = noted()
         if now != before and now[1]:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            raise Busy(f"a run has begun on {session.name}: the verification gave way", next_step="verify again later")
+            raise Busy(f"a run has begun on {session.name}: the {what} gave way", next_step="again later")
 
     at_work = read_lock(session)
     if at_work:

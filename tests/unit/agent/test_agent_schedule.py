@@ -9,6 +9,7 @@ from tanist.agent.schedule import (
     CHECK,
     EACH,
     FIRST_PROOFS,
+    FIRST_STORAGE,
     GAP,
     LONGEST,
     PROOFS,
@@ -16,11 +17,12 @@ from tanist.agent.schedule import (
     RETRY,
     SOON,
     SPREAD,
+    STORAGE,
     Job,
     Schedule,
 )
 
-JOBS: tuple[Job, ...] = ("capture", "proofs", "check")
+JOBS: tuple[Job, ...] = ("capture", "proofs", "storage", "check")
 
 
 def settled(now: float = 100.0) -> Schedule:
@@ -100,6 +102,21 @@ def test_proofs_are_looked_at_after_the_start_then_every_six_hours_and_readiness
     for number in range(1, 200):
         schedule.begin("check", FIRST_PROOFS + SOON + number * CHECK)
     assert schedule.due(FIRST_PROOFS + PROOFS) == "proofs"
+
+
+def test_the_storage_is_looked_at_long_after_the_start_then_every_six_hours_and_readiness_after_it() -> None:
+    schedule = Schedule(0.0)
+    for job in ("capture", "check", "proofs"):
+        schedule.begin(job, FIRST_STORAGE - 10)
+    assert schedule.due(FIRST_STORAGE - 0.01) is None
+    assert schedule.wait(FIRST_STORAGE - 1) == 1.0
+    assert schedule.due(FIRST_STORAGE) == "storage"
+    schedule.begin("storage", FIRST_STORAGE)
+    schedule.ended("storage", True, FIRST_STORAGE)
+    assert schedule.due(FIRST_STORAGE + SOON) == "check"
+    schedule.begin("check", FIRST_STORAGE + STORAGE)
+    schedule.begin("proofs", FIRST_STORAGE + STORAGE)
+    assert schedule.due(FIRST_STORAGE + STORAGE) == "storage"
 
 
 def test_many_controllers_are_checked_more_rarely_and_not_all_at_once() -> None:

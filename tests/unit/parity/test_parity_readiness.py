@@ -296,6 +296,8 @@ def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     elsewhere = {"fence", "proofs", "verification", "bad capture", "mount guard", "array", "volume group"}
     elsewhere |= {"memory", "conflict", "shared standby"}  # test_parity_proofs.py
     elsewhere |= {"shared disk", "redundancy", "paths", "network path", "I/O errors", "file system errors"}
+    elsewhere |= {"storage check", "capacity", "tree full", "storage speed", "disk health", "media check"}
+    elsewhere |= {"power supply", "switch", "sharenfs"}  # test_parity_measured.py
     assert seen | elsewhere == set(KINDS)
 
 
