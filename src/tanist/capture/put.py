@@ -17,7 +17,14 @@ from tanist.capture.compare import Difference, Stream, Wanted
 from tanist.capture.manifest import Entry
 from tanist.capture.tarball import read_content
 from tanist.capture.values import TEMPORARY
-from tanist.host.attributes import Attributes, apply_attributes, apply_to_new, change_flags, pinned
+from tanist.host.attributes import (
+    Attributes,
+    apply_attributes,
+    apply_to_new,
+    change_flags,
+    pinned,
+    read_attributes_open,
+)
 from tanist.host.directories import DIRECTORY, deep_enough, remove_entry
 from tanist.host.files import write_all
 from tanist.model.dataclasses import dataclass
@@ -79,6 +86,7 @@ class Put:
         self.adjusted = Paths()
         self.removed = Paths()
         self._firsts: dict[str, Entry] = {}  # files with several names
+        self._born: dict[int, Attributes] = {}  # by directory: what a new file there begins with
 
     def changes(self, count: int) -> Changes:
         """`count`: of all entries."""
@@ -100,7 +108,7 @@ class Put:
             self._firsts[entry.path] = entry
         if entry.kind == "directory":
             if what or entry.path in self.touched or entry.path in self.extra:
-                self._put_directory(directory, entry, new=what in ("missing", "kind"))
+                self._put_directory(directory, entry, fresh=fresh, new=what in ("missing", "kind"))
             else:
                 for inner in self.stream.inside(entry.path):
                     if inner.linked:
@@ -110,11 +118,12 @@ class Put:
         elif what:
             self._put_new(directory, entry, fresh=fresh, replaces_directory=what == "kind")
 
-    def _put_directory(self, directory: int, entry: Entry, *, new: bool) -> None:
+    def _put_directory(self, directory: int, entry: Entry, *, fresh: bool, new: bool) -> None:
         name = os.path.basename(entry.path)
         if new:
-            with contextlib.suppress(FileNotFoundError):
-                remove_entry(directory, name)
+            if not fresh:
+                with contextlib.suppress(FileNotFoundError):
+                    remove_entry(directory, name)
             os.mkdir(name, 0o700, dir_fd=directory)
         its = self.wanted.owners.local(entry)
         fd = os.open(name, DIRECTORY, dir_fd=directory)
@@ -124,8 +133,10 @@ class Put:
             for extra in self.extra.get(entry.path, ()):
                 remove_entry(fd, extra)
                 self.removed.add(f"{entry.path}/{extra}")
+            self._born.clear()  # the number of a descriptor comes again
             for child in self.stream.inside(entry.path):
                 self._put(fd, child, fresh=new)
+            self._born.clear()
             apply_attributes(fd, its)
             change_flags(fd, its.flags)
         finally:
@@ -157,10 +168,12 @@ class Put:
                 error.filename = path  # a full disk tells no name
                 raise
         else:
-            self._make(directory, entry)
-            with pinned(directory, self.temporary) as pin:
+            at = name if fresh else self.temporary
+            self._make(directory, at, entry)
+            with pinned(directory, at) as pin:
                 apply_attributes(pin, self.wanted.owners.local(entry))
-                os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                if not fresh:
+                    os.rename(at, name, src_dir_fd=directory, dst_dir_fd=directory)
         self.written.add(path)
 
     def _make_way(self, directory: int, name: str, replaces_directory: bool) -> None:
@@ -177,8 +190,11 @@ class Put:
         at = name if fresh else self.temporary
         fd = os.open(at, NEW_FILE, 0o600, dir_fd=directory)
         try:
+            born = self._born.get(directory)
+            if born is None:  # all that are made here begin alike
+                born = self._born[directory] = read_attributes_open(fd, os.fstat(fd))
             self._write(fd, entry)
-            apply_to_new(fd, its)
+            apply_to_new(fd, its, born)
             if not fresh:
                 os.rename(at, name, src_dir_fd=directory, dst_dir_fd=directory)
             if its.flags:
@@ -206,18 +222,18 @@ class Put:
                 done = os.pwrite(fd, chunk, begin)
                 begin, offset = begin + done, offset + done
 
-    def _make(self, directory: int, entry: Entry) -> None:
+    def _make(self, directory: int, at: str, entry: Entry) -> None:
         match entry.kind:
             case "link":
-                os.symlink(entry.target, self.temporary, dir_fd=directory)
+                os.symlink(entry.target, at, dir_fd=directory)
             case "fifo":
-                os.mkfifo(self.temporary, 0o600, dir_fd=directory)
+                os.mkfifo(at, 0o600, dir_fd=directory)
             case "socket":
-                os.mknod(self.temporary, 0o600 | stat.S_IFSOCK, dir_fd=directory)
+                os.mknod(at, 0o600 | stat.S_IFSOCK, dir_fd=directory)
             case "character device":
-                os.mknod(self.temporary, 0o600 | stat.S_IFCHR, os.makedev(*entry.device), dir_fd=directory)
+                os.mknod(at, 0o600 | stat.S_IFCHR, os.makedev(*entry.device), dir_fd=directory)
             case "block device":
-                os.mknod(self.temporary, 0o600 | stat.S_IFBLK, os.makedev(*entry.device), dir_fd=directory)
+                os.mknod(at, 0o600 | stat.S_IFBLK, os.makedev(*entry.device), dir_fd=directory)
 
     def _link(self, directory: int, name: str, entry: Entry) -> None:
         first = self._firsts[entry.target]

@@ -129,16 +129,18 @@ def apply_attributes(pin: int, wanted: Attributes) -> None:
     apply_mtime(pin, wanted.mtime_ns)
 
 
-def apply_to_new(fd: int, wanted: Attributes) -> None:
-    """As apply_attributes(), to a file of root's, mode 0600, that was just made and is open."""
-    if wanted.uid or wanted.gid:
+def apply_to_new(fd: int, wanted: Attributes, born: Attributes) -> None:
+    """As apply_attributes(), to a file that was just made, and is open. `born`: what it had then, from its directory
+    (default ACL, set-group-id bit) and this process's umask."""
+    chown = (wanted.uid, wanted.gid) != (born.uid, born.gid)
+    if chown:
         os.fchown(fd, wanted.uid, wanted.gid)
-    found = read_xattrs_open(fd)
-    keep = {key for key, _ in wanted.xattrs} | {LABEL} if found else ()
-    for key, _ in found:
+    keep = {key for key, _ in wanted.xattrs} | {LABEL} if born.xattrs else ()
+    for key, _ in born.xattrs:
         if key not in keep:
-            os.removexattr(fd, key)  # from a default ACL above
-    os.fchmod(fd, wanted.mode)
+            os.removexattr(fd, key)
+    if chown or born.xattrs or wanted.mode != born.mode:
+        os.fchmod(fd, wanted.mode)
     for key, value in wanted.xattrs:
         if key not in RAW_ACLS:
             os.setxattr(fd, key, value)

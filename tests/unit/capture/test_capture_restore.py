@@ -53,6 +53,32 @@ def test_everything_comes_back_as_it_was(rich: FakeHost) -> None:
     assert snapshot(at(rich)) == before
 
 
+@pytest.mark.requirement("A34")
+@pytest.mark.parametrize("gone", [f"{PG}/conf.d/small.conf", PG])
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_what_a_directory_and_the_umask_give_to_a_new_file_does_not_stay(host: FakeHost, umask: int, gone: str) -> None:
+    """A set-group-id bit gives its group, a default ACL an ACL of its own (inode(7), acl(5))."""
+    top = at(host)
+    (top / "conf.d").mkdir(parents=True)
+    for name, mode in (("small.conf", 0o644), ("wide.conf", 0o666), ("own.conf", 0o600), ("run", 0o4755)):
+        (top / "conf.d" / name).write_text(name)
+        (top / "conf.d" / name).chmod(mode)
+    (top / "conf.d" / "link").symlink_to("run")
+    before = snapshot(top)
+    save(host)
+    host.files.remove_tree(gone)
+    for inherits in (top.parent, top / "conf.d") if gone != PG else (top.parent,):
+        os.chown(inherits, 0, 2001)
+        inherits.chmod(0o2775)
+        os.setxattr(inherits, "system.posix_acl_default", acl_with(2001, 2001))
+    old = os.umask(umask)
+    try:
+        restore_path(host, "/store", PG)
+    finally:
+        os.umask(old)
+    assert snapshot(top) == before
+
+
 @pytest.mark.requirement("A66")
 def test_a_second_restore_changes_nothing(rich: FakeHost) -> None:
     save(rich)
