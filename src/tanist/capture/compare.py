@@ -197,8 +197,10 @@ def has_content(fd: int, entry: Entry) -> bool:
 
     digest = hashlib.sha256()
     if entry.data is None:
-        while chunk := os.read(fd, CHUNK if entry.size >= CHUNK else entry.size + 1):
+        left = entry.size + 1  # one that has grown meanwhile does not fit
+        while left > 1 and (chunk := os.read(fd, min(left, CHUNK))):
             digest.update(chunk)
+            left -= len(chunk)
         return digest.hexdigest() == entry.sha256
     end = 0
     for begin, length in entry.data:

@@ -87,16 +87,19 @@ def path_in(line: bytes) -> str:
     return text.decode()
 
 
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a value")
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def parse_line(line: bytes, layer: int = 0) -> Entry:
     try:
-        data = json.loads(line.decode("ascii"), parse_constant=_no_constant)
+        data = DECODER.decode(line.decode("ascii"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return parse_entry(data, layer)
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a value")
 
 
 def parse_entry(data: object, layer: int = 0) -> Entry:
@@ -167,17 +170,21 @@ def _parse_target(body: dict[str, Any], kind: str) -> str:
 
 
 def _parse_attributes(body: dict[str, Any]) -> Attributes:
-    mode = take(body, "mode", str)
-    if MODE.fullmatch(mode) is None or int(mode, 8) > 0o7777:
-        raise ValueError(f"mode {mode!r} is not one")
     return Attributes(
-        mode=int(mode, 8),
+        mode=_parse_mode(take(body, "mode", str)),
         uid=number(body, "uid", 0, ID_LIMIT - 1),
         gid=number(body, "gid", 0, ID_LIMIT - 1),
         mtime_ns=number(body, "mtime_ns", -TIME_LIMIT, TIME_LIMIT),
         xattrs=_parse_xattrs(body["xattrs"]) if "xattrs" in body else (),
         flags=_parse_flags(body["flags"]) if "flags" in body else (),
     )
+
+
+@lru_cache(1024)
+def _parse_mode(text: str) -> int:
+    if MODE.fullmatch(text) is None or int(text, 8) > 0o7777:
+        raise ValueError(f"mode {text!r} is not one")
+    return int(text, 8)
 
 
 def _parse_flags(value: object) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ else:
 Kind = Literal["file", "directory", "link", "fifo", "socket", "hard link", "character device", "block device"]
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: that makes each one three times as dear
+@dataclass(slots=True, kw_only=True, init=False)  # not frozen: that makes each one three times as dear
 class Entry:
     path: str
     kind: Kind
@@ -36,6 +36,28 @@ class Entry:
     data: tuple[tuple[int, int], ...] | None = None  # sparse files: (where, how long) each stored stretch is
     device: tuple[int, int] = (0, 0)  # device nodes: major, minor
     layer: int = 0  # of its store, counted from 0
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        kind: Kind,
+        attributes: Attributes,
+        user: str = "",
+        group: str = "",
+        size: int = 0,
+        sha256: str = "",
+        offset: int = 0,
+        target: str = "",
+        linked: bool = False,
+        data: tuple[tuple[int, int], ...] | None = None,
+        device: tuple[int, int] = (0, 0),
+        layer: int = 0,
+    ) -> None:
+        """By hand: there are as many as files."""
+        self.path, self.kind, self.attributes, self.user, self.group = path, kind, attributes, user, group
+        self.size, self.sha256, self.offset, self.target = size, sha256, offset, target
+        self.linked, self.data, self.device, self.layer = linked, data, device, layer
 
     @property
     def stored(self) -> int:

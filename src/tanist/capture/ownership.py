@@ -23,6 +23,7 @@ class Owners:
         self._acl_users, self._acl_groups = dict(manifest.acl_users), dict(manifest.acl_groups)
         self._users: dict[str, int | None] = {}
         self._groups: dict[str, int | None] = {}
+        self._pairs: dict[tuple[str, int, str, int], tuple[int, int]] = {}  # what was asked, owner and group together
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -41,8 +42,11 @@ class Owners:
         """The attributes that `entry` has on this node. Where an account is missing, which check() tells, they are the
         ones of the capturing node."""
         its = entry.attributes
-        uid = self._user(entry.user, its.uid)
-        gid = self._group(entry.group, its.gid)
+        asked = entry.user, its.uid, entry.group, its.gid
+        pair = self._pairs.get(asked)
+        if pair is None:
+            pair = self._pairs[asked] = self._user(entry.user, its.uid), self._group(entry.group, its.gid)
+        uid, gid = pair
         if its.xattrs and any(is_acl(name) for name, _ in its.xattrs):
             xattrs = tuple((name, self._acl(data) if is_acl(name) else data) for name, data in its.xattrs)
             return replace(its, uid=uid, gid=gid, xattrs=xattrs)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Container, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Container, Iterator, Sequence
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from tanist.capture.compare import Wanted, compare
@@ -96,13 +96,36 @@ def _put_present(
             return Changes(unchanged=count)
         work = Put(wanted, differences, base, contents)
         work.run()
-        with ThreadPoolExecutor(1) as beside:
-            synced = beside.submit(host.files.sync, os.path.dirname(path))
+        end_sync = _begin_sync(host, os.path.dirname(path))
+        try:
             left, _ = compare(host, wanted)
-            synced.result()
+        finally:
+            end_sync()
     if left:
         raise Failed("; ".join(f"{item.path} still {item.says}" for item in list(left.values())[:5]))
     return work.changes(count)
+
+
+def _begin_sync(host: Host, path: str) -> Callable[[], None]:
+    """The file system of `path`, beside what comes next. What it answers waits until all is on disk, or raises."""
+    ended: list[OSError | None] = []
+
+    def work() -> None:
+        try:
+            host.files.sync(path)
+            ended.append(None)
+        except OSError as error:
+            ended.append(error)
+
+    def end() -> None:
+        thread.join()
+        (error,) = ended
+        if error is not None:
+            raise error
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    return end
 
 
 def _remove_absent(host: Host, manifest: Manifest, path: str) -> Changes:

@@ -92,6 +92,7 @@ class Scan:
     owner_groups: dict[int, str] = field(default_factory=dict)
     acls: set[bytes] = field(default_factory=set)
     names: tuple[dict[int, str], dict[int, str]] = field(default_factory=lambda: ({}, {}))
+    pairs: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)  # owner and group that go together
     above: list[_Above] = field(default_factory=list)
     _put_count: int = 0
     _links: dict[tuple[int, int], tuple[str, bool]] = field(default_factory=dict)
@@ -391,12 +392,14 @@ class Scan:
         return digest if steady else None
 
     def _entry(self, path: str, kind: Kind, its: Attributes) -> Entry:
-        user, group = self.user(its.uid), self.group(its.gid)
-        self.owners[its.uid], self.owner_groups[its.gid] = user, group
+        pair = self.pairs.get((its.uid, its.gid))
+        if pair is None:
+            pair = self.pairs[its.uid, its.gid] = self.user(its.uid), self.group(its.gid)
+            self.owners[its.uid], self.owner_groups[its.gid] = pair
         for name, value in its.xattrs:
             if is_acl(name):
                 self.acls.add(value)
-        return Entry(path=path, kind=kind, attributes=its, user=user, group=group)
+        return Entry(path=path, kind=kind, attributes=its, user=pair[0], group=pair[1])
 
     # -- the layer
     def _keep(self, entry: Entry, known: bytes | None, content: Iterable[bytes] = ()) -> tuple[bytes, bool]:

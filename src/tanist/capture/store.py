@@ -150,13 +150,18 @@ def check_content(content: int, entry: Entry) -> None:
     """ValueError when files.tar does not hold this file's content where the manifest says."""
     import hashlib
 
-    stretches = render_map(entry)
-    header = os.pread(content, BLOCK + len(stretches), entry.offset - BLOCK - len(stretches))
-    if header[BLOCK:] != stretches or parse_size(header[124:136]) != entry.stored + len(stretches):
+    stretches, stored = render_map(entry), entry.stored
+    before = BLOCK + len(stretches)
+    small = stored <= CHUNK
+    found = os.pread(content, before + stored if small else before, entry.offset - before)
+    if found[BLOCK:before] != stretches or parse_size(found[124:136]) != stored + len(stretches):
         raise ValueError(f"{entry.path}: {CONTENT} has another size for it")
-    digest = hashlib.sha256()
-    for chunk in read_content(content, entry):
-        digest.update(chunk)
+    if small and len(found) == before + stored:
+        digest = hashlib.sha256(memoryview(found)[before:])
+    else:
+        digest = hashlib.sha256()
+        for chunk in read_content(content, entry):
+            digest.update(chunk)
     if digest.hexdigest() != entry.sha256:
         raise ValueError(f"{entry.path}: its content in {CONTENT} was altered")
 

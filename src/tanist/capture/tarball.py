@@ -29,6 +29,7 @@ TYPES = {  # a socket has none
     "directory": b"5",
     "fifo": b"6",
 }
+LATEST = 0o77777777777  # seconds: ustar holds no more
 SPARSE = "GNUSparseFile.0/"
 
 
@@ -39,10 +40,42 @@ def render_member_of(entry: Entry, user: Named, group: Named) -> bytes:
     """All of an entry that comes before its content. `user` and `group`: names for the numbers in ACLs."""
     found = entry.attributes.xattrs
     if not found and entry.data is None:
-        return render_header(entry)
+        return _render_common(entry) or render_header(entry)
     acls = ((SCHILY_ACL[key], data) for key, data in found if key in SCHILY_ACL)
     records = tuple((key, render_acl_text(data, user, group)) for key, data in acls)
     return render_header(entry, records) + render_map(entry)
+
+
+def _render_common(entry: Entry) -> bytes:
+    """What render_header() makes of most files, put together in one go; nothing for the others."""
+    its, path = entry.attributes, entry.path
+    seconds, ns = divmod(its.mtime_ns, 10**9)
+    ends = _common_ends(its.mode, its.uid, its.gid, entry.user, entry.group)
+    common = entry.kind == "file" and ns and 10**9 <= seconds <= LATEST and len(path) <= 101 and path.isascii()
+    if not common or not ends:
+        return b""
+    head, owner, end, total = ends
+    name, varying = path[1:].encode("ascii"), b"%b%011o\0" % (render_size(entry.size), seconds)
+    return b"%b30 mtime=%d.%09d\n%b%b%b%b%06o\0 %b" % (
+        head,
+        seconds,
+        ns,
+        ZEROS[30:],
+        name.ljust(100, b"\0"),
+        owner,
+        varying,
+        total + sum(name) + sum(varying),
+        end,
+    )
+
+
+@lru_cache(1024)
+def _common_ends(mode: int, uid: int, gid: int, user: str, group: str) -> tuple[bytes, bytes, bytes, int] | None:
+    """Of a file with nothing special: the pax header of its time; its owner, the end from the kind on, their sum."""
+    if max(uid, gid) > 0o7777777 or not _is_short(user) or not _is_short(group):
+        return None
+    owner, end, total = _shared("file", mode, uid, gid, user, group, (0, 0))
+    return _pax_header(30), owner, TYPES["file"] + b"\0" * 100 + end, total
 
 
 def render_map(entry: Entry) -> bytes:
@@ -70,7 +103,7 @@ def render_header(entry: Entry, more: Sequence[tuple[str, str]] = ()) -> bytes:
     records = _time_record(seconds, ns) + _pax_records(entry, name, target)
     if more and entry.kind != "hard link":
         records += b"".join(_record(os.fsencode(key), os.fsencode(value)) for key, value in more)
-    header = _member(entry, name, target, size, min(max(seconds, 0), 0o77777777777))
+    header = _member(entry, name, target, size, min(max(seconds, 0), LATEST))
     if not records:
         return header
     return _pax_header(len(records)) + records + ZEROS[: -len(records) % BLOCK] + header
@@ -82,7 +115,7 @@ def _pax_header(length: int) -> bytes:
 
 
 def _time_record(seconds: int, ns: int) -> bytes:
-    if not ns and 0 <= seconds <= 0o77777777777:
+    if not ns and 0 <= seconds <= LATEST:
         return b""
     if 10**9 <= seconds < 10**10:  # a length of 30 in all
         return b"30 mtime=%d.%09d\n" % (seconds, ns)

@@ -9,6 +9,8 @@ replace, is_dataclass) work on these classes.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,13 +59,16 @@ class _LibraryFields:
 _LIBRARY_FIELDS = _LibraryFields()
 
 
-def _dataclass(*, slots: bool, frozen: bool = False, kw_only: bool = False, eq: bool = True) -> Callable[[type], type]:
+def _dataclass(
+    *, slots: bool, frozen: bool = False, kw_only: bool = False, eq: bool = True, init: bool = True
+) -> Callable[[type], type]:
+    """`init` false: the class has an `__init__` of its own, for one of which there are many."""
     if not slots:
         raise TypeError("a dataclass of tanist has slots=True")
-    return lambda cls: _make(cls, frozen, kw_only, eq)
+    return lambda cls: _make(cls, frozen, kw_only, eq, init)
 
 
-def _make(cls: type, frozen: bool, kw_only: bool, eq: bool) -> type:
+def _make(cls: type, frozen: bool, kw_only: bool, eq: bool, init: bool) -> type:
     found: dict[str, _Field] = {}
     for base in reversed(cls.__mro__[1:]):
         found.update(base.__dict__.get(PARTS, {}))
@@ -88,7 +93,8 @@ def _make(cls: type, frozen: bool, kw_only: bool, eq: bool) -> type:
     made.__qualname__ = cls.__qualname__
     setters = tuple((name, getattr(made, name).__set__) for name in found)
     body_of: Any = made
-    body_of.__init__ = _initializer(made.__qualname__, found, setters, kw_only)
+    if init:
+        body_of.__init__ = _initializer(made.__qualname__, found, setters, kw_only)
     body_of.__getstate__, body_of.__setstate__ = _get_state, _set_state(setters)
     return made
 
@@ -112,10 +118,14 @@ def _initializer(
         if positional:
             _name_positional(label, () if kw_only else order, positional, given)
         values = defaults | given if len(given) != count else given
-        if len(values) != count or not found.keys() >= values.keys():
+        if len(values) != count:
             _complete(label, order, made, values)
-        for name, put in setters:
-            put(self, values[name])
+        try:
+            for name, put in setters:
+                put(self, values[name])
+        except KeyError:
+            _complete(label, order, made, values)
+            raise
 
     return __init__
 
@@ -140,10 +150,12 @@ def _name_positional(label: str, names: tuple[str, ...], positional: tuple[Any, 
 
 
 def _compare(names: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    values = attrgetter(*names) if names else lambda _self: ()
+
     def __eq__(self: Any, other: Any) -> Any:
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        return values(self) == values(other)
 
     return __eq__
 

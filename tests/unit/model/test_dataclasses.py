@@ -47,7 +47,15 @@ def make(kind: Any) -> dict[str, Any]:
     class Deep(Point):
         z: int = 9
 
-    return {"Point": Point, "Pair": Pair, "Bag": Bag, "Handle": Handle, "Deep": Deep}
+    @kind.dataclass(slots=True, kw_only=True, init=False)
+    class Own:
+        first: int
+        second: int = 2
+
+        def __init__(self, *, first: int, second: int = 2) -> None:
+            self.first, self.second = 10 * first, second
+
+    return {"Point": Point, "Pair": Pair, "Bag": Bag, "Handle": Handle, "Deep": Deep, "Own": Own}
 
 
 OURS, THEIRS = make(quick), make(library)
@@ -62,6 +70,8 @@ def test_values_defaults_and_methods(kinds: dict[str, Any]) -> None:
     assert kinds["Deep"](x=1).z == 9 and kinds["Deep"](x=1).sum == 3
     bag = kinds["Bag"](1)
     assert bag.items == [] and kinds["Bag"](1).items is not bag.items
+    own = kinds["Own"](first=1)
+    assert (own.first, own.second) == (10, 2) and own == kinds["Own"](first=1) != kinds["Own"](first=2)
 
 
 @BOTH
