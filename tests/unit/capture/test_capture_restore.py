@@ -15,6 +15,7 @@ from tanist.capture.ownership import missing_accounts
 from tanist.capture.put import temporary_name
 from tanist.capture.restore import compare_path, restore_path
 from tanist.capture.store import load_manifest, save_store
+from tanist.host.attributes import LABEL
 from tanist.host.fake import FakeHost
 from tanist.model.errors import BadCapture, Failed, Refused
 from tests.unit.capture.conftest import ABOUT
@@ -413,3 +414,36 @@ def test_success_is_what_was_looked_at(rich: FakeHost, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "chmod", lambda *_, **__: None)
     with pytest.raises(Failed, match=r"/etc/pg/tool still has mode 0700, not 4750"):
         restore_path(rich, "/store", PG)
+
+
+CONTEXT = b"system_u:object_r:etc_t:s0\0"
+
+
+@pytest.mark.requirement("A34", "A52")
+def test_a_selinux_label_is_captured_and_comes_back(rich: FakeHost) -> None:
+    """A label is an extended attribute that any kernel keeps for root, with or without a policy that reads it."""
+    labelled = [at(rich) / name for name in ("main.conf", "conf.d", "link", "fifo")]
+    for path in labelled:
+        os.setxattr(path, LABEL, CONTEXT, follow_symlinks=False)
+    save(rich)
+    before = snapshot(at(rich))
+    os.removexattr(labelled[1], LABEL)
+    os.setxattr(labelled[0], LABEL, b"system_u:object_r:tmp_t:s0\0")
+    labelled[2].unlink()  # made anew
+    assert "differs in security.selinux" in "".join(compare_path(rich, "/store", PG))
+    restore_path(rich, "/store", PG)
+    assert snapshot(at(rich)) == before
+    assert {os.getxattr(path, LABEL, follow_symlinks=False) for path in labelled} == {CONTEXT}
+    assert not restore_path(rich, "/store", PG)
+
+
+@pytest.mark.requirement("A58")
+def test_a_label_of_the_nodes_own_policy_stays_where_the_capture_has_none(rich: FakeHost) -> None:
+    save(rich)
+    for name in ("tool", "conf.d"):
+        os.setxattr(at(rich) / name, LABEL, CONTEXT)
+    assert compare_path(rich, "/store", PG) == ()
+    os.chmod(at(rich) / "conf.d", 0o700)
+    changes = restore_path(rich, "/store", PG)
+    assert changes.adjusted == (f"{PG}/conf.d",) and not changes.written
+    assert {os.getxattr(at(rich) / name, LABEL) for name in ("tool", "conf.d")} == {CONTEXT}
