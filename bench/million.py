@@ -1,4 +1,5 @@
-"""What captures cost against the number of files, from 1,000 to 1,000,000: seconds, and the peak of memory.
+"""What captures cost against the number of files, from 1,000 to 1,000,000: seconds, and the peak of memory. Then as
+many empty directories as files.
 
 TANIST_BENCH_FILES: how many at most (1,000,000). TANIST_BENCH_DIR: where (/var/tmp), with 12 GB free for a million;
 all is removed afterwards. The plot is build/bench/captures.png.
@@ -36,7 +37,9 @@ WORDS = {
     "diff of two captures": "diff",
     "diff with the node": "compare",
     "restore": "restore",
+    "restore again": "restore",
 }
+EMPTY = ", empty directories"
 SAID = {
     "first": "made",
     "nothing changed": "unchanged",
@@ -44,6 +47,7 @@ SAID = {
     "verify": "good",
     "diff with the node": "0",
     "restore": "True",
+    "restore again": "False",  # every entry is looked at, and none differs
 }
 
 
@@ -66,6 +70,19 @@ class Ground:
             for one in range(TOGETHER):
                 self.write(place / f"{one:02d}.conf")
         self.files = files
+        self.begin()
+
+    def grow_directories(self, number: int) -> None:
+        """All empty, in place of the files."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        for one in range(number // TOGETHER // ABOVE):
+            for other in range(TOGETHER * ABOVE):
+                (self.data / f"{one:03d}" / f"{other:04d}").mkdir(parents=True)
+        self.files = number
+        self.begin()
+
+    def begin(self) -> None:
+        """An empty tree, and no note of captures before."""
         shutil.rmtree(self.tree, ignore_errors=True)
         (self.tree / ".tanist").mkdir(parents=True, mode=0o700)
         (self.tree / ".tanist" / "claim").write_text("{}")
@@ -78,13 +95,14 @@ class Ground:
         path.write_bytes(self.noise[begin : begin + size])
 
     def run(self, what: str) -> None:
-        argv = [sys.executable, str(ONCE), WORDS[what], str(self.tree), str(self.data), self.name]
+        kind = what.removesuffix(EMPTY)
+        argv = [sys.executable, str(ONCE), WORDS[kind], str(self.tree), str(self.data), self.name]
         began = time.perf_counter()
         done = subprocess.run(argv, check=True, capture_output=True, text=True)
         self.seconds[what][self.files].append(time.perf_counter() - began)
         said, memory = done.stdout.split()
-        if said != SAID.get(what, said):
-            raise RuntimeError(f"{what}: {said}, not {SAID[what]}")
+        if said != SAID.get(kind, said):
+            raise RuntimeError(f"{what}: {said}, not {SAID[kind]}")
         self.memory[what][self.files] = max(self.memory[what][self.files], int(memory))
 
     def change(self) -> None:
@@ -101,6 +119,8 @@ def measure(rounds: int, progress: Callable[[str], None]) -> Result:  # noqa: AR
             for size in SIZES:
                 ground.grow(size)
                 measure_size(ground, progress)
+            ground.grow_directories(FILES)
+            measure_directories(ground, progress)
         finally:
             shutil.rmtree(f"/var/lib/tanist/{ground.name}", ignore_errors=True)
             shutil.rmtree(f"/run/tanist/{ground.name}", ignore_errors=True)
@@ -112,20 +132,32 @@ def measure(rounds: int, progress: Callable[[str], None]) -> Result:  # noqa: AR
 
 
 def measure_size(ground: Ground, progress: Callable[[str], None]) -> None:
-    def run(what: str) -> None:
-        ground.run(what)
-        progress(f"million: {what}, {ground.files:,} files: {ground.seconds[what][ground.files][-1]:.2f} s")
-
-    run("first")
+    measure_one(ground, "first", progress)
     for _ in range(OFTEN):
-        run("nothing changed")
+        measure_one(ground, "nothing changed", progress)
         ground.change()
-        run("one changed")
+        measure_one(ground, "one changed", progress)
     for what in ("verify", "diff of two captures", "diff with the node"):
-        run(what)
+        measure_one(ground, what, progress)
+    measure_restores(ground, "", progress)
+
+
+def measure_directories(ground: Ground, progress: Callable[[str], None]) -> None:
+    for what in ("first", "nothing changed"):
+        measure_one(ground, what + EMPTY, progress)
+    measure_restores(ground, EMPTY, progress)
+
+
+def measure_restores(ground: Ground, kind: str, progress: Callable[[str], None]) -> None:
     ground.data.rename(ground.away)
-    run("restore")
+    for what in ("restore", "restore again"):
+        measure_one(ground, what + kind, progress)
     shutil.rmtree(ground.away)
+
+
+def measure_one(ground: Ground, what: str, progress: Callable[[str], None]) -> None:
+    ground.run(what)
+    progress(f"million: {what}, {ground.files:,} files: {ground.seconds[what][ground.files][-1]:.2f} s")
 
 
 def judge(ground: Ground) -> Result:
