@@ -175,7 +175,7 @@ class Scan:
                 names = [one for one in names if not one.startswith(TEMPORARY)]
             inside, done = path + "/", 0
             while (old := self.blocks.take(inside)) is not None or done < len(names):
-                end = len(names) if old is None or not self.blocks.has(inside) else bisect_right(names, old.last())
+                end = len(names) if old is None else bisect_right(names, old.last())
                 low = ""
                 while end - done > 2 * TOGETHER:
                     high = names[done + TOGETHER - 1]
@@ -275,6 +275,8 @@ class Scan:
             if place is None:
                 place = self.noting.add(inside, text, len(found), old)
             self._walk(sub, path, info, put=put)
+        if not found:
+            return
         if place is None:
             place = self.noting.add(inside, text, len(found), old)
         self.noting.fill(place, inside, text, b"".join(digests), old)

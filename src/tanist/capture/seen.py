@@ -102,19 +102,25 @@ class Blocks:
         except OSError as error:
             raise TornNote from error
 
-    def has(self, path: str) -> bool:
-        return self.key == sort_key(path)
-
     def take(self, path: str) -> Block | None:
-        """The next block of `path`; what comes before it is passed over."""
+        """The next block of `path`; what comes before it is passed over.
+
+        A large directory has several blocks, each followed by those of the directories among its names. So what is
+        inside of `path` (a directory: it ends in "/") belongs to names that are gone; and the rest of a directory
+        around it, which the walk is not through with, is never passed over.
+        """
         key = path.replace("/", "\0")
-        while self.key < key:
+        while (self.key < key and not key.startswith(self.key)) or _is_inside(self.key, key):
             self._advance()
         if self.key != key:
             return None
         found = self.next
         self._advance()
         return found
+
+
+def _is_inside(key: str, directory: str) -> bool:
+    return directory[-1:] == "\0" and key != directory and key.startswith(directory)
 
 
 class Noting:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tanist.capture import save
 from tanist.capture.generations import GenerationInfo
@@ -24,10 +25,11 @@ from tanist.model.errors import BadCapture
 from tests.unit.capture.conftest import ABOUT
 from tests.unit.capture.test_capture_generations import CAPTURES, run
 from tests.unit.capture.test_capture_generations import active as active
-from tests.unit.capture.test_capture_random import Tree, plant, trees
+from tests.unit.capture.test_capture_random import KEPT, Tree, plant, trees
 from tests.unit.capture.trees import CAPABILITY, Seen, acl_with, make_rich, set_flags, snapshot
 
 PG = "/etc/pg"
+Parts = dict[int, set[int] | None]
 
 
 class Line:
@@ -296,6 +298,66 @@ def test_many_names_in_one_directory_are_looked_at_in_parts(line: Line, monkeypa
     line.changes()
     line.check()
     assert line.changes() is None
+
+
+def test_many_directories_in_one_are_looked_at_in_parts(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty or a new directory has nothing in the note of before: what lies behind it there is still to come."""
+    monkeypatch.setattr("tanist.capture.scan.TOGETHER", 8)
+    for number in range(100):
+        (line.top / "conf.d" / f"{number:03d}").mkdir()
+    line.changes()
+    line.check()
+    assert line.changes() is None
+    (line.top / "conf.d" / "003" / "new").mkdir()
+    (line.top / "conf.d" / "003" / "new" / "file").write_text("1")
+    (line.top / "conf.d" / "090").rmdir()
+    made = line.changes()
+    assert made is not None and f"{PG}/conf.d/090" not in {entry.path for entry in made.entries}
+    line.check()
+    assert line.changes() is None
+
+
+PARTS = st.dictionaries(st.integers(0, 11), st.none() | st.sets(st.integers(0, 3)), max_size=12)
+
+
+@KEPT
+@given(first=PARTS, others=st.lists(PARTS, min_size=1, max_size=3))
+def test_whatever_comes_and_goes_between_the_parts_of_a_directory(
+    host: FakeHost, first: Parts, others: list[Parts]
+) -> None:
+    """Parts of one or two names, and directories with and without something inside among them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tanist.capture.scan.TOGETHER", 1)
+        for place in ("/stores", PG):
+            host.files.remove_tree(place)
+        line = Line(host)
+        line.top.mkdir()
+        settle(line.top, first)
+        line.whole()
+        for parts in others:
+            settle(line.top, parts)
+            line.changes()
+            line.check()
+            assert line.changes() is None
+        host.files.remove_tree(PG)
+
+
+def settle(top: Path, parts: Parts) -> None:
+    """A file for None, a directory with these files for a set; what is there already stays as it is."""
+    wanted = {f"{name:02d}": inside for name, inside in parts.items()}
+    for path in top.iterdir():
+        if path.name not in wanted or path.is_dir() != (wanted[path.name] is not None):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name, inside in wanted.items():
+        if inside is None:
+            (top / name).touch(exist_ok=True)
+        else:
+            (top / name).mkdir(exist_ok=True)
+            for file in (top / name).iterdir():
+                if int(file.name) not in inside:
+                    file.unlink()
+            for number in inside:
+                (top / name / str(number)).touch(exist_ok=True)
 
 
 # -- through habackup
