@@ -40,7 +40,7 @@ def bad(found: dict[str, Any]) -> dict[str, str]:
     """Grades of what is not good, by name; no time source is followed in a lab, no power switch is set up, disks and
     interfaces are virtual, no drill was made."""
     known = {"clock", "drill", "fence", "mount guard", "redundancy", "paths ec-a", "paths ec-b"}
-    known |= {"network path svc0 of ec-a", "network path svc0 of ec-b"}
+    known |= {"network path svc0 of ec-a", "network path svc0 of ec-b", "storage check ec-a", "storage check ec-b"}
     return {
         one["name"]: one["grade"] for one in found["findings"] if one["grade"] != "good" and one["name"] not in known
     }
@@ -200,6 +200,27 @@ def test_a_second_controller_is_active_on_the_standby_and_conflicts_block(stage:
     grade, told = clash_of(stage)
     define_side(stage)
     assert grade == "blocks" and "side is active on ec-b" in told and "both have the address 10.88.0.50" in told
+
+
+def close_look(stage: Stage, node: str) -> dict[str, str]:
+    """Grades by name. A lab's one disk is a finding, so the status is 1."""
+    done = stage.lab.exec(node, ["tanist", "storage", "check", "postgresql", "--measure", "--json"])
+    assert done.returncode == 1, done.stderr
+    (found,) = json.loads(done.stdout)
+    return {str(one["name"]): str(one["grade"]) for one in found["findings"]}
+
+
+@pytest.mark.requirement("A14", "A17", "A18", "A19", "A23")
+def test_a_close_look_at_the_storage_is_kept_and_told_by_both_nodes(stage: Stage) -> None:
+    own = close_look(stage, "ec-a")
+    assert {own[name] for name in ("shared disk /dev/asset0", "capacity ec-a", "storage speed ec-a")} == {"good"}
+    assert (own["storage check ec-a"], own["redundancy"]) == ("good", "warning")
+    tree = stage.sh("ec-a", "findmnt -no TARGET /dev/asset0 | head -n 1")
+    assert "measuring" not in stage.sh("ec-a", f"ls -A {tree}/.tanist")
+    both = close_look(stage, "ec-b")
+    assert {both[f"storage {what} {node}"] for what in ("check", "speed") for node in ("ec-a", "ec-b")} == {"good"}
+    said = {one["name"]: one["says"] for one in check(stage)["findings"]}
+    assert "fsyncs per second" in said["storage speed ec-a"] and "fsyncs" not in said["storage speed ec-b"]
 
 
 @pytest.mark.requirement("A29")
