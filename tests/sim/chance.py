@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.sim.folders import MEMORY
+from tests.sim.folders import MEMORY, Made, build_world
 from tests.sim.play import Broken, Play
+from tests.sim.proofs import Kind
 from tests.sim.world import NODES, SimWorld
 
+PROOFS: tuple[Kind, ...] = ("none",)
 KNOWN = 3_000_000  # schedules that were played before and whose finds are mended; new ones come with each commit
 KNOWN_HASTY = 5_000_000
 MODES = ("host", "alias")
@@ -28,12 +30,26 @@ MENDS = ("power {n} on", "net {n} heal", "ssh on", "thaw {n}", "thaw {n} 3600", 
 TAKE = ("takeover --attest",) * 4 + ("takeover", "restore --attest", "takeover --attest --reboot")
 LEAVE = ("release",) * 3 + ("switchover", "restore", "capture")
 END = ("resume", "undo")
+TAKE_BY_FENCE = ("takeover --fence",) * 4 + (
+    "takeover",
+    "takeover --attest",
+    "restore --attest",
+    "takeover --fence --reboot",
+)
+OF_PROOF: dict[Kind, tuple[str, ...]] = {  # what happens besides, where there is such a proof
+    "none": (),
+    "power": ("outlet {n} dead", "outlet {n} works", "{n} watch 2"),
+    "reservation": ("{n} watch 2", "{n} watch 2", "{n} clear"),
+    "lease": (*("renewals {n} fail", "renewals {n} go", "wait 20", "wait 90", "{n} watch 2", "{n} watch 20"),),
+    "guest": (*("renewals {n} fail", "renewals {n} go", "wait 20", "wait 90", "{n} watch 2", "{n} watch 20"),),
+}
 
 
 class Chooser:
     """What happens next, from a seed and from where the play stands: mostly what a person or a fault might do there."""
 
     def __init__(self, seed: int, *, hasty: bool) -> None:
+        self.proof: Kind = random.Random(f"proof {seed}").choice(PROOFS)  # beside: the rest stays what it was
         self.pick = random.Random(seed)
         self.attest = "--lie" if hasty else "--attest"
         self.mode = self.pick.choice(MODES)
@@ -67,12 +83,15 @@ class Chooser:
         return f"at {where} {at} ( {inside} ) {command}"
 
     def _command(self, play: Play, node: str) -> str:
-        usual = END if play.is_open(node) else LEAVE if play.is_active(node) else TAKE
-        chosen = self.pick.choice(usual if self.pick.random() < 0.85 else (*END, *LEAVE, *TAKE))
+        take = TAKE if self.proof == "none" else TAKE_BY_FENCE
+        usual = END if play.is_open(node) else LEAVE if play.is_active(node) else take
+        chosen = self.pick.choice(usual if self.pick.random() < 0.85 else (*END, *LEAVE, *take))
         return f"{node} {chosen.replace('--attest', self.attest)}"
 
     def _fault(self) -> str:
-        return self.pick.choice(FAULTS if self.pick.random() < 0.6 else MENDS).format(n=self.pick.choice(NODES))
+        faults = FAULTS if self.pick.random() < 0.6 else MENDS
+        chosen: str = self.pick.choice((*faults, *OF_PROOF[self.proof]))
+        return chosen.format(n=self.pick.choice(NODES))
 
 
 class Chance:
@@ -80,18 +99,20 @@ class Chance:
 
     def __init__(self, top: Path) -> None:
         self.top = top
-        self.worlds: dict[tuple[str, str], SimWorld] = {}
+        self.worlds: dict[Made, SimWorld] = {}
         self.events: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()  # schedules by what could prove an owner down in them
         self.caught = 0  # hasty schedules in which a lie made two actives
+        self.early = 0  # ... in which a machine was switched on again while the run that had switched it off went on
 
-    def world(self, mode: str, size: str) -> SimWorld:
-        if (mode, size) not in self.worlds:
-            self.worlds[mode, size] = SimWorld(self.top / f"{mode}-{size}", mode=mode, size=size)
-        return self.worlds[mode, size]
+    def world(self, made: Made) -> SimWorld:
+        if made not in self.worlds:
+            self.worlds[made] = build_world(self.top, made)
+        return self.worlds[made]
 
     def play(self, seed: int, *, hasty: bool = False) -> Play:
         chooser = Chooser(seed, hasty=hasty)
-        world = self.world(chooser.mode, chooser.size)
+        world = self.world((chooser.mode, chooser.size, chooser.proof))
         world.begin()
         play, lines = Play(world), []
         try:
@@ -105,14 +126,19 @@ class Chance:
             raise Broken(text) from error
         finally:
             world.revive()
-        self.caught += bool(world.violations)
+        self.kinds[chooser.proof] += 1
+        self.caught += bool(world.violations) and not play.too_early
+        self.early += bool(world.violations) and bool(play.too_early)
         self.events.update(line.partition(" ")[2] for line in play.said)
         return play
 
 
 def folder(seed: int, chooser: Chooser, lines: list[str], play: Play) -> str:
     """A scenario folder as text, to be added to tests/sim/scenarios once it is understood."""
-    text = [f"mkdir tests/sim/scenarios/seed-{seed}", f"-- state\nmode {chooser.mode}\nsize {chooser.size}"]
+    text = [
+        f"mkdir tests/sim/scenarios/seed-{seed}",
+        f"-- state\nmode {chooser.mode}\nsize {chooser.size}\nproof {chooser.proof}",
+    ]
     return "\n".join([*text, "-- cmdlist", *lines, f"way-out {chooser.way}", "-- so far", *play.said])
 
 
@@ -139,6 +165,7 @@ def how_many(wanted: int) -> int:
 def report(found: Chance, first: int, count: int) -> None:
     events = sum(found.events.values())
     print(f"\n{count} schedules from seed {first}: {events} events, {found.caught} in which a lie made two actives")
+    print(f"  {dict(found.kinds)}; {found.early} in which a machine was switched on under the fence that had it off")
 
 
 def hunt(first: int, count: int, *, hasty: bool) -> bool:

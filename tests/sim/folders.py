@@ -1,6 +1,7 @@
-"""Scenario folders: `state` (mode, size), `cmdlist` (one command a line, see play.py; "way-out resume|undo" may be the
-last), `expected` (one event a line, then where everything stands). `python -m tests.sim.folders` plays those that have
-no `expected` yet and writes it: to be read and checked by a person before it is committed.
+"""Scenario folders: `state` (mode, size; proof, where there is one), `cmdlist` (one command a line, see play.py;
+"way-out resume|undo" may be the last), `expected` (one event a line, then where everything stands).
+`python -m tests.sim.folders` plays those that have no `expected` yet and writes it: to be read and checked by a person
+before it is committed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.sim.play import Play
+from tests.sim.proofs import KINDS, Kind
 from tests.sim.world import SimWorld
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -20,9 +22,17 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
 
 
-def read_state(folder: Path) -> tuple[str, str]:
+Made = tuple[str, str, Kind]
+
+
+def read_state(folder: Path) -> Made:
     fields: Mapping[str, str] = dict(line.split() for line in read_lines(folder / "state"))
-    return fields["mode"], fields["size"]
+    return fields["mode"], fields["size"], next(kind for kind in KINDS if kind == fields.get("proof", "none"))
+
+
+def build_world(top: Path, made: Made) -> SimWorld:
+    mode, size, proof = made
+    return SimWorld(top / "-".join(made), mode=mode, size=size, proof=proof)
 
 
 def play(world: SimWorld, folder: Path) -> list[str]:
@@ -39,14 +49,14 @@ def play(world: SimWorld, folder: Path) -> list[str]:
 
 def record() -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as top:
-        worlds: dict[tuple[str, str], SimWorld] = {}
+        worlds: dict[Made, SimWorld] = {}
         for folder in sorted(SCENARIOS.iterdir()):
             if (folder / "expected").exists():
                 continue
-            mode, size = read_state(folder)
-            if (mode, size) not in worlds:
-                worlds[mode, size] = SimWorld(Path(top) / f"{mode}-{size}", mode=mode, size=size)
-            (folder / "expected").write_text("\n".join(play(worlds[mode, size], folder)) + "\n")
+            made = read_state(folder)
+            if made not in worlds:
+                worlds[made] = build_world(Path(top), made)
+            (folder / "expected").write_text("\n".join(play(worlds[made], folder)) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Plays a list of commands in a simulated world: one line of text each, one event each, the invariants after each.
 
-    NODE takeover|release|resume|undo|switchover|restore|capture|boot [--attest|--lie] [--reboot]
+    NODE takeover|release|resume|undo|switchover|restore|capture|boot [--attest|--lie] [--fence] [--reboot]
+    NODE watch ROUNDS           its watch looks, once a second: else it does not look at all
+    NODE clear                  tanist proofs --clear
     kill NODE N COMMAND...      tanist is killed at NODE's Nth change while COMMAND runs (on whichever node)
     kill NODE "TEXT" COMMAND...   ... at the change that begins with TEXT
     cut NODE N COMMAND...       the same, and NODE's power fails
@@ -14,6 +16,9 @@
     disk NODE lost|back
     mount-guard off             a second mount works, as it does without ext4's mmp
     clock NODE SECONDS          its wall clock jumps
+    wait SECONDS                they pass
+    renewals NODE fail|go       of its lease; it runs on
+    outlet NODE dead|works      the device that cuts its power answers, or not
     unit NODE fails|works       its first service
     writes N                    clients write N times to whoever serves
 
@@ -37,17 +42,21 @@ from tanist.plan import places
 from tanist.runs.backup import backup
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import resume, undo
+from tanist.runs.lease import LeaseEye
 from tanist.runs.release import release
+from tanist.runs.reservation import ReservationEye, clear
 from tanist.runs.restore import harestore
 from tanist.runs.switchover import switchover
 from tanist.runs.takeover import TakeoverOptions, takeover
+from tanist.runs.watch import Watcher
+from tests.sim.proofs import STRONG, SharedTicks, SimLeases
 from tests.sim.world import NODES, SimNode, SimWorld, Trap
 
 if TYPE_CHECKING:
     from tanist.runs.session import Session
 
 RECORD = f"files.append {runs_directory('oc')}/"
-RUNS = ("takeover", "release", "resume", "undo", "switchover", "restore", "capture", "boot")
+RUNS = ("takeover", "release", "resume", "undo", "switchover", "restore", "capture", "boot", "watch", "clear")
 
 
 class Broken(AssertionError):
@@ -72,6 +81,9 @@ class Play:
     acknowledged: list[int] = field(default_factory=lambda: [0])
     epoch: int = 1
     believed: list[str] = field(default_factory=list)
+    too_early: int = 0  # machines that a fence had switched off and that were switched on before its run had ended
+    watchers: dict[str, Watcher] = field(default_factory=dict)
+    frozen_at: dict[str, float] = field(default_factory=dict)
     others: frozenset[threading.Thread] = field(default_factory=lambda: frozenset(threading.enumerate()))
 
     def run(self, commands: list[str]) -> list[str]:
@@ -117,18 +129,27 @@ class Play:
             case ["power", name, "on"]:
                 self._power_on(name)
             case ["freeze", name]:
-                self._node(name).frozen = self._node(name).silent = True
+                self._freeze(self._node(name))
             case ["thaw", name, *seconds]:
-                node = self._node(name)
-                if node.frozen:
-                    node.frozen = node.silent = node.gone = False
-                node.clock.advance(float(seconds[0]) if seconds else 0.0)
+                self._thaw(self._node(name), float(seconds[0]) if seconds else 0.0)
+            case ["wait", seconds]:
+                self._wait(float(seconds))
+            case ["renewals", name, "fail" | "go" as how]:
+                if (leases := self._leases()) is not None:
+                    (leases.stop if how == "fail" else leases.resume)(name)
+            case ["outlet", name, "dead" | "works" as how]:
+                if self.world.proofs is not None and self.world.proofs.outlets is not None:
+                    dead = self.world.proofs.outlets.dead
+                    (dead.add if how == "dead" else dead.discard)(name)
             case ["net", name, "cut" | "heal" as how]:
                 self._node(name).silent = how == "cut" or self._node(name).frozen
             case ["ssh", "off" | "on" as how]:
                 self.world.ssh_works = how == "on"
             case ["disk", name, "lost" | "back" as how]:
                 self._node(name).lost = how == "lost"
+                if (leases := self._leases()) is not None:
+                    (leases.stop if how == "lost" else leases.resume)(name)
+                    leases.join(name)
             case ["mount-guard", "off"]:
                 self.world.disk.guarded = False
             case ["clock", name, seconds]:
@@ -140,6 +161,43 @@ class Play:
             case _:
                 raise ValueError(f"no such command: {words}")
 
+    def _leases(self) -> SimLeases | None:
+        return self.world.proofs.leases if self.world.proofs is not None else None
+
+    def _freeze(self, node: SimNode) -> None:
+        if not node.frozen and (leases := self._leases()) is not None:
+            leases.stop(node.name)
+            self.frozen_at[node.name] = leases.now
+        node.frozen = node.silent = True
+
+    def _thaw(self, node: SimNode, seconds: float) -> None:
+        """`seconds` 0: its clocks stood still, and its sanlock goes on as if nothing had been."""
+        leases = self._leases()
+        node.clock.advance(seconds)
+        if leases is not None:
+            leases.fire()
+        if not node.frozen:
+            return
+        node.frozen = node.silent = node.gone = False
+        if leases is not None and isinstance(node.clock, SharedTicks):
+            if not seconds:
+                node.clock.lag += leases.now - self.frozen_at[node.name]
+                leases.nodes[node.name].stopped = None
+            elif leases.state(node.name) == "LIVE":
+                leases.resume(node.name)
+            else:
+                leases.nodes[node.name].holding = False
+
+    def _wait(self, seconds: float) -> None:
+        if (leases := self._leases()) is None:
+            for node in self.world.nodes.values():
+                node.clock.advance(seconds)
+            return
+        for node in self.world.nodes.values():
+            node.clock.wall += seconds
+        self.world.clock.advance(seconds)
+        leases.fire()
+
     def _node(self, name: str) -> SimNode:
         return self.world.sim(name)
 
@@ -147,9 +205,15 @@ class Play:
         node = self._node(name)
         if not node.power:
             self.lies += name in self.believed  # the word was true when it was given; it must stay so until the end
+            self.too_early += self._is_being_taken_from(name)
             node.silent = node.frozen = False
             node.boot()
             self._command([name, "boot"])
+
+    def _is_being_taken_from(self, name: str) -> bool:
+        """A run of the other node that may have had it switched off has not raised the claim yet."""
+        other = NODES[1 - NODES.index(name)]
+        return name in self.believed or (self.is_open(other) and self.claim().node == name)
 
     def _write(self, number: int) -> None:
         for name in self.world.serving()[:1]:
@@ -187,7 +251,8 @@ class Play:
         if "--attest" in options and other.power:
             options.remove("--attest")
         lie = "--lie" in options and other.power
-        self.believed = [*self.believed, other.name] if {"--attest", "--lie"} & set(options) else self.believed
+        asked = {"--attest", "--lie", "--fence"} & set(options)
+        self.believed = [*self.believed, other.name] if asked else self.believed
         before = None if self._is_at_work(name) else self._picture(name)
         try:
             said = self._act(self.world.session(name), verb, options)
@@ -218,7 +283,10 @@ class Play:
 
     def _act(self, session: Session, verb: str, options: list[str]) -> str:
         word = "the other one is off" if {"--attest", "--lie"} & set(options) else ""
-        asked = TakeoverOptions(attest=word, reboot="--reboot" in options)
+        fence = "--fence" in options
+        asked = TakeoverOptions(
+            attest=word, reboot="--reboot" in options, fence=fence, reason="it hangs" if fence else ""
+        )
         match verb:
             case "takeover":
                 takeover(session, asked)
@@ -237,12 +305,28 @@ class Play:
             case "boot":
                 gate(session)
                 return boot(session)
+            case "watch":
+                return self._watch(session, int(options[0]))
+            case "clear":
+                clear(session, "")
         return "done"
+
+    def _watch(self, session: Session, rounds: int) -> str:
+        """The same watch as before, unless its machine was started since."""
+        boot_id = f"{session.node} {session.host.boot_id()}"
+        if boot_id not in self.watchers:
+            self.watchers[boot_id] = Watcher(session, [LeaseEye(), ReservationEye()])
+        opinion = None
+        for _ in range(rounds):
+            opinion = self.watchers[boot_id].round()
+            wait_for_looks(self.others)
+            self._wait(1.0)
+        return opinion.says if opinion else "nothing to watch"
 
     # -- invariants
     def check(self, line: str) -> None:
         violations = self.world.violations
-        if violations and not self.lies:
+        if violations and not self._may_be_two():
             raise Broken(f"after “{line}”: {violations[0]}")
         lost = set(self.acknowledged) - set(self.world.written())
         if lost:
@@ -251,6 +335,11 @@ class Play:
         if claim.epoch < self.epoch:
             raise Broken(f"after “{line}”: the epoch went back from {self.epoch} to {claim.epoch}")
         self.epoch = claim.epoch
+
+    def _may_be_two(self) -> int:
+        """With a strong proof no lie makes two; what a power device had off must stay off until the claim is raised."""
+        kind = self.world.proofs.kind if self.world.proofs is not None else "none"
+        return self.too_early if kind == "power" else 0 if kind in STRONG else self.lies
 
     def claim(self) -> Claim:
         node = next((node for node in self.world.nodes.values() if not self._node(node.name).lost), self.world.a)
@@ -298,7 +387,10 @@ class Play:
                 self.do(line)
             node.gone = False
         for name in NODES:
+            self.do(f"outlet {name} works")
             self.do(f"power {name} on")
+        if self.world.proofs is not None and self.world.proofs.kind != "none":
+            self._end_zombies()
         for name in (*NODES, *NODES):  # one run may have to wait until the other node's has ended
             for way in (first, "undo" if first == "resume" else "resume"):
                 if self.is_open(name):
@@ -310,6 +402,7 @@ class Play:
         self.do("writes 1")
         for name in NODES:
             if not self.world.serving():
+                self._clear_keys(NODES[1 - NODES.index(name)])
                 self.do(f"{name} {'boot' if self.is_active(name) else 'takeover'}")
                 self.check("the way out")
         if len(self.world.serving()) != 1:
@@ -317,6 +410,24 @@ class Play:
         self.do("writes 1")
         wait_for_looks(self.others)
         self.check("the way out")
+
+    def _end_zombies(self) -> None:
+        """What each node's watch does within seconds; what cannot renew its lease is reset, and comes back."""
+        if (leases := self._leases()) is not None:
+            for name in NODES:
+                leases.resume(name)
+            self._wait(100.0)
+            for name in NODES:
+                self.do(f"power {name} on")
+                leases.join(name)
+        for name in NODES:
+            self.do(f"{name} watch 3")
+            self.check("the watch")
+
+    def _clear_keys(self, name: str) -> None:
+        """A takeover that was undone keeps the owner out until a person says so."""
+        if self.world.proofs is not None and self.world.proofs.target is not None and not self.is_active(name):
+            self.do(f"{name} clear")
 
     def is_open(self, name: str) -> bool:
         node = self._node(name)

@@ -7,6 +7,7 @@ event. A frozen machine keeps its mounts, addresses and services, answers nobody
 from __future__ import annotations
 
 import errno
+import os
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -18,13 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from tanist.definition.load import load_controller
 from tanist.host.conversation import Conversation
-from tanist.host.fake import Crash, FakeClock
+from tanist.host.fake import Crash, FakeClock, FakeWire
 from tanist.model.definition import Node as PeerNode
 from tanist.model.host import Ran
 from tanist.runs.first import init
+from tanist.runs.release import release
+from tanist.runs.takeover import TakeoverOptions, takeover
+from tanist.steps.sanlock import join
 from tests.sim.image import Image
+from tests.sim.proofs import Kind, Proofs, SharedTicks, build_proof
 from tests.unit.runs.talk import PATIENCE, MirrorTalk, Talk
-from tests.unit.runs.world import ASSETS, Node, World, said
+from tests.unit.runs.world import ASSETS, UNITS, Node, World, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,9 +129,36 @@ class SimNode(Node):
             return said(argv, status=1, stderr=b"no such device")
         return (self._debugfs if argv[0] == "debugfs" else self._dd)(argv, stdin)
 
+    @property
+    def sim(self) -> SimWorld:
+        assert isinstance(self.world, SimWorld)
+        return self.world
+
+    @override
+    def power_off(self) -> None:
+        super().power_off()
+        if self.sim.proofs is not None and self.sim.proofs.leases is not None:
+            self.sim.proofs.leases.die(self.name)
+
+    @override
+    def boot(self) -> None:
+        super().boot()
+        if self.sim.proofs is not None and self.sim.proofs.leases is not None:
+            self.sim.proofs.leases.join(self.name)
+
+    def _demand_disk(self, what: str) -> None:
+        """Who is shut out by a reservation reads, and does not write (EIO; measured, docs/design/proof.md)."""
+        proofs = self.sim.proofs
+        gone = self.lost and proofs is not None and proofs.kind != "none"
+        if what.startswith("files.") and (gone or not self.sim.may_act(self.name)):
+            for path in what.split()[1:]:
+                if self.files.real(path).startswith(f"{self.world.disk.path}/"):
+                    raise OSError(errno.EIO, f"{what}: {os.strerror(errno.EIO)}")
+
     @override
     @contextmanager
     def _changing(self, what: str) -> Iterator[None]:
+        self._demand_disk(what)
         if (self.gone or not self.power) and is_look():
             raise OSError(errno.EIO, f"this look was cut off before: {what}")
         if not self.power:
@@ -153,26 +185,86 @@ class SimNode(Node):
     def mount_device(self, device: str, *args: Any) -> None:
         if self.lost:
             raise OSError(6, f"mount of {device}: no such device or address")
+        disk = self.world.disk
+        if disk.holder not in ("", self.name) and not self.sim.may_act(disk.holder):
+            disk.holder = ""  # what is mounted there reaches the disk no more
         super().mount_device(device, *args)
 
 
-class SimWorld(World):
-    """ec-a is the active node at `begin`."""
+class SimWire(FakeWire):
+    """Two machines with one address are a violation where both may write: a reservation leaves its address to a frozen
+    owner, until that one's watch drops it."""
 
-    def __init__(self, top: Path, *, mode: str = "host", size: str = "full") -> None:
+    def __init__(self, world: SimWorld) -> None:
+        super().__init__()
+        self.world = world
+
+    @override
+    def note_owner(self, address: str, name: str) -> None:
+        if self.world.may_act(name) and all(
+            self.world.may_act(machine.name)
+            for machine in self.machines
+            if machine.name != name and machine.mac_of(address) is not None
+        ):
+            super().note_owner(address, name)
+
+
+class SimWorld(World):
+    """ec-a is the active node at `begin`. `proof`: what can prove an owner down here (proofs.py)."""
+
+    proofs: Proofs | None = None
+
+    def __init__(self, top: Path, *, mode: str = "host", size: str = "full", proof: Kind = "none") -> None:
         text = OC.read_text() if size == "full" else slim(OC.read_text())
         text = text.format(mode=mode, asset=ASSETS["filesystem"])
         super().__init__(top, mode=mode, controller=load_controller(text.encode(), "oc.toml"))
         for node in self.nodes.values():
             node.clock = FakeClock(wall=self.clock.wall)
         init(self.session("ec-a"))
+        self._add_proofs(proof)
         self.write("ec-a", 0)
         self._image = Image(str(top))
         self._memory = self._remember()
 
+    def _add_proofs(self, proof: Kind) -> None:
+        """ec-a becomes active once more, with what the definition asks for now."""
+        if proof in ("lease", "guest"):
+            for node in self.nodes.values():
+                node.clock = SharedTicks(self.clock.wall, self.clock)
+        self.controller = replace(self.controller, proof=build_proof(proof))
+        self.proofs = Proofs(self, proof)
+        if proof in ("none", "power"):
+            return
+        release(self.session("ec-a"))
+        takeover(self.session("ec-a"), TakeoverOptions())
+        if self.proofs.leases is not None:
+            join(self.b, self.controller, "ec-b")
+            self.clock.advance(20.0)
+        self.proofs.keep()
+
     @override
     def make_node(self, name: str) -> Node:
+        if not isinstance(self.wire, SimWire):
+            self.wire = SimWire(self)
         return SimNode(self, name)
+
+    def may_act(self, name: str) -> bool:
+        """May it write to the asset, as far as the disk is asked?"""
+        return self.proofs is None or self.proofs.may_write(name)
+
+    def lose_power(self, node: Node) -> None:
+        if node.power:
+            node.power_off()
+
+    @override
+    def note_running(self, what: str) -> None:
+        running = [
+            name
+            for name, node in self.nodes.items()
+            if self.may_act(name) and any(node.units[unit].state == "active" for unit in UNITS)
+        ]
+        if len(running) > 1:
+            self.both_ran.append(f"services run on both nodes after: {what}")
 
     def sim(self, name: str) -> SimNode:
         node = self.nodes[name]
@@ -189,6 +281,8 @@ class SimWorld(World):
         self.wire.violations.clear()
         self.disk.violations.clear()
         self.disk.holder, self.disk.guarded = memory["holder"], True
+        if self.proofs is not None:
+            self.proofs.put_back()
         for name, kept in memory["nodes"].items():
             node = self.sim(name)
             for key in KEPT_MEMORY:
@@ -200,6 +294,8 @@ class SimWorld(World):
                 node.network.ports[port].carrier = True
             for unit, was in kept["units"].items():
                 node.units[unit] = copy(was)
+            if isinstance(node.clock, SharedTicks):
+                node.clock.lag = 0.0
             node.clock.wall, node.clock.ticks = kept["clock"]
             node._locks.clear()
             node.traps.clear()
@@ -254,6 +350,7 @@ class SimWorld(World):
             name
             for name, node in self.nodes.items()
             if node.answering
+            and self.may_act(name)
             and node.mac_of(address)
             and node.units[unit].state == "active"
             and any(mount.target == self.controller.tree for mount in node.mounts())

@@ -39,6 +39,11 @@ class Mark:
     generation: int
     timestamp: int
 
+    @property
+    def holder(self) -> str:
+        """One life of one machine, or of its sanlock; "" where nobody has it."""
+        return f"{self.host_id}:{self.generation}" if self.timestamp else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:

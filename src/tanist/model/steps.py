@@ -321,6 +321,7 @@ class TakeLease:
     epoch: int
     run: str
     free: str = ""  # the strong proof that its last holder is stopped: it need not run out first
+    over: str = ""  # whose it was then (facts/lease.py, Mark.holder): who has taken it since is not that one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,17 +47,18 @@ def build_acquire(
     run: str = "",
     mmp: MmpMark | None = None,
     stopped: str = "",
+    holder: str = "",
 ) -> Plan:
     """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
 
-    `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped. `epoch`:
-    what the reservation is for, 0: the claim's next. Reserved before anything is put together: nobody else writes then,
-    so that the mount guard need not be waited for."""
+    `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped; `holder`:
+    who has the lease by the disk. `epoch`: what the reservation is for, 0: the claim's next. Reserved before anything
+    is put together: nobody else writes then, so that the mount guard need not be waited for."""
     ownership = choose_ownership(controller, standing, claim)
     keep = claim.state == "held" and claim.node != standing.node
     reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
     guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
-    steps = [*build_lease(controller, standing.node, epoch, run, stopped)]
+    steps = [*build_lease(controller, standing.node, epoch, run, stopped, holder)]
     steps += [*_accounts(standing), *reserved, *build_layers(controller.asset), *guard]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
@@ -85,11 +86,13 @@ def build_claim(controller: Controller, standing: Standing, claim: Claim, run: s
     return Plan(title="claim: the asset is this node's", steps=number_steps("claim", steps))
 
 
-def build_lease(controller: Controller, node: str, epoch: int, run: str, stopped: str) -> Iterator[Named]:
+def build_lease(
+    controller: Controller, node: str, epoch: int, run: str, stopped: str, holder: str = ""
+) -> Iterator[Named]:
     lease = controller.proof.lease
     if lease is not None:
         how = "is stopped" if stopped else f"did not give it back: it may take {lease.lapses_after} s to run out"
-        take = TakeLease(controller=controller.name, node=node, epoch=epoch, run=run, free=stopped)
+        take = TakeLease(controller=controller.name, node=node, epoch=epoch, run=run, free=stopped, over=holder)
         yield f"take the lease on {lease.device}, also where its last holder {how}", take
 
 

@@ -16,7 +16,7 @@ from tanist.journal.state import RunState
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import Failed, NotProved, Refused, TanistError
-from tanist.model.evidence import Outcome
+from tanist.model.evidence import Outcome, Says
 from tanist.model.facts import NodeFacts
 from tanist.model.peer import Intent
 from tanist.model.run import PlanMade
@@ -170,11 +170,21 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     controller = session.controller
     claim = demand_epoch(read_claim_offline(session.host, controller.asset, controller.tree), engine)
     standing = read_standing(session.host, controller, session.node)
+    holder = read_holder(session)  # before what follows: it is to be the one that this is about
     mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
     if not stopped and controller.proof.reservation is None and (wait := describe_wait(mmp)):
         session.note(wait)
     started = engine.state.started
-    plan = build_acquire(controller, standing, claim, epoch=started.epoch, run=started.run, mmp=mmp, stopped=stopped)
+    plan = build_acquire(
+        controller,
+        standing,
+        claim,
+        epoch=started.epoch,
+        run=started.run,
+        mmp=mmp,
+        stopped=stopped,
+        holder=holder,
+    )
     return PlanMade(part="acquire", plan=plan)
 
 
@@ -184,8 +194,27 @@ def read_mmp(session: Session) -> MmpMark | None:
 
 
 def stopped_by(session: Session, state: RunState) -> str:
-    """The strong proof that this run went on, in its own time: a person may have switched it on again since."""
-    return "" if state.resumed else strong_proof(state.evidence, session.node)
+    """The strong proof that this run went on, in its own time: a person may have switched it on again since. A lease
+    that ran out is looked at once more: its watchdog starts the machine again, and this run may have slept."""
+    proof = "" if state.resumed else strong_proof(state.evidence, session.node)
+    others = tuple(item for item in state.evidence if item.source != "lease")
+    if not proof or session.controller.proof.lease is None or strong_proof(others, session.node):
+        return proof
+    from tanist.proof.lease import read_lease
+
+    leases = [item.about for item in state.evidence if item.source == "lease" and item.says is Says.LAPSED]
+    return proof if all(read_lease(session.host, session.controller, node).state == "out" for node in leases) else ""
+
+
+def read_holder(session: Session) -> str:
+    """Who has the lease, by the disk; "" for nobody, and where it cannot be read."""
+    lease = session.controller.proof.lease
+    if lease is None:
+        return ""
+    from tanist.facts.lease import read_resource_mark
+
+    mark = read_resource_mark(session.host, lease.device)
+    return "" if isinstance(mark, Unread) else mark.holder
 
 
 def plan_claim(session: Session, engine: Engine) -> PlanMade:

@@ -76,7 +76,7 @@ def apply_take_lease(spec: TakeLease, context: Context) -> None:
     join(host, controller, spec.node)
     if not holds(read_daemon(host), controller):
         if spec.free:
-            free_lease(host, controller)
+            free_lease(host, controller, spec.over)
         take(host, controller, spec.node)
     use(host, controller, used=True)
     mark = read_host_mark(host, lease.device, host_id(controller, spec.node))

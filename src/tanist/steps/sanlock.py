@@ -150,10 +150,11 @@ def _why_not_taken(host: Host, controller: Controller, node: str, begun: float) 
     return ""
 
 
-def free_lease(host: Host, controller: Controller) -> None:
-    """Written anew: what its last holder, who is proved stopped, had of it is gone."""
+def free_lease(host: Host, controller: Controller, over: str) -> None:
+    """Written anew: what its last holder, who is proved stopped, had of it is gone. One that has taken it since, the
+    same machine started again or another, keeps it: this run has slept, and its proof is of somebody else."""
     mark = read_resource_mark(host, demand_lease(controller).device)
-    if not isinstance(mark, Unread) and mark.timestamp == 0:
+    if not isinstance(mark, Unread) and (not mark.holder or mark.holder != over):
         return
     host.run(["sanlock", "client", "init", "-r", resource_name(controller)], timeout=60)
 

@@ -61,7 +61,7 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.Announce(addresses=(ADDRESS, ADDRESS)),
     s.Reboot(boot_id="b1"),
     s.WaitLease(node="ec-a", seconds=160.0, alone=True),
-    s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power"),
+    s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power", over="1:3"),
     s.FreeMmp(device="/dev/asset"),
     s.MountBeside(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
     s.MarkCopy(target="/run/hidden", uuid="01-ab", note="/var/lib/copy"),
