@@ -2,8 +2,8 @@
 
 Two nodes, one asset. Each step of a run, each fault and each word of an operator is one move; the verdict is drawn by
 the project's own `decide` and the contest by its own `judge`, from evidence built of the state. The rest is written
-here by the design notes, one rule a switch in `Rules`: with all of them on and power as the proof nothing bad is
-reached; what is found without one is shown by test_protocol.py. docs/design/exhaustion.md tells what is left out.
+here by the design notes, one rule a switch in `Rules`: with all of them on and a strong proof nothing bad is reached;
+what is found without one is shown by test_protocol.py. docs/design/exhaustion.md tells what is left out.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class Rules:
     a_word_is_kept: bool = True  # ASSUMED, not built: who said "I run nothing" starts nothing out of the asker's reach
     one_at_a_time_when_cut: bool = True  # ASSUMED: no two runs at one moment on nodes that can't hear each other
     off_is_read_back: bool = True  # a power device that merely took the order proves nothing
+    lease_is_read_back: bool = (
+        True  # the disk says whether it was renewed, not this node's clock, which may have jumped
+    )
+    lease_before_each_mount: bool = True  # of a release, too, that a boot cut off and that is resumed
+    lease_is_not_overwritten: bool = True  # one that another has taken since it was seen to run out
 
 
 class Node(NamedTuple):
@@ -57,6 +62,8 @@ class Node(NamedTuple):
     word: bool = False  # a person attests for this run
     epoch: int = 0  # the claim's epoch that the run was made over
     attested: bool = False  # the open run was begun on a person's word
+    disk: bool = True  # it sees the asset; what it wrote without it arrives when it does again
+    saw: bool = False  # this run saw the other's lease run out
 
 
 class State(NamedTuple):
@@ -81,7 +88,11 @@ class Model:
     proof: Proof = "attestation"
     rules: Rules = Rules()
     lies: bool = False  # operators say "it is off" of machines that are not
-    clock_stops: bool = True  # a freeze may stop the guest's clock, too
+    clock_stops: bool = True  # a freeze may stop the guest's clock, too; a machine of metal has a watchdog
+    storage: bool = False  # a node may lose the asset, one at a time
+
+    def begin(self) -> State:
+        return START._replace(holder=0) if self.proof == "lease" else START
 
     # -- what must hold
     def writers(self, s: State) -> tuple[int, ...]:
@@ -89,7 +100,7 @@ class Model:
         return tuple(
             i
             for i, n in enumerate(s.nodes)
-            if n.machine == "on" and n.mounted and (self.proof != "reservation" or s.holder in (-1, i))
+            if n.machine == "on" and n.mounted and n.disk and (self.proof != "reservation" or s.holder in (-1, i))
         )
 
     def is_bad(self, s: State) -> str:
@@ -112,23 +123,44 @@ class Model:
         if n.machine == "on":
             yield f"{name} is frozen", put(s, i, n._replace(machine="frozen"))
             if n.pc:
-                yield f"tanist on {name} is killed", put(s, i, n._replace(pc="", intent="", word=False))
+                yield f"tanist on {name} is killed", put(s, i, n._replace(pc="", intent="", word=False, saw=False))
         if n.machine == "frozen":
-            if self.proof == "lease" and s.holder not in (-1, i):
-                yield f"{name} goes on, its clock jumps: the watchdog resets it", self._off(s, i)
-                if self.clock_stops:
-                    yield f"{name} goes on, its clock had stopped", put(s, i, n._replace(machine="on"))
-            else:
-                yield f"{name} goes on", put(s, i, n._replace(machine="on"))
+            yield f"{name} goes on", put(s, i, n._replace(machine="on"))
+        if self.storage and (not n.disk or s.nodes[1 - i].disk):
+            label = f"{name} loses its disk" if n.disk else f"{name} sees its disk again"
+            yield label, put(s, i, n._replace(disk=not n.disk))
+        if self.proof == "lease" and n.pc == "asked" and not self.rules.lease_is_read_back:
+            yield f"the clock of {name} jumps: the lease seems to have run out", put(s, i, n._replace(saw=True))
 
     def _off(self, s: State, i: int) -> State:
         n = s.nodes[i]
-        dead = n._replace(machine="off", pc="", mounted=False, serving=False, intent="", word=False)
+        dead = n._replace(machine="off", pc="", mounted=False, serving=False, intent="", word=False, saw=False)
         return put(s._replace(dirty=s.dirty or n.mounted), i, dead)
+
+    # -- the lease: held by whoever took it, for as long as its machine runs and sees the disk
+    def _renews(self, s: State, i: int) -> bool:
+        return s.nodes[i].machine == "on" and s.nodes[i].disk
+
+    def _run_out(self, s: State, i: int) -> State:
+        """Of node i: whatever used the lease on a machine of metal was reset by its watchdog by then."""
+        return self._off(s, i) if s.nodes[i].mounted and not self.clock_stops else s
+
+    def _take(self, s: State, i: int) -> State | None:
+        """None: it was not to be had."""
+        if self.proof == "lease" and s.holder == 1 - i:
+            if self._renews(s, 1 - i):
+                return None if self.rules.lease_is_not_overwritten else s._replace(holder=i)
+            s = self._run_out(s, 1 - i)
+        return s._replace(holder=i) if self.proof in ("reservation", "lease") else s
+
+    def _give_back(self, s: State, i: int) -> State:
+        return s._replace(holder=-1) if self.proof == "lease" and s.holder == i else s
 
     def _boot(self, s: State, i: int) -> State:
         n = s.nodes[i]._replace(machine="on")
-        s = put(s, i, n)
+        s = put(self._give_back(s, i), i, n)  # another generation: what it had is had by nobody
+        if not n.disk:
+            return s
         if n.run and self.rules.open_run_stays_inert:
             return s
         holds = s.owner == i and s.held
@@ -139,10 +171,12 @@ class Model:
     # -- what a person may order
     def _orders(self, s: State, i: int, n: Node) -> Iterator[Move]:
         name, other = NAMES[i], s.nodes[1 - i]
+        if not n.disk and not n.serving:
+            return  # refused: the claim cannot be read
         if not n.run and not n.mine and s.epoch < HIGHEST:
             asked = n._replace(pc="asked", run="", intent="intending", epoch=s.epoch)
             yield f"takeover on {name}", put(s, i, asked)
-            if self.proof == "attestation":
+            if self.proof == "attestation" or (self.proof == "lease" and self.clock_stops):
                 if other.machine == "off":
                     yield (
                         f"takeover on {name}, “it is off” (true)",
@@ -176,7 +210,8 @@ class Model:
         if n.mounted:
             return put(s, i, n._replace(pc="freed" if not holds else "stopped", serving=False))
         if holds and self._verdict(s, i) is Outcome.PROVED:
-            return put(s, i, n._replace(pc="stopped", mounted=True))
+            taken = self._take(s, i) if self.rules.lease_before_each_mount else s
+            return s if taken is None else put(taken, i, taken.nodes[i]._replace(pc="stopped", mounted=True))
         return s if holds else put(s, i, n._replace(run="", mine=False))
 
     def _undo(self, s: State, i: int, n: Node) -> State | None:
@@ -193,12 +228,15 @@ class Model:
         if raised and not n.mounted and n.run == "take" and self._verdict(s, i) is not Outcome.PROVED:
             return None
         s = s._replace(held=False) if raised else s
-        s = s._replace(dirty=False) if n.mounted or raised else s
+        s = self._give_back(s._replace(dirty=False) if n.mounted or raised else s, i)
         return put(s, i, n._replace(run="", mine=False, mounted=False, serving=False, attested=False))
 
     # -- the steps of a run
     def _steps(self, s: State, i: int, n: Node) -> Iterator[Move]:
         name = NAMES[i]
+        if not n.disk and n.pc in ("begun", "mounted", "claimed", "stopped", "freed") and not n.serving:
+            yield f"{name} fails: its disk is gone", put(s, i, n._replace(pc="", intent="", saw=False))
+            return
         match n.pc:
             case "asked":
                 yield from self._ask(s, i, n)
@@ -210,13 +248,13 @@ class Model:
                 if self.rules.epoch_is_read_again and self._moved_on(s, i, n):
                     yield f"{name} finds that the claim moved on", self._ended(s, i, n)
                 else:
-                    taken = s._replace(dirty=False, holder=i) if self.proof in ("reservation", "lease") else s
-                    early = not self.rules.claim_before_use
-                    yield f"{name} mounts", put(taken, i, n._replace(pc="mounted", mounted=True, serving=early))
+                    yield from self._mount(s, i, n)
             case "mounted":
                 yield from self._raise(s, i, n)
             case "claimed":
-                done = n._replace(pc="", run="", mine=True, serving=True, intent="", word=False, attested=False)
+                done = n._replace(
+                    pc="", run="", mine=True, serving=True, intent="", word=False, attested=False, saw=False
+                )
                 yield f"{name} serves", put(self._ends(s, i), i, done)
             case "stopped":
                 early = not self.rules.unmount_before_free
@@ -224,7 +262,17 @@ class Model:
                 yield f"{name} writes that it let go", put(free, i, n._replace(pc="freed", mounted=n.mounted))
             case "freed":
                 gone = n._replace(pc="", run="", mine=False, mounted=not self.rules.unmount_before_free, serving=False)
-                yield f"{name} unmounts", put(s._replace(dirty=False), i, gone)
+                yield f"{name} unmounts", put(self._give_back(s._replace(dirty=False), i), i, gone)
+
+    def _mount(self, s: State, i: int, n: Node) -> Iterator[Move]:
+        taken = self._take(s, i)
+        if taken is None:
+            yield f"{NAMES[i]} cannot have the lease", self._ended(s, i, n)
+            return
+        dirty = taken.dirty and self.proof not in ("reservation", "lease")
+        early = not self.rules.claim_before_use
+        mounted = n._replace(pc="mounted", mounted=True, serving=early)
+        yield f"{NAMES[i]} mounts", put(taken._replace(dirty=dirty), i, mounted)
 
     def _ask(self, s: State, i: int, n: Node) -> Iterator[Move]:
         name = NAMES[i]
@@ -247,9 +295,11 @@ class Model:
             yield f"{name} has {NAMES[1 - i]} switched off, read back", fenced
             if not self.rules.off_is_read_back:
                 yield f"{name} has {NAMES[1 - i]} switched off, it was not", put(s, i, n._replace(pc="proved"))
-        expired = self.proof == "reservation" or s.nodes[1 - i].machine != "on"
-        if self.proof in ("reservation", "lease") and not n.run and self._may_fence(s, i) and s.holder != i and expired:
+        if self.proof == "reservation" and not n.run and self._may_fence(s, i) and s.holder != i and n.disk:
             yield f"{name} preempts {NAMES[1 - i]}, read back", s._replace(holder=i)
+        if self.proof == "lease" and not n.run and n.disk and not n.saw and not self._renews(s, 1 - i):
+            out = self._run_out(s, 1 - i)
+            yield f"{name} sees the lease of {NAMES[1 - i]} run out", put(out, i, n._replace(saw=True))
         yield f"{name} is refused", self._ended(s, i, n)
 
     def _may_fence(self, s: State, i: int) -> bool:
@@ -275,7 +325,8 @@ class Model:
     def _ended(self, s: State, i: int, n: Node) -> State:
         """The run ends by itself, as if it had not been; one that a crash had cut off stays open."""
         kept = n.run if not n.mounted and n.attested else n.run if n.run == "start" else ""
-        return put(self._ends(s, i), i, n._replace(pc="", run=kept, intent="", word=False))
+        over = n._replace(pc="", run=kept, intent="", word=False, saw=False)
+        return put(self._ends(s if kept else self._give_back(s, i), i), i, over)
 
     def _ends(self, s: State, i: int) -> State:
         s = s._replace(promised=-1) if s.promised == 1 - i else s
@@ -287,6 +338,8 @@ class Model:
 
     def _verdict(self, s: State, i: int) -> Outcome:
         other = s.nodes[1 - i]
+        if not s.nodes[i].disk:
+            return Outcome.NOT_PROVED
         if self.rules.intents_are_heeded and s.nodes[i].run and other.intent and self._reaches(s):
             return Outcome.ALIVE
         if self.rules.a_word_is_kept and s.promised == i and not self._reaches(s):
@@ -294,8 +347,7 @@ class Model:
         return _decide(self._evidence(s, i), NAMES[i], self._policy(), self.rules.signs_of_life_veto)
 
     def _policy(self) -> tuple[tuple[ProofName, ...], ...]:
-        name: ProofName = "reservation" if self.proof == "lease" else self.proof  # a lease that was got counts alike
-        return ((name,),)
+        return (("lease", "attestation"),) if self.proof == "lease" and self.clock_stops else ((self.proof,),)
 
     def _evidence(self, s: State, i: int) -> tuple[Evidence, ...]:
         it, n = NAMES[1 - i], s.nodes[1 - i]
@@ -318,8 +370,11 @@ class Model:
             found.append(_item("attestation", "a person", Says.ATTESTED))
         if self.proof == "power":
             found.append(_item("power", it, Says.OFF if n.machine == "off" and s.fenced == 1 - i else Says.UNKNOWN))
-        if self.proof in ("reservation", "lease"):
+        if self.proof == "reservation":
             found.append(_item("reservation", "disk", Says.FENCED if s.holder == i else Says.UNKNOWN))
+        if self.proof == "lease":
+            lapsed = Says.STALE if self.clock_stops else Says.LAPSED
+            found.append(_item("lease", it, lapsed if s.nodes[i].saw else Says.UNKNOWN))
         return tuple(found)
 
 
@@ -362,8 +417,8 @@ class Found:
 
 def explore(model: Model) -> Found:
     """Every state that can be reached, breadth first, until the first bad one."""
-    came: dict[State, tuple[State, str] | None] = {START: None}
-    todo = deque([START])
+    came: dict[State, tuple[State, str] | None] = {model.begin(): None}
+    todo = deque(came)
     while todo:
         s = todo.popleft()
         if model.is_bad(s):

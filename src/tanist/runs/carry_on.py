@@ -18,6 +18,7 @@ from tanist.model.steps import (
     MountTree,
     PlannedStep,
     Reserve,
+    TakeLease,
 )
 from tanist.model.unread import Unread
 from tanist.plan.release import LAYERS, build_give_back, build_loss
@@ -167,7 +168,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     if hold == "away":
         state = read_run(journal.records)
         for step in in_force:
-            if isinstance(step.spec, (Reserve, AssembleArray, ActivateVolume, MountTree, MapTree)):
+            if isinstance(step.spec, (TakeLease, Reserve, AssembleArray, ActivateVolume, MountTree, MapTree)):
                 demand_claim(session, state, step.id)
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")
@@ -208,7 +209,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
     heed_intents(session, observation)
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")
-    engine.repeat(LAYERS)
+    engine.repeat((TakeLease, *LAYERS))
     engine.again(mounts[0])
 
 
