@@ -19,7 +19,7 @@ from tanist.runs.filing import find_open_run
 from tanist.runs.lease import LeaseEye, describe_lease, give_back_lease
 from tanist.runs.release import release
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
-from tanist.steps.sanlock import holds, join
+from tanist.steps.sanlock import free_lease, holds, join
 from tests.unit.runs.leases import LEASE, Leases
 from tests.unit.runs.test_runs_fencing import DEVICE, Outlet
 from tests.unit.runs.test_runs_takeover import claim_of, is_active
@@ -128,6 +128,7 @@ def test_a_guest_that_renewed_a_moment_before_it_died_is_waited_for(leased: Make
     world.clock.advance(1.0)
     takeover(world.session("ec-b"), replace(FENCE, attest="seen dark"))
     assert is_active(world, "ec-b") and held_by(leases) == "ec-b"
+    assert not any(argv[:3] == ("sanlock", "client", "init") for argv in world.b.ran)
 
 
 @pytest.mark.requirement("A05")
@@ -260,6 +261,34 @@ def test_a_release_cut_off_at_any_change_of_the_lease_is_finished(leased: Make) 
         resume(world.session("ec-a"))
         assert held_by(leases) == "" and flags(leases) == (False, False)
         assert state_of(world, "ec-a")[0] == "released" and find_open_run(world.session("ec-a")) is None
+
+
+@pytest.mark.requirement("A05")
+def test_a_release_that_a_boot_cut_off_takes_the_lease_before_it_mounts_again(leased: Make) -> None:
+    world, leases = leased()
+    world.a.crash_after(4)
+    with pytest.raises(Crash):
+        release(world.session("ec-a"))
+    leases.stop("ec-a")
+    leases.nodes["ec-a"].holding = False
+    world.a.power_off()
+    world.a.boot()
+    seen: list[bool] = []
+    world.a.then.append(("mount_device", lambda: seen.append(holds(read_daemon(world.a), world.controller))))
+    resume(world.session("ec-a"))
+    assert seen == [True] and held_by(leases) == "" and state_of(world, "ec-a")[0] == "released"
+
+
+@pytest.mark.requirement("A05")
+def test_only_the_holder_that_was_proved_stopped_loses_its_lease(leased: Make) -> None:
+    """Its machine was started again, and took the lease, while the takeover slept."""
+    world, leases = leased()
+    assert leases.owner == ("ec-a", 1)
+    for over in ("1:2", "2:1", ""):
+        free_lease(world.b, world.controller, over)
+        assert leases.owner == ("ec-a", 1), over
+    free_lease(world.b, world.controller, "1:1")
+    assert leases.owner is None
 
 
 def test_a_lease_that_sanlock_does_not_give_back_holds_the_release_up_and_says_so(leased: Make) -> None:
