@@ -80,11 +80,14 @@ def _put_present(
     parents = missing_parents(host, manifest, path)
 
     def check_new(entry: Entry) -> None:
-        with naming(store):
+        try:
             if "device" in entry.kind and entry.path not in devices:
                 raise ValueError(f"{entry.path} is a device node, which the definition does not name")
             if entry.kind == "file":
                 check_content(contents[entry.layer], entry)
+        except (ValueError, OSError):
+            with naming(store):
+                raise
 
     differences, count = compare(host, wanted, check_new)
     for parent in parents:
