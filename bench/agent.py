@@ -25,7 +25,7 @@ PLACE = "/etc/postgresql/15/main/conf.d"
 SIZES = (1_000, 100_000)
 MEMORY = 60 << 10  # KiB
 SHARE = 0.005  # of a core
-APART = {1_000: 8.0, 100_000: 14.0}  # seconds between two changes: each has its own capture
+APART = {1_000: 8.0, 100_000: 20.0}  # seconds between two changes: each has its own capture
 PATIENCE = 30.0  # seconds for the last one to arrive
 SETTLE = 60  # seconds for the first capture and check to be over
 FILL = f"""
@@ -118,7 +118,10 @@ def change(station: Station, files: int, *, count: int) -> list[float]:
         argv = ["python3", f"{BENCH}/node/changes.py", f"{PLACE}/server.conf", str(count), str(apart)]
         made = json.loads(station.lab.exec("ec-a", argv, check=True, timeout=lasts + 120).stdout)
         arrived = [moment for moment, _ in json.loads(looking.result().stdout.splitlines()[-1])]
-    return match(made, arrived)
+    try:
+        return match(made, arrived)
+    except BenchError as error:
+        raise BenchError(f"{files} files: {error}") from error
 
 
 def match(made: Sequence[float], arrived: Sequence[float]) -> list[float]:
