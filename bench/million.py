@@ -39,7 +39,7 @@ WORDS = {
     "restore": "restore",
     "restore again": "restore",
 }
-EMPTY = ", empty directories"
+EMPTY = " of empty directories"
 SAID = {
     "first": "made",
     "nothing changed": "unchanged",
