@@ -24,6 +24,7 @@ from tanist.model.steps import (
     CreateGroup,
     CreateUser,
     FeedCommand,
+    FreeMmp,
     HoldClaim,
     InitAsset,
     MakeSshKeys,
@@ -33,14 +34,18 @@ from tanist.model.steps import (
     MountUnmapped,
     Plan,
     PlannedStep,
+    PowerOff,
     PutPath,
     Reboot,
     Reown,
+    Reserve,
     SaveOwn,
     ServeAlias,
     SetHostname,
     StartService,
     StepSpec,
+    TakeLease,
+    WaitLease,
     WriteExports,
 )
 from tanist.plan import places
@@ -51,6 +56,7 @@ from tanist.plan.release import talking_to
 NOT_AT_A_BOOT = (  # acquire and claim are planned anew; the others outlive a boot
     *(CreateGroup, CreateUser, AssembleArray, ActivateVolume, MountHidden, MountTree, MapTree, HoldClaim, Reown),
     *(SaveOwn, PutPath, FeedCommand, InitAsset, MakeSshKeys, Reboot),
+    *(PowerOff, WaitLease, TakeLease, Reserve, FreeMmp),  # nobody is fenced by a boot
 )
 PROBE_SECONDS = 0.2  # the evidence has listened before: this is the last look before the address is used
 Named = tuple[str, StepSpec]

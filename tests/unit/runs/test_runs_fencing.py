@@ -13,6 +13,7 @@ from tanist.model.definition import PowerDevice, Proof
 from tanist.model.errors import Failed, NotProved, Refused
 from tanist.model.evidence import Outcome, Says
 from tanist.model.host import Ran
+from tanist.runs.boot import boot
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
 from tanist.runs.history import load_history
@@ -77,6 +78,21 @@ def test_an_owner_that_hangs_is_switched_off_only_when_that_was_asked_for(fenced
     (entry,) = [one for one in load_history(world.session("ec-b")) if one["kind"] == "takeover"]
     assert entry["verdict"] == "PROVED"
     assert {"off"} == {item["says"] for item in entry["evidence"] if item["source"] == "power"}
+
+
+@pytest.mark.requirement("A44")
+def test_a_boot_of_the_new_owner_switches_nobody_off(fenced: Make) -> None:
+    """The run that made it active had a fence in it; the other node was repaired since, and is a standby."""
+    world, outlet = fenced()
+    takeover(world.session("ec-b"), FENCE)
+    world.a.boot()
+    world.ssh_works = True
+    world.b.power_off()
+    world.dirty = False
+    world.b.boot()
+    outlet.asked.clear()
+    assert boot(world.session("ec-b")) == "active"
+    assert has_power(world) and "off" not in outlet.asked
 
 
 def test_the_dry_run_with_a_fence_shows_it_and_touches_nothing(fenced: Make) -> None:
