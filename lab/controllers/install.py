@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from lab.image import build_base
 from lab.lab import Lab
+from lab.layers import OVERLAY_OPTIONS
+from lab.run import run
 from tools.build_wheel import wheel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +22,20 @@ set -e
 /opt/tanist/bin/pip install -q --no-index --no-deps --force-reinstall \\
     --disable-pip-version-check /root/dist/tanist-*.whl
 /opt/tanist/bin/tanist setup --node "$1"
+"""
+UNPACK = 'set -e; tar -C / -xzf -; /opt/tanist/bin/tanist setup --node "$1"'
+# $1 base image, $2 scratch directory, $3 overlay options, $4 wheel, $5 target. pip compiles what it installs
+PACK = """
+set -e
+mount -t tmpfs tmpfs "$2"
+mkdir "$2/upper" "$2/work" "$2/root"
+mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,$3" overlay "$2/root"
+cp "$4" "$2/root/root/"
+chroot "$2/root" /bin/sh -ec 'python3 -m venv /opt/tanist
+    /opt/tanist/bin/pip install -q --no-index --no-deps --disable-pip-version-check /root/tanist-*.whl
+    /opt/tanist/bin/pip uninstall -q -y setuptools pip'
+tar -C "$2/upper" -czf "$5.part" opt/tanist
+mv "$5.part" "$5"
 """
 
 
@@ -29,6 +49,24 @@ def install_on(lab: Lab, node: str, built: Path) -> None:
     lab.exec(node, ["mkdir", "-p", "/root/dist"], check=True)
     lab.push(node, built, f"/root/dist/{built.name}")
     lab.exec(node, ["bash", "-c", INSTALL, "install", node], check=True, timeout=180)
+
+
+def unpack_on(lab: Lab, node: str, built: Path) -> None:
+    """What install_on leaves, out of an archive: an emulated machine takes minutes for pip itself."""
+    packed = pack(built).read_bytes()
+    lab.exec(node, ["bash", "-c", UNPACK, "unpack", node], input=packed, check=True, timeout=180)
+
+
+def pack(built: Path) -> Path:
+    """/opt/tanist as pip makes it in the base image, an archive beside the wheel, and gone with it."""
+    packed = built.with_suffix(".tar.gz")
+    with built.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not packed.exists():
+            with TemporaryDirectory() as scratch:
+                words: list[str | Path] = [build_base(sys.stderr), scratch, OVERLAY_OPTIONS, built, packed]
+                run(["unshare", "--mount", "--propagation", "private", "sh", "-c", PACK, "sh", *words], timeout=300)
+    return packed
 
 
 def define(lab: Lab, name: str, text: str) -> None:

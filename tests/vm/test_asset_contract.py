@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.controllers.install import install_on
+from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from tools.build_wheel import wheel
@@ -117,7 +117,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def installed(lab: VmLab) -> VmLab:
     for node in ("ec-a", "ec-b"):
-        install_on(lab, node, wheel())
+        unpack_on(lab, node, wheel())
         lab.push(node, Path(__file__).with_name("on_machine.py"), "/root/on_machine.py")
         lab.exec(node, ["sh", "-c", NODE_SETUP], check=True)
     return lab

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lab.controllers.install import install_on
+from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
 from tools.build_wheel import wheel
 
@@ -86,7 +86,7 @@ class Pair:
 def pair(lab: VmLab) -> Pair:
     lab.up(("store",))
     for node in NODES:
-        install_on(lab, node, wheel())
+        unpack_on(lab, node, wheel())
         lab.push(node, Path(__file__).with_name("on_paths.py"), "/root/on_paths.py")
         lab.exec(node, ["lab-store", "login"], check=True, timeout=120)
     made = Pair(lab)
