@@ -1,5 +1,7 @@
 """A takeover typed on a real machine, proved by the disk alone: the owner is paused, is taken over, and comes back.
 
+In the last part hosts that cannot let go in time reset themselves.
+
 A client on a third machine asks all the time. What an emulated machine takes minutes for, and a takeover does not
 depend on, is made on this computer: the installation, and the ssh keys that `tanist pair` and `tanist init` make.
 """
@@ -74,6 +76,26 @@ mountpoint -q {TREE} && echo {TREE} is mounted
 systemctl is-active -q ledger.service && echo ledger.service runs
 ip -4 -o address show dev svc0 | grep -qwF {ADDRESS}/24 && echo has {ADDRESS}
 true
+"""
+# a process of the service that no signal ends: it reads from a device that is suspended
+STUCK = """
+set -e
+modprobe dm_mod
+dmsetup create stuck --table "0 $(blockdev --getsz /dev/local0) linear /dev/local0 0"
+udevadm settle
+dmsetup suspend --noflush --nolockfs stuck
+setsid dd if=/dev/mapper/stuck of=/dev/null bs=4k count=1 iflag=direct </dev/null >/dev/null 2>&1 &
+until [ "$(ps -o stat= -C dd | cut -c1)" = D ]; do sleep 0.2; done
+ps -o pid= -C dd >/sys/fs/cgroup/system.slice/ledger.service/cgroup.procs
+sed -i 's/^stop_within = .*/stop_within = 5/' /etc/tanist/controllers/ledger.toml
+systemctl restart tanist-watch@ledger.service
+"""
+# armed as the watch does it, by a process that then can do nothing any more
+STOPPED = """
+import os, signal
+from tanist.host.reset import ResetTimer
+timer = ResetTimer(5)
+os.kill(os.getpid(), signal.SIGSTOP)
 """
 LONG = 600  # seconds; how long a machine may take for what it does in a few
 
@@ -157,6 +179,7 @@ def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]
         for path, text in (files | unit).items():
             lab.exec(node, ["sh", "-c", f"cat >{path}"], input=text.encode(), check=True)
         lab.push(node, HERE / "ledger.pl", "/usr/local/sbin/ledger.pl")
+        lab.push(node, HERE / "on_paths.py", "/root/on_paths.py")
         lab.push(node, keys, "/etc/tanist/identity/ledger")
         lab.exec(node, ["bash", "-c", PREPARE, "sh", node[-1]], check=True, timeout=LONG)
 
@@ -230,3 +253,23 @@ def type_takeover(pair: Pair) -> float:
             return begun
         assert "no answer within" in said, said
     raise AssertionError(said)
+
+
+@pytest.mark.requirement("A05", "A61")
+def test_a_host_that_cannot_take_everything_down_in_time_resets_itself(pair: Pair) -> None:
+    """ec-b by sysrq: a process of its service cannot be killed. ec-a by a watchdog: who armed it hangs."""
+    lab = pair.lab
+    before = {node: lab.running(node).boot_id() for node in NODES}
+    pair.sh("ec-b", STUCK)
+    pair.sh("ec-a", f"/opt/tanist/bin/python /root/on_paths.py {DISK} ec-a 9 take")
+    pair.sh("ec-a", 'modprobe softdog; setsid /opt/tanist/bin/python -c "$1" </dev/null >/dev/null 2>&1 &', STOPPED)
+    await_reset(lab, "ec-a", "softdog: Initiating system reboot", before["ec-a"])
+    await_reset(lab, "ec-b", "sysrq: Resetting", before["ec-b"])
+    assert [pair.in_use(node) for node in NODES] == [[], []]
+
+
+def await_reset(lab: VmLab, node: str, says: str, boot: str) -> None:
+    """The kernel said so on its serial line, and another boot followed."""
+    wait_until(f"{node} resets", lambda: says in lab.console(node), timeout=LONG, pause=0.5)
+    wait_until(f"{node} boots", lambda: lab.running(node).boot_id() not in (boot, ""), timeout=LONG, pause=0.5)
+    lab.wait_booted(node, timeout=LONG)
