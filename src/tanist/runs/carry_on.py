@@ -149,10 +149,7 @@ def end_lost(session: Session, journal: Journal, why: str) -> None:
     begun = session.host.monotonic()
     if started.kind == "release":
         journal.append(Continued(direction="resume", who=session.who, reason=why))
-        in_force = load_run(session, started.in_force).steps
-        engine.execute("loss", lambda: PlanMade(part="loss", plan=build_loss(in_force)))
-        clear_active(session)
-        finish(session, journal, f"{why}; {session.node} is itself again", begun)
+        give_back_lost(session, journal, why)
         return
     journal.append(Continued(direction="undo", who=session.who, reason=why))
     engine.undo()
@@ -160,13 +157,21 @@ def end_lost(session: Session, journal: Journal, why: str) -> None:
     finish(session, journal, f"undone: {why}", begun, "undone")
 
 
+def give_back_lost(session: Session, journal: Journal, why: str) -> None:
+    """A release of what another node has taken: all of it down, and this node's own back, as often as it takes."""
+    engine, begun = session.engine(journal, guarded=False), session.host.monotonic()
+    in_force = load_run(session, engine.state.started.in_force).steps
+    engine.execute("loss", lambda: PlanMade(part="loss", plan=build_loss(in_force)))
+    clear_active(session)
+    finish(session, journal, f"{why}; {session.node} is itself again", begun)
+
+
 def resume_release(session: Session, journal: Journal) -> None:
     """After a boot the tree is mounted once more, for a last capture and for the claim. Where another node has taken
-    it since, only this node's own files are given back."""
-    hold = read_hold(session, journal)
-    in_force = load_run(session, read_run(journal.records).started.in_force).steps
+    it since, all that is left is this node's own, which comes back."""
+    hold, state = read_hold(session, journal), read_run(journal.records)
+    in_force = load_run(session, state.started.in_force).steps
     if hold == "away":
-        state = read_run(journal.records)
         for step in in_force:
             if isinstance(step.spec, (TakeLease, Reserve, AssembleArray, ActivateVolume, MountTree, MapTree)):
                 demand_claim(session, state, step.id)
@@ -175,8 +180,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     if hold != "lost":
         drive_release(session, journal)
         return
-    give_back(session, session.engine(journal), in_force)
-    finish(session, journal, f"{session.name} was taken over by another node; {session.node} is itself again")
+    give_back_lost(session, journal, f"{session.name} was taken over by another node")
 
 
 def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) -> None:

@@ -215,11 +215,13 @@ def read_hold(session: Session, journal: Journal) -> Hold:
 
     here: all of it, so that the release can go on or be taken back. away: the claim, but a boot took down the rest.
     let-go: nothing, or nothing that may be brought up again: there is only forward. lost: nothing, another node has
-    taken it since, and only this node's own files are left to be given back.
+    taken it since, and only this node's own is left to be given back.
     """
     from tanist.facts.storage import read_claim_offline
 
     state, controller = read_run(journal.records), session.controller
+    if "loss" in state.parts:
+        return "lost"  # it was found out already, and is being given back
     if has_let_go(session, state):
         return "let-go"
     claim = read_claim_offline(session.host, controller.asset, controller.tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +26,7 @@ from tanist.runs.restore import harestore
 from tanist.runs.session import exclusive, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.runs.watch import Watcher, read_unfinished
-from tests.unit.runs.picture import differences, take
+from tests.unit.runs.picture import differences, open_runs, take
 from tests.unit.runs.test_runs_takeover import ATTEST
 from tests.unit.runs.test_runs_watch import inert_now, rounds
 from tests.unit.runs.world import Node, World
@@ -112,6 +113,49 @@ def test_a_release_that_slept_at_any_record_harms_nobody_and_gives_this_nodes_ow
         last = load_history(world.session("ec-a"))[-1]
         assert (last["kind"], last["outcome"]) == ("release", "done")
     assert len(told) > 10 and told == [True] * (len(told) - 1) + [False]  # once the asset is let go, it is free to go
+
+
+@pytest.mark.requirement("A05", "A61")
+@pytest.mark.parametrize("cut", [False, True], ids=["kill", "power cut"])
+@pytest.mark.parametrize("way", [resume, undo])
+@pytest.mark.parametrize("who", ["release", "watch"])
+def test_what_gives_a_lost_controller_back_goes_on_wherever_it_was_cut_off(
+    new_world: NewWorld, who: str, way: Callable[..., None], cut: bool
+) -> None:
+    """Seed 5010473: the release itself went on, with a capture of a tree that was another node's."""
+    opened = 0
+    for after in range(2, 40, 2):
+        world = new_world()
+        session = world.session("ec-a")
+        if who == "watch":
+            steal(world, "ec-b")
+            world.a.crash_after(after)
+        else:
+            sleep_at(world.a, 3, partial(rob_and_kill, world, after))
+        with contextlib.suppress(Crash, Failed):
+            Watcher(session).round() if who == "watch" else release(session)
+        world.a.then.clear()
+        world.a.revive()
+        if cut:
+            world.a.reboot()
+        before = (claim_file(world).read_bytes(), captures(world))
+        if who == "watch" and not cut:
+            rounds(Watcher(session), world, 2)  # takes down what is still in use
+        if open_runs(world.a):
+            with contextlib.suppress(Failed):  # where it finds out only now; it ends all the same
+                way(session)
+            opened += 1
+            picture = take(world, "ec-a")
+            assert (picture["active"], picture["open runs"], picture["hostname"]) == (False, 0, "ec-a")
+            assert picture["ssh keys shown"] == world.a.files.read("/etc/ssh/ssh_host_ed25519_key")
+        assert find_activity(session) == ()
+        assert (claim_file(world).read_bytes(), captures(world)) == before
+    assert opened > 2
+
+
+def rob_and_kill(world: World, after: int) -> None:
+    steal(world, "ec-b")
+    world.a.crash_after(after)
 
 
 @pytest.mark.requirement("A05", "A61")
