@@ -24,3 +24,13 @@ if [ ! -x .venv/bin/python ] || ! cmp -s requirements-dev.txt .venv/requirements
 fi
 # the repo's own packages, importable without an install (src/tanist, lab, bench)
 printf '%s\n%s\n' "$PWD/src" "$PWD" > "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tanist-dev.pth"
+if [ ! -x .venv/bin/promtool ]; then  # for the alert rules; the package, installed, would start a server
+    work=$(mktemp -d)
+    chmod 755 "$work"
+    if (cd "$work" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg-deb -x prometheus_*.deb .) >"$work/said" 2>&1; then
+        cp "$work/usr/bin/promtool" .venv/bin/promtool
+    else
+        echo "setup: no promtool (Debian's package prometheus can't be had): its test will be skipped" >&2
+    fi
+    rm -rf "$work"
+fi
