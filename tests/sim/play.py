@@ -391,7 +391,11 @@ class Play:
             self.do(f"power {name} on")
         if self.world.proofs is not None and self.world.proofs.kind != "none":
             self._end_zombies()
-        for name in (*NODES, *NODES):  # one run may have to wait until the other node's has ended
+        for again, name in [
+            (again, name) for again in range(3) for name in NODES
+        ]:  # one may have to wait for the other
+            if again == 2 and self.is_open(name):
+                self._clear_keys(NODES[1 - NODES.index(name)])  # as it was told to
             for way in (first, "undo" if first == "resume" else "resume"):
                 if self.is_open(name):
                     self.do(f"{name} {way}")
