@@ -15,7 +15,7 @@ from tests.sim.play import Broken, Play
 from tests.sim.proofs import Kind
 from tests.sim.world import NODES, SimWorld
 
-PROOFS: tuple[Kind, ...] = ("none",)
+PROOFS: tuple[Kind, ...] = ("none", "none", "none", "power", "reservation", "lease")
 KNOWN = 3_000_000  # schedules that were played before and whose finds are mended; new ones come with each commit
 KNOWN_HASTY = 5_000_000
 MODES = ("host", "alias")
