@@ -236,4 +236,6 @@ def test_without_the_gate_two_answer_and_both_write(stage: Stage, capsys: pytest
         print(f"\na zombie without the gate: answers and writes for good ({written(stage, 'ec-a') - before} sectors)")
     stage.sh("ec-a", f"systemctl start tanist-watch@{stage.kind}")
     wait_until("inert", lambda: not stage.activity("ec-a"), timeout=60, pause=0.1)
-    assert json.loads(stage.run("ec-a", "tanist", "status", stage.kind, "--json").out)["state"] == "standby"
+    status = stage.run("ec-a", "tanist", "status", stage.kind, "--json")
+    assert status.out, status
+    assert json.loads(status.out)["state"] == "standby"

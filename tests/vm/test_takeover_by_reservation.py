@@ -108,7 +108,8 @@ class Client:
         argv = lab.enter_argv("store", ["perl", "/root/asker.pl", ADDRESS])
         self._asks = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.answers: list[tuple[float, str]] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._asks.stdout is not None
@@ -127,6 +128,9 @@ class Client:
     def close(self) -> None:
         self._asks.terminate()
         self._asks.wait()
+        self._reader.join()
+        if self._asks.stdout is not None:
+            self._asks.stdout.close()
 
 
 class Pair:

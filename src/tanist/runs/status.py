@@ -53,7 +53,7 @@ def read_status(host: Host, name: str, node: str) -> Status:
     tree, kind = read_summary(host.files, name)
     status = Status(controller=name, node=node)
     active = host.files.exists(places.active_file(name))
-    here = host.files.exists(f"{tree}/{PLACE}") and (active or kind != "directory")
+    here = _is_there(host, f"{tree}/{PLACE}") and (active or kind != "directory")
     claim = _read_claim(status, host, tree if here else "")
     directory = places.captures(tree) if here else places.mirror(name)
     status.newest_capture, status.capture_age = read_newest(host, directory)
@@ -63,6 +63,14 @@ def read_status(host: Host, name: str, node: str) -> Status:
     if not at_work:
         add_what_was_noted(status, host, active=active)
     return status
+
+
+def _is_there(host: Host, path: str) -> bool:
+    """Also where its disk does not answer any more: what can't be read is told by whoever reads it."""
+    try:
+        return host.files.exists(path)
+    except OSError:
+        return True
 
 
 def add_what_was_noted(status: Status, host: Host, *, active: bool) -> None:
@@ -135,12 +143,12 @@ def read_newest(host: Host, directory: str) -> tuple[str, float]:
     """Name of the newest generation and seconds since it was made or last found unchanged (capture/generations.py)."""
     try:
         found = [(order, name) for name in host.files.list(directory) if (order := _order(name)) is not None]
-    except FileNotFoundError:
-        found = []
-    if not found:
+        if not found:
+            return "", -1.0
+        newest = max(found)[1]
+        times = [host.files.stat(f"{directory}/{one}") for one in (f"{newest}/manifest.json", "checked.json")]
+    except OSError:  # none yet, or a disk that does not answer: the claim's line says so
         return "", -1.0
-    newest = max(found)[1]
-    times = [host.files.stat(f"{directory}/{one}") for one in (f"{newest}/manifest.json", "checked.json")]
     return newest, round(host.now() - max((info.st_mtime for info in times if info), default=0.0), 1)
 
 
@@ -172,5 +180,9 @@ def _has_ended(host: Host, path: str) -> bool:
     from tanist.journal.records import parse_journal
     from tanist.journal.state import read_run
 
-    records, _ = parse_journal(host.files.read(path, 64 << 20), path)
+    try:
+        text = host.files.read(path, 64 << 20)
+    except FileNotFoundError:
+        return True  # it was filed away this moment
+    records, _ = parse_journal(text, path)
     return not records or read_run(records).ended is not None
