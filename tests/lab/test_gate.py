@@ -166,7 +166,7 @@ def find_record(stage: Stage, node: str, kind: str, step: str) -> int:
 def sleep_within(stage: Stage, node: str, command: str, record: int, taker: str) -> Return:
     """tanist is held for a moment right behind that record, and the whole node frozen then, for as long as the other
     one takes over; then everything goes on where it was."""
-    hold = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter=4000000:when={record}"]
+    hold = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter=10000000:when={record}"]
     argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", *hold, "tanist", command, stage.kind]
     start = ["systemd-run", "-q", "--unit=sleeper", "--property=RemainAfterExit=yes", *argv]
     stage.lab.exec(node, start, check=True)
