@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tanist.facts.sysfs import read_number, read_word
 from tanist.facts.tool import read_text
 from tanist.model.dataclasses import replace
 from tanist.model.hardware import BlockDevice, DiskPath
@@ -92,7 +93,7 @@ def _look_closer(host: Host, device: BlockDevice, found: dict[str, BlockDevice])
         serial=device.serial or _first(host, source, SERIALS),
         virtual=VIRTUAL.match(device.name) is not None,
         paths=_read_nvme_paths(host, device.name) or tuple(_read_path(host, name) for name in ways),
-        io_errors=sum(_read_number(host, f"{BLOCK}/{name}/device/ioerr_cnt") for name in ways),
+        io_errors=sum(read_number(host, f"{BLOCK}/{name}/device/ioerr_cnt") for name in ways),
     )
 
 
@@ -132,7 +133,7 @@ def _read_nvme_paths(host: Host, name: str) -> tuple[DiskPath, ...]:
         DiskPath(
             name=one,
             adapter=read_adapter(host, f"/sys/class/nvme/{one}"),
-            state=_read_word(host, f"/sys/class/nvme/{one}/state"),
+            state=read_word(host, f"/sys/class/nvme/{one}/state"),
         )
         for one in entries
         if re.fullmatch(r"nvme\d+", one)
@@ -149,19 +150,4 @@ def read_adapter(host: Host, path: str) -> str:
 
 
 def _first(host: Host, name: str, files: Sequence[str]) -> str:
-    return next((word for file in files if (word := _read_word(host, f"{BLOCK}/{name}/{file}"))), "")
-
-
-def _read_word(host: Host, path: str) -> str:
-    try:
-        return host.files.read(path, 4096).decode("ascii", "replace").strip(" \n\0")
-    except OSError:
-        return ""
-
-
-def _read_number(host: Host, path: str) -> int:
-    """sysfs prints these counters in hexadecimal (drivers/scsi/scsi_sysfs.c)."""
-    try:
-        return int(_read_word(host, path) or "0", 0)
-    except ValueError:
-        return 0
+    return next((word for file in files if (word := read_word(host, f"{BLOCK}/{name}/{file}"))), "")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tanist.facts.blockdevices import read_adapter
+from tanist.facts.sysfs import read_word
 from tanist.model.hardware import Carrier, Port
 from tanist.model.unread import Unread
 
@@ -31,7 +32,7 @@ def _read_carrier(host: Host, name: str, there: set[str]) -> Carrier:
     """A VLAN or a bridge is carried by what lies below it."""
     bond = _find_bond(host, name, there)
     if bond:
-        slaves = _read(host, f"{NET}/{bond}/bonding/slaves").split()
+        slaves = read_word(host, f"{NET}/{bond}/bonding/slaves").split()
         return Carrier(interface=name, kind="bond", ports=tuple(_read_port(host, one) for one in slaves))
     ports = tuple(_read_port(host, one) for one in _lowest(host, name, there))
     real = tuple(one for one in ports if one.adapter)
@@ -56,12 +57,6 @@ def _lower(host: Host, name: str, there: set[str]) -> list[str]:
 
 
 def _read_port(host: Host, name: str) -> Port:
-    return Port(name=name, adapter=read_adapter(host, f"{NET}/{name}"), up=_read(host, f"{NET}/{name}/carrier") == "1")
-
-
-def _read(host: Host, path: str) -> str:
-    """The carrier of an interface that is down is EINVAL."""
-    try:
-        return host.files.read(path, 65536).decode("ascii", "replace").strip()
-    except OSError:
-        return ""
+    return Port(
+        name=name, adapter=read_adapter(host, f"{NET}/{name}"), up=read_word(host, f"{NET}/{name}/carrier") == "1"
+    )

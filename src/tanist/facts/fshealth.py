@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import read_blocks
+from tanist.facts.sysfs import list_names, read_number
 from tanist.facts.view import open_view
 from tanist.model.dataclasses import replace
 from tanist.model.hardware import FileSystemHealth
@@ -35,7 +36,7 @@ def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unrea
     found = parse_ext4(data)
     if isinstance(found, Unread):
         return Unread(f"{asset.device}: {found.why}")
-    live = _read_count(host, f"/sys/fs/ext4/{name}/errors_count") if name else 0
+    live = read_number(host, f"/sys/fs/ext4/{name}/errors_count") if name else 0
     return replace(found, errors=max(found.errors, live))
 
 
@@ -58,8 +59,8 @@ def read_mounted_health(host: Host, mount: Mount) -> FileSystemHealth:
     if mount.fstype != "btrfs":
         return FileSystemHealth(fstype=mount.fstype, tells=False)
     device = mount.source.rsplit("/", 1)[-1]
-    for uuid in _list(host, BTRFS):
-        if device in _list(host, f"{BTRFS}/{uuid}/devices"):
+    for uuid in list_names(host, BTRFS):
+        if device in list_names(host, f"{BTRFS}/{uuid}/devices"):
             return FileSystemHealth(fstype="btrfs", profiles=_read_profiles(host, uuid), tells=False)
     return FileSystemHealth(fstype="btrfs", tells=False)
 
@@ -69,19 +70,5 @@ def _read_profiles(host: Host, uuid: str) -> tuple[str, ...]:
     place = f"{BTRFS}/{uuid}/allocation"
     known = ("single", "dup", "raid0", "raid1", "raid1c3", "raid1c4", "raid10", "raid5", "raid6")
     return tuple(
-        f"{kind} {one}" for kind in ("data", "metadata") for one in _list(host, f"{place}/{kind}") if one in known
+        f"{kind} {one}" for kind in ("data", "metadata") for one in list_names(host, f"{place}/{kind}") if one in known
     )
-
-
-def _list(host: Host, path: str) -> tuple[str, ...]:
-    try:
-        return host.files.list(path)
-    except OSError:
-        return ()
-
-
-def _read_count(host: Host, path: str) -> int:
-    try:
-        return int(host.files.read(path, 64))
-    except (OSError, ValueError):
-        return 0

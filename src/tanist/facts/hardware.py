@@ -19,6 +19,7 @@ from tanist.facts.view import find_array, is_block_device
 from tanist.model.dataclasses import replace
 from tanist.model.definition import LvmLayer, MdLayer
 from tanist.model.hardware import BlockDevice, FileSystemHealth, Identity, Opened, Space, StorageReadout
+from tanist.model.paths import find_holder
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -89,13 +90,8 @@ def find_tree(host: Host, controller: Controller) -> Mount | None:
     if controller.asset.kind == "directory":
         if not host.files.exists(controller.tree):
             return None
-        over = [one for one in mounts if _lies_in(controller.tree, one.target)]
-        return max(over, key=lambda one: len(one.target), default=None)
+        return find_holder(mounts, controller.tree)
     return next((one for one in reversed(mounts) if one.target == controller.tree), None)
-
-
-def _lies_in(path: str, directory: str) -> bool:
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def read_room(host: Host, controller: Controller, mount: Mount | None) -> Space | Unread | None:

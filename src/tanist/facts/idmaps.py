@@ -6,7 +6,7 @@ import re
 
 from tanist.host.host import Host
 from tanist.model.definition import Controller
-from tanist.model.paths import is_inside
+from tanist.model.paths import find_holder
 
 OSRELEASE = "/proc/sys/kernel/osrelease"
 OWN_USERS, INITIAL = "/proc/self/ns/user", "user:[4026531837]"  # linux/proc_ns.h, PROC_USER_INIT_INO
@@ -42,6 +42,5 @@ def in_user_namespace(host: Host) -> bool:
 
 def read_fstype(host: Host, path: str) -> str:
     """Of the file system that holds a path."""
-    holding = [one for one in host.mounts() if is_inside(path, one.target)]
-    deepest = max((len(one.target) for one in holding), default=0)
-    return next((one.fstype for one in reversed(holding) if len(one.target) == deepest), "?")
+    mount = find_holder(host.mounts(), path)
+    return mount.fstype if mount else "?"

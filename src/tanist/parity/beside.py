@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tanist.model.beside import AccountEntry, Beside, MountPoint, UnitFiles
 from tanist.model.facts import NodeFacts
 from tanist.model.pair import Pair
-from tanist.model.paths import is_inside
+from tanist.model.paths import find_holder, is_inside
 from tanist.model.readiness import Found
 from tanist.model.unread import Unread
 from tanist.parity.finding import few, good, untold, wrong
@@ -126,17 +126,12 @@ def _check_mounts(pair: Pair, facts: NodeFacts, theirs: Beside, mine: Beside) ->
         return untold("mounts", _gaps(pair, facts, theirs.mounts, mine.mounts))
     said = []
     for path in pair.controller.own_paths:
-        there, here = _holder(theirs.mounts, path), _holder(mine.mounts, path)
+        there, here = find_holder(theirs.mounts, path), find_holder(mine.mounts, path)
         if there and here and (there.fstype, _telling(there)) != (here.fstype, _telling(here)):
             said.append(f"{path}: {_describe(there)} on {facts.node}, {_describe(here)} on {pair.taker.node}")
     if said:
         return wrong("mounts", few(said, FEW))
     return good("mounts", "what is captured lies on file systems of the same kind on both nodes")
-
-
-def _holder(mounts: tuple[MountPoint, ...], path: str) -> MountPoint | None:
-    inside = [one for one in mounts if is_inside(path, one.target)]
-    return max(inside, key=lambda one: len(one.target), default=None)
 
 
 def _telling(mount: MountPoint) -> tuple[str, ...]:

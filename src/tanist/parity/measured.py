@@ -8,6 +8,7 @@ from statistics import median
 from tanist.model.hardware import FileSystemHealth, Space, StorageReadout
 from tanist.model.measured import DiskHealth, Looked, Measured, Sample, Speed
 from tanist.model.pair import Pair
+from tanist.model.paths import is_inside
 from tanist.model.readiness import Found
 from tanist.model.readout import Readout
 from tanist.model.times import DAY, is_to_come, render_span, render_time
@@ -231,8 +232,7 @@ def _check_shares(pair: Pair, one: Readout, looked: Looked) -> Iterator[Found]:
 
 def _reaches(mountpoint: str, path: str) -> bool:
     """One lies in the other: a share of a directory above gives out what lies in it, too."""
-    above, below = sorted((mountpoint.rstrip("/") + "/", path.rstrip("/") + "/"), key=len)
-    return below.startswith(above) and mountpoint.startswith("/")
+    return is_inside(path, mountpoint) or is_inside(mountpoint, path)
 
 
 # -- when each medium was read whole last
