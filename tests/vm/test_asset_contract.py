@@ -12,38 +12,11 @@ import pytest
 from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
+from tests.vm.definitions import TREE, render_definition
 from tools.build_wheel import wheel
 
-TREE = "/srv/ledger"
 ASSET0, ASSET1 = (disk.by_id for disk in SHARED[:2])
 UUID = "01234567:89abcdef:01234567:89abcdef"
-DEFINITION = """
-format = 1
-name = "ledger"
-[asset]
-kind = "filesystem"
-device = "{device}"
-fstype = "{fstype}"
-{layers}
-[tree]
-path = "/srv/ledger"
-[identity]
-mode = "host"
-hostname = "ec"
-[[identity.address]]
-address = "10.88.0.60/24"
-interface = "svc0"
-[[node]]
-name = "ec-a"
-ssh = "root@10.99.0.11"
-management = ["10.99.0.11"]
-[[node]]
-name = "ec-b"
-ssh = "root@10.99.0.12"
-management = ["10.99.0.12"]
-[[service]]
-unit = "ledger.service"
-"""
 MD = f'[[asset.layer]]\nkind = "md"\ndevice = "/dev/md/ledger"\nuuid = "{UUID}"\nmembers = ["{ASSET0}", "{ASSET1}"]\n'
 LVM = '[[asset.layer]]\nkind = "lvm"\ngroup = "ledger"\nvolume = "tree"\n'
 MAKE_MD = (
@@ -94,7 +67,7 @@ class Pair:
     def __init__(self, lab: VmLab, kind: str) -> None:
         self.lab = lab
         self.device, self.fstype, layers, self.make, self.put_away = KINDS[kind]
-        self.definition = DEFINITION.format(device=self.device, fstype=self.fstype, layers=layers)
+        self.definition = render_definition(self.device, self.fstype, layers=layers)
 
     def sh(self, node: str, script: str, timeout: float = 180) -> str:
         return self.lab.exec(node, ["sh", "-c", script], check=True, timeout=timeout).stdout.decode().strip()

@@ -21,42 +21,14 @@ import pytest
 from lab.controllers.install import unpack_on
 from lab.run import run, wait_until
 from lab.vm.lab import VmLab
+from tests.vm.definitions import ADDRESS, TREE, render_definition
 from tools.build_wheel import wheel
 
 NODES = ("ec-a", "ec-b")
 HERE = Path(__file__).parent
-DISK, TREE, ADDRESS = "/dev/lun0", "/srv/ledger", "10.88.0.60"
-DEFINITION = f"""
-format = 1
-name = "ledger"
-[asset]
-kind = "filesystem"
-device = "{DISK}"
-fstype = "ext4"
-[tree]
-path = "{TREE}"
-[identity]
-mode = "host"
-hostname = "ec"
-[[identity.address]]
-address = "{ADDRESS}/24"
-interface = "svc0"
-[[node]]
-name = "ec-a"
-ssh = "root@10.99.0.11"
-management = ["10.99.0.11"]
-[[node]]
-name = "ec-b"
-ssh = "root@10.99.0.12"
-management = ["10.99.0.12"]
-[[service]]
-unit = "ledger.service"
-start_timeout = 300
-[proof.reservation]
-timeout = 300
-[gate]
-stop_within = 600
-"""
+DISK = "/dev/lun0"
+SERVICE = "start_timeout = 300"
+REST = "[proof.reservation]\ntimeout = 300\n[gate]\nstop_within = 600"
 UNIT = "[Service]\nExecStart=perl /usr/local/sbin/ledger.pl {0} {1}/lines {2}\n"
 # the key exchange that OpenSSH prefers takes an emulated machine ten seconds
 KEX = "KexAlgorithms curve25519-sha256\n"
@@ -175,7 +147,7 @@ def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]
     keys, built = tmp_path_factory.mktemp("keys"), wheel()
     make_keys(keys)
     files = {"/etc/ssh/ssh_config.d/lab.conf": KEX, "/etc/tanist/known_hosts": known_hosts(lab)}
-    files["/etc/tanist/controllers/ledger.toml"] = DEFINITION
+    files["/etc/tanist/controllers/ledger.toml"] = render_definition(DISK, "ext4", service=SERVICE, rest=REST)
 
     def prepare(node: str) -> None:
         unpack_on(lab, node, built)

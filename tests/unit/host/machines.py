@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tanist.host.fake import FakeDisk, FakeHost, FakeWire
 from tanist.host.host import Host
@@ -26,6 +33,7 @@ TIMEOUT = 180  # seconds: what hangs must end; a busy machine may be slow
 PORT = f"tun-{os.getpid()}-a"  # the interface under test; -b is the neighbour's
 TREE = "/mnt/tree"
 SIZE = 16 << 20
+ROOT = Path(__file__).parents[3]
 
 
 def shell(command: str) -> str:
@@ -174,3 +182,20 @@ def on_fake_host(body: Callable[[Machine], None], root: str) -> None:
         host.network.ports["eth0"].up = False
 
     body(Machine(host=host, give_neighbour=give, set_down=set_down))
+
+
+def run_apart(script: Path, *words: str, needs: tuple[str, ...]) -> Any:
+    """What a script of the tests says in JSON, run as root in a mount namespace of its own."""
+    missing = [tool for tool in ("unshare", *needs) if shutil.which(tool) is None]
+    if os.geteuid() != 0 or missing:
+        pytest.skip(f"needs root and {', '.join(missing) or 'nothing more'}")
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", sys.executable, str(script), *words],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)

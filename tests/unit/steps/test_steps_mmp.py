@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,26 +9,15 @@ import pytest
 from tanist.model.errors import Failed
 from tanist.model.steps import FreeMmp
 from tanist.steps.storage import apply_free_mmp
+from tests.unit.host.machines import run_apart
 from tests.unit.runs.world import World
 
 SCRIPT = Path(__file__).with_name("mmp_cut.py")
-ROOT = SCRIPT.parents[3]
 
 
 def test_the_block_of_a_dead_user_is_set_free_and_that_of_a_mounted_one_is_not(tmp_path: Path) -> None:
-    missing = [tool for tool in ("unshare", "losetup", "mkfs.ext4", "tune2fs") if shutil.which(tool) is None]
-    if os.geteuid() != 0 or missing:
-        pytest.skip(f"needs root and {', '.join(missing) or 'nothing more'}")
-    ran = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", sys.executable, str(SCRIPT), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == {
+    found = run_apart(SCRIPT, str(tmp_path), needs=("losetup", "mkfs.ext4", "tune2fs"))
+    assert found == {
         "mounted here": False,
         "cut": False,
         "freed": True,

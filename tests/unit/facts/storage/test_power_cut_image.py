@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.host.machines import run_apart
+
 SCRIPT = Path(__file__).with_name("power_cut.py")
-ROOT = SCRIPT.parents[4]
-TOOLS = ("unshare", "losetup", "fsfreeze", "mkfs.ext4", "debugfs", "mkfs.xfs", "xfs_db", "xfs_logprint")
+TOOLS = ("losetup", "fsfreeze", "mkfs.ext4", "debugfs", "mkfs.xfs", "xfs_db", "xfs_logprint")
 
 
 @pytest.fixture(scope="module", params=["ext4", "xfs"])
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if os.geteuid() != 0 or missing:
-        pytest.skip(f"needs root and {', '.join(missing) or 'nothing more'}")
     directory = tmp_path_factory.mktemp(request.param)
-    ran = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", sys.executable, str(SCRIPT), request.param, str(directory)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout)
+    found: dict[str, Any] = run_apart(SCRIPT, request.param, str(directory), needs=TOOLS)
     shutil.rmtree(directory)
     return {"fstype": request.param, **found}
 
