@@ -13,12 +13,12 @@ from tanist.facts.carriers import read_carriers
 from tanist.facts.device import PATIENCE, Place
 from tanist.facts.fshealth import read_health, read_mounted_health
 from tanist.facts.md import read_members
-from tanist.facts.raid import mark_failed_paths, read_arrays
+from tanist.facts.raid import mark_failed_paths, read_arrays, read_states
 from tanist.facts.space import read_space
 from tanist.facts.view import find_array, is_block_device
 from tanist.model.dataclasses import replace
 from tanist.model.definition import LvmLayer, MdLayer
-from tanist.model.hardware import BlockDevice, FileSystemHealth, Identity, Opened, Space, StorageReadout
+from tanist.model.hardware import Array, BlockDevice, FileSystemHealth, Identity, Opened, Space, StorageReadout
 from tanist.model.paths import find_holder
 from tanist.model.unread import Unread
 
@@ -43,14 +43,14 @@ def _read_hardware(host: Host, controller: Controller, node: str) -> StorageRead
     here = [one.path for one in opened if not one.why]
     top = asset.device or (disks[0] if disks else "")
     up = [top] if top and (top in here or (asset.layers and is_block_device(host, top))) else []
-    devices, names = read_stack(host, [*dict.fromkeys([*up, *here])])
+    devices, arrays, names = read_stack(host, [*dict.fromkeys([*up, *here])])
     missing, identities = read_marks(host, asset)
     interfaces = [one.interface_on(node) for one in controller.identity.addresses]
     return StorageReadout(
         opened=tuple(replace(one, name=names.get(one.path, "")) for one in opened),
         top=names.get(top, ""),
         devices=devices,
-        arrays=() if isinstance(devices, Unread) else read_arrays(host, devices),
+        arrays=arrays,
         missing=missing,
         identities=identities,
         filesystem=read_filesystem(host, controller.asset, mount, names.get(top, "")),
@@ -59,12 +59,17 @@ def _read_hardware(host: Host, controller: Controller, node: str) -> StorageRead
     )
 
 
-def read_stack(host: Host, paths: list[str]) -> tuple[tuple[BlockDevice, ...] | Unread, dict[str, str]]:
+def read_stack(
+    host: Host, paths: list[str]
+) -> tuple[tuple[BlockDevice, ...] | Unread, tuple[Array, ...] | Unread, dict[str, str]]:
+    """The devices, those of them that are arrays, and the names of what lies at the paths."""
     found = read_devices(host, paths)
     if isinstance(found, Unread):
-        return found, {}
+        return found, (), {}
     devices, names = found
-    return mark_failed_paths(host, add_unused_paths(host, devices)), names
+    states = read_states(host, devices)
+    marked = mark_failed_paths(host, add_unused_paths(host, devices), states)
+    return marked, read_arrays(host, marked, states), names
 
 
 def read_opened(host: Host, disks: tuple[str, ...]) -> tuple[Opened, ...]:

@@ -22,7 +22,10 @@ BLOCK = "/sys/class/block"
 PATH = re.compile(r"(\d+:\d+) ([AF]) \d+")
 
 
-def read_arrays(host: Host, devices: Sequence[BlockDevice]) -> tuple[Array, ...] | Unread:
+States = dict[str, str]  # by mapped device: its first line of dmsetup status, without its name
+
+
+def read_arrays(host: Host, devices: Sequence[BlockDevice], states: States | Unread) -> tuple[Array, ...] | Unread:
     found = []
     for device in devices:
         if not re.fullmatch(r"raid\d+|linear", device.kind) or not device.name.startswith("md"):
@@ -31,7 +34,6 @@ def read_arrays(host: Host, devices: Sequence[BlockDevice]) -> tuple[Array, ...]
             found.append(_read_md(host, device.name))
         except (OSError, ValueError) as error:
             return Unread(f"{device.title}: {error}")
-    states = read_states(host) if any(device.kind in ("lvm", "mpath") for device in devices) else {}
     if isinstance(states, Unread):
         return states
     below = {device.name: device for device in devices}
@@ -71,8 +73,10 @@ def _word(host: Host, path: str, default: str | None = None) -> str:
         return default
 
 
-def read_states(host: Host) -> dict[str, str] | Unread:
-    """Each mapped device's first line, without its name: "0 409600 raid raid1 2 AA 409600/409600 idle 0 0 -"."""
+def read_states(host: Host, devices: Sequence[BlockDevice]) -> States | Unread:
+    """Where one of them is mapped: "0 409600 raid raid1 2 AA 409600/409600 idle 0 0 -"."""
+    if not any(device.kind in ("lvm", "mpath") for device in devices):
+        return {}
     said = read_text(host, ("dmsetup", "status"))
     if isinstance(said, Unread):
         return said
@@ -101,11 +105,8 @@ def parse_raid(device: BlockDevice, status: str, below: dict[str, BlockDevice]) 
     )
 
 
-def mark_failed_paths(host: Host, devices: Sequence[BlockDevice]) -> tuple[BlockDevice, ...]:
+def mark_failed_paths(host: Host, devices: Sequence[BlockDevice], states: States | Unread) -> tuple[BlockDevice, ...]:
     """multipath tells of each path whether it goes that way (A) or has given it up (F)."""
-    if not any(device.kind == "mpath" for device in devices):
-        return tuple(devices)
-    states = read_states(host)
     if isinstance(states, Unread):
         return tuple(devices)
     return tuple(_mark(host, one, states.get(one.title, "")) if one.kind == "mpath" else one for one in devices)

@@ -6,6 +6,7 @@ Only asks. None: no such tool, or nothing of the kind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tanist.facts.tool import read_text
@@ -19,10 +20,8 @@ IPMI = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
 
 
 def read_switches(host: Host) -> tuple[Switch, ...] | Unread | None:
-    said = read_text(host, ("lldpctl", "-f", "keyvalue"))
-    if isinstance(said, Unread):
-        return None if "not found" in said.why else said
-    return parse_lldp(said)
+    said = _ask(host, ("lldpctl", "-f", "keyvalue"))
+    return parse_lldp(said) if isinstance(said, str) else said
 
 
 def parse_lldp(text: str) -> tuple[Switch, ...]:
@@ -42,10 +41,8 @@ def parse_lldp(text: str) -> tuple[Switch, ...]:
 def read_supplies(host: Host) -> tuple[str, ...] | Unread | None:
     if not any(host.files.exists(path) for path in IPMI):
         return None
-    said = read_text(host, ("ipmitool", "sdr", "type", "Power Supply"), timeout=30.0)
-    if isinstance(said, Unread):
-        return None if "not found" in said.why else said
-    return parse_supplies(said) or None
+    said = _ask(host, ("ipmitool", "sdr", "type", "Power Supply"), timeout=30.0)
+    return parse_supplies(said) or None if isinstance(said, str) else said
 
 
 def parse_supplies(text: str) -> tuple[str, ...]:
@@ -55,10 +52,8 @@ def parse_supplies(text: str) -> tuple[str, ...]:
 
 
 def read_shares(host: Host) -> tuple[Share, ...] | Unread | None:
-    said = read_text(host, ("zfs", "get", "-H", "-t", "filesystem", "-o", "name,property,value", "mountpoint,sharenfs"))
-    if isinstance(said, Unread):
-        return None if "not found" in said.why else said
-    return parse_zfs(said)
+    said = _ask(host, ("zfs", "get", "-H", "-t", "filesystem", "-o", "name,property,value", "mountpoint,sharenfs"))
+    return parse_zfs(said) if isinstance(said, str) else said
 
 
 def parse_zfs(text: str) -> tuple[Share, ...]:
@@ -73,3 +68,9 @@ def parse_zfs(text: str) -> tuple[Share, ...]:
         for name, found in values.items()
         if found.get("sharenfs", "off") not in ("off", "-")
     )
+
+
+def _ask(host: Host, argv: Sequence[str], timeout: float = 10.0) -> str | Unread | None:
+    """None: there is no such tool."""
+    said = read_text(host, argv, timeout=timeout)
+    return None if isinstance(said, Unread) and "not found" in said.why else said

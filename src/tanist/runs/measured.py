@@ -6,7 +6,6 @@ node in the tree, on a standby by reading only. Nothing is measured where room i
 
 from __future__ import annotations
 
-import json
 import re
 
 from tanist.facts.device import ask
@@ -14,7 +13,6 @@ from tanist.facts.hardware import read_hardware
 from tanist.facts.smart import read_disks
 from tanist.facts.surroundings import read_shares, read_supplies, read_switches
 from tanist.host.measuring import Limits, measure
-from tanist.model.codec import decode, encode
 from tanist.model.dataclasses import replace
 from tanist.model.errors import TanistError
 from tanist.model.hardware import Array, BlockDevice, Space, StorageReadout
@@ -22,10 +20,10 @@ from tanist.model.measured import Looked, Measured, Sample, Scrub, Speed
 from tanist.model.unread import Unread
 from tanist.parity.redundancy import Stack
 from tanist.plan import places
+from tanist.runs.keeping import keep, load_kept
 from tanist.runs.session import Session
 from tanist.runs.verification import giving_way
 
-FORMAT = 1
 SAMPLES, SPEEDS = 120, 30  # that are kept
 APART = 6 * 3600.0  # seconds between two samples: thirty days are kept
 HOUR = 3600.0
@@ -57,7 +55,7 @@ def look(session: Session, *, measuring: bool | None = None) -> Measured:
     )
     if measuring or (measuring is None and is_due(session, old, now)):
         new = add_speed(session, new, seen)
-    save_measured(session, new)
+    keep(session, places.measured(session.name), "measured", new)
     return new
 
 
@@ -153,22 +151,6 @@ def parse_dd(said: str) -> float:
 
 
 def load_measured(session: Session) -> Measured | Unread:
-    try:
-        body = json.loads(session.host.files.read(places.measured(session.name), 1 << 20))
-        if body["format"] != FORMAT:
-            raise ValueError("unknown format")
-        return decode(Measured, body["measured"], "measured")
-    except FileNotFoundError:
-        return Measured()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Unread(f"{places.measured(session.name)} can't be read: {error}")
-
-
-def save_measured(session: Session, measured: Measured) -> None:
-    """A disk that is full must not spoil the look: it is said instead."""
-    body = {"format": FORMAT, "measured": encode(measured)}
-    try:
-        session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
-        session.host.files.write(places.measured(session.name), json.dumps(body).encode() + b"\n", 0o600)
-    except (OSError, TanistError) as error:
-        session.note(f"warning: what was found could not be kept: {error}")
+    path = places.measured(session.name)
+    found = load_kept(session, path, "measured", Measured, path)
+    return Measured() if found is None else found

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
-from tanist.model.codec import decode, encode
-from tanist.model.errors import TanistError
 from tanist.model.readout import Proofs
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.finding import Finding
+from tanist.runs.keeping import keep, load_kept
 from tanist.runs.proofs import Survey
 from tanist.runs.session import Session
 
-FORMAT = 1
-
 
 def save_proofs(session: Session, survey: Survey) -> None:
-    """A disk that is full must not spoil the look: it is said instead."""
-    body = {"format": FORMAT, "proofs": encode(summarize(survey, session.host.now()))}
-    try:
-        session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
-        session.host.files.write(places.proofs(session.name), json.dumps(body).encode() + b"\n", 0o600)
-    except (OSError, TanistError) as error:
-        session.note(f"warning: what was found could not be kept: {error}")
+    keep(session, places.proofs(session.name), "proofs", summarize(survey, session.host.now()))
 
 
 def read_proofs(session: Session) -> Proofs | Unread:
-    try:
-        body = json.loads(session.host.files.read(places.proofs(session.name), 1 << 20))
-        if body["format"] != FORMAT:
-            raise ValueError("unknown format")
-        return decode(Proofs, body["proofs"], "proofs")
-    except FileNotFoundError:
-        return Unread(f"nobody looked on {session.node} yet")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Unread(f"what was found last can't be read: {error}")
+    found = load_kept(session, places.proofs(session.name), "proofs", Proofs, "what was found last")
+    return Unread(f"nobody looked on {session.node} yet") if found is None else found
 
 
 def summarize(survey: Survey, now: float) -> Proofs:

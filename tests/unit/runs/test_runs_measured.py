@@ -16,6 +16,7 @@ from tanist.model.measured import Measured, Sample, Scrub, Speed
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs import measured
+from tanist.runs.keeping import keep
 from tanist.runs.session import Session
 from tests.unit.parity.hardwares import GOOD
 from tests.unit.runs.world import World
@@ -126,7 +127,7 @@ def test_what_was_kept_is_read_again_and_damage_is_told(world: World) -> None:
     session = world.session("ec-a")
     assert measured.load_measured(session) == Measured()
     kept = Measured(speeds=(Speed(at=1.0, fsyncs_per_s=2.0),), skipped="x")
-    measured.save_measured(session, kept)
+    keep(session, places.measured(session.name), "measured", kept)
     assert measured.load_measured(session) == kept
     session.host.files.write(places.measured(session.name), b"{torn")
     assert isinstance(measured.load_measured(session), Unread)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,17 +14,18 @@ from tanist.facts.carriers import read_carriers
 from tanist.facts.device import Place
 from tanist.facts.fshealth import parse_ext4, read_mounted_health
 from tanist.facts.hardware import read_group_marks, read_opened
-from tanist.facts.raid import mark_failed_paths, parse_raid, read_arrays
+from tanist.facts.raid import mark_failed_paths, parse_raid, read_arrays, read_states
+from tanist.host.host import Host
 from tanist.host.local import LocalHost
 from tanist.model.definition import LvmLayer
 from tanist.model.hardware import Array, BlockDevice, Carrier, DiskPath, FileSystemHealth, Identity, Port
 from tanist.model.host import Mount
 from tanist.model.unread import Unread
 from tests.unit.facts.machine import Machine
+from tests.unit.host.machines import run_apart
 from tests.unit.parity.hardwares import DISKS, MIRROR
 
 SCRIPT = Path(__file__).with_name("ext4_errors.py")
-ROOT = SCRIPT.parents[4]
 ASK = "lsblk -J -b -s -o NAME,KNAME,TYPE,SIZE,SERIAL,WWN,MODEL,TRAN -- "
 ALL = "lsblk -J -b -d -o NAME,KNAME,TYPE,SIZE,SERIAL,WWN,MODEL,TRAN"
 # lsblk 2.38.1 of a volume on a multipath device with two paths
@@ -103,7 +100,7 @@ def test_a_path_that_multipath_has_given_up_is_failed(san: Machine) -> None:
     san._commands["dmsetup status"] = said
     found = read_devices(san.host, ["/dev/ledger/tree"])
     assert not isinstance(found, Unread)
-    marked = {one.name: one for one in mark_failed_paths(san.host, found[0])}["dm-0"]
+    marked = {one.name: one for one in mark_failed_paths(san.host, found[0], read_states(san.host, found[0]))}["dm-0"]
     assert [path.state for path in marked.paths] == ["running", "failed"]
 
 
@@ -151,9 +148,13 @@ SYSFS_MD = {
 }
 
 
+def arrays_of(host: Host, devices: Sequence[BlockDevice]) -> tuple[Array, ...] | Unread:
+    return read_arrays(host, devices, read_states(host, devices))
+
+
 @pytest.mark.requirement("A18")
 def test_an_array_tells_which_of_its_disks_hold_all(tmp_path: Path) -> None:
-    (found,) = read_arrays(machine(tmp_path, {}, SYSFS_MD).host, (MIRROR, *DISKS[:0]))  # type: ignore[misc]
+    (found,) = arrays_of(machine(tmp_path, {}, SYSFS_MD).host, (MIRROR, *DISKS[:0]))  # type: ignore[misc]
     assert found == Array(
         name="md127",
         level="raid1",
@@ -168,13 +169,13 @@ def test_an_array_tells_which_of_its_disks_hold_all(tmp_path: Path) -> None:
 
 def test_a_reshaped_array_and_one_without_redundancy_are_read(tmp_path: Path) -> None:
     files = {**SYSFS_MD, f"{MD}/raid_disks": "3 (2)\n", f"{MD}/mismatch_cnt": "256\n", f"{MD}/sync_completed": "none\n"}
-    (found,) = read_arrays(machine(tmp_path, {}, files).host, (MIRROR,))  # type: ignore[misc]
+    (found,) = arrays_of(machine(tmp_path, {}, files).host, (MIRROR,))  # type: ignore[misc]
     assert (found.disks, found.mismatches, found.done) == (3, 256, "")
     plain = {name: text for name, text in SYSFS_MD.items() if "sync" not in name and "mismatch" not in name}
     (tmp_path / "b").mkdir()
-    (found,) = read_arrays(machine(tmp_path / "b", {}, plain).host, (MIRROR,))  # type: ignore[misc]
+    (found,) = arrays_of(machine(tmp_path / "b", {}, plain).host, (MIRROR,))  # type: ignore[misc]
     assert (found.action, found.mismatches) == ("idle", 0)
-    assert isinstance(read_arrays(machine(tmp_path / "c", {}, {}).host, (MIRROR,)), Unread)
+    assert isinstance(arrays_of(machine(tmp_path / "c", {}, {}).host, (MIRROR,)), Unread)
 
 
 IMAGES = {
@@ -209,9 +210,9 @@ def test_a_volume_without_raid_is_no_array(status: str) -> None:
 
 def test_a_raid_volume_is_found_by_its_name_among_all(tmp_path: Path) -> None:
     said = "other: 0 8 linear \nvg-lv: 0 409600 raid raid1 2 AA 409600/409600 idle 0 0 -\n"
-    found = read_arrays(machine(tmp_path, {"dmsetup status": said}, {}).host, (VOLUME, *IMAGES.values()))
+    found = arrays_of(machine(tmp_path, {"dmsetup status": said}, {}).host, (VOLUME, *IMAGES.values()))
     assert not isinstance(found, Unread) and [one.name for one in found] == ["dm-4"]
-    assert isinstance(read_arrays(machine(tmp_path, {}, {}).host, (VOLUME,)), Unread), "no dmsetup: not told"
+    assert isinstance(arrays_of(machine(tmp_path, {}, {}).host, (VOLUME,)), Unread), "no dmsetup: not told"
 
 
 def test_a_group_names_the_disk_that_it_has_lost(tmp_path: Path) -> None:
@@ -287,19 +288,7 @@ def test_the_first_block_of_each_disk_is_read_and_one_that_can_not_be_is_named(t
 
 @pytest.mark.requirement("A19", "A23")
 def test_a_real_ext4_tells_its_errors_mounted_and_not(tmp_path: Path) -> None:
-    missing = [tool for tool in ("unshare", "losetup", "mkfs.ext4", "dumpe2fs", "lsblk") if shutil.which(tool) is None]
-    if os.geteuid() != 0 or missing:
-        pytest.skip(f"needs root and {', '.join(missing) or 'nothing more'}")
-    ran = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", sys.executable, str(SCRIPT), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
+    found = run_apart(SCRIPT, str(tmp_path), needs=("losetup", "mkfs.ext4", "dumpe2fs", "lsblk"))
     tree = [str(tmp_path / "tree"), True]
     assert (found["whole"]["errors"], found["whole"]["marked"], found["whole"]["room"]) == (0, False, None)
     assert (found["mounted"]["errors"], found["mounted"]["room"]) == (0, tree)
