@@ -55,7 +55,7 @@ def read_chunks(fd: int, size: int, data: Stretches | None) -> Iterator[bytes]:
 
 def read_small(fd: int, info: os.stat_result) -> tuple[bytes, Stretches | None]:
     """The stored bytes. A file that got shorter meanwhile gives what is left of it."""
-    data = find_data(fd, info) if info.st_blocks * 512 < info.st_size else None
+    data = find_data(fd, info)
     if info.st_size == 0 or data == ():
         return b"", data
     if data is None:

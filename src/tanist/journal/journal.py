@@ -10,7 +10,19 @@ STATE = "/var/lib/tanist"
 
 
 def runs_directory(controller: str) -> str:
+    """Of those that have not been filed away."""
     return f"{STATE}/{controller}/runs"
+
+
+def done_directory(controller: str) -> str:
+    """Of those that have."""
+    return f"{runs_directory(controller)}/done"
+
+
+def find_journal(host: Host, controller: str, run: str) -> str:
+    """Its path, filed away or not; "" where there is none."""
+    places = (f"{directory(controller)}/{run}.jsonl" for directory in (done_directory, runs_directory))
+    return next((path for path in places if host.files.exists(path)), "")
 
 
 class Journal:

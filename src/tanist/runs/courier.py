@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tanist.host.post import post_json
 from tanist.host.supervisor import log
-from tanist.journal.journal import runs_directory
+from tanist.journal.journal import done_directory, runs_directory
 from tanist.journal.records import parse_journal
 from tanist.model.errors import TanistError
 from tanist.model.run import Record
@@ -71,7 +71,7 @@ def follow(session: Session, run: str, after: int) -> Iterator[Event]:
 
 
 def read_records(session: Session, run: str) -> tuple[Record, ...]:
-    for directory in (runs_directory(session.name), f"{runs_directory(session.name)}/done"):
+    for directory in (runs_directory(session.name), done_directory(session.name)):
         path = f"{directory}/{run}.jsonl"
         try:
             return parse_journal(session.host.files.read(path, 64 << 20), path)[0]

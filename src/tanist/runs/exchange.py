@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from tanist.host.ssh import run_on_peer
 from tanist.journal.chain import Copy, Entry, parse_copy
 from tanist.journal.check_chain import Finding, check_copies
-from tanist.journal.journal import runs_directory
+from tanist.journal.journal import done_directory
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, TanistError
 from tanist.plan import places
@@ -132,7 +132,7 @@ def verify_history(session: Session, *, ask_peers: bool = True) -> tuple[dict[st
 def check_unfounded(session: Session, copies: Mapping[str, Copy], *, alone: bool) -> tuple[Finding, ...]:
     """A run of this node that no journal here and no other copy knows: written into this copy by somebody else, its sum
     made to fit. `alone`: not all other copies were seen, so it is only told."""
-    directory = f"{runs_directory(session.name)}/done"
+    directory = done_directory(session.name)
     elsewhere = {entry.sum for name, copy in copies.items() if name != session.node for entry in copy.entries}
     unfounded = [
         entry.run
@@ -150,7 +150,7 @@ def check_journals(session: Session, copy: Copy) -> tuple[Finding, ...]:
     """The journal of each run that this node has still, against the digest that was chained when it ended."""
     found = []
     for entry in copy.entries:
-        path = f"{runs_directory(session.name)}/done/{entry.run}.jsonl"
+        path = f"{done_directory(session.name)}/{entry.run}.jsonl"
         digest = entry.fields.get("journal")
         if digest is None or entry.node != session.node or not session.host.files.exists(path):
             continue

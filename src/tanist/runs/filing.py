@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tanist.engine import Engine
-from tanist.journal.journal import Journal, runs_directory
+from tanist.journal.journal import Journal, done_directory, runs_directory
 from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
@@ -106,7 +106,7 @@ def file_away(session: Session, journal: Journal) -> None:
 
     files = session.host.files
     save_history(session, journal)
-    done = f"{runs_directory(session.name)}/done"
+    done = done_directory(session.name)
     files.make_directory(done, 0o700)
     files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")
 

@@ -28,6 +28,7 @@ from tanist.facts.settings import read_settings
 from tanist.facts.space import read_space
 from tanist.facts.units import read_programs, read_units
 from tanist.host.ssh import run_on_peer
+from tanist.journal.journal import done_directory
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Refused
 from tanist.model.readout import Captures, Edited, Reach, Readout
@@ -116,7 +117,7 @@ def find_unfit(session: Session) -> tuple[str, ...]:
 def read_edited_here(session: Session) -> tuple[Edited, ...] | Unread:
     """Since this node was last the active one or, where it never was, since it was set up."""
     files = session.host.files
-    done = f"{places.STATE}/{session.name}/runs/done"
+    done = done_directory(session.name)
     marks = [f"{done}/{name}" for name in files.list(done)] if files.exists(done) else []
     times = [info.st_mtime for path in (*marks, "/etc/tanist/node") if (info := files.stat(path)) is not None]
     own = session.controller.identity.ssh_host_keys  # made by tanist itself on the first node, and brought by it

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from tanist.journal.journal import runs_directory
+from tanist.journal.journal import done_directory, runs_directory
 from tanist.journal.records import parse_journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.codec import decode
@@ -53,8 +53,7 @@ def build_report(session: Session, run: str = "") -> RunReport:
 def find_journals(session: Session) -> dict[str, str]:
     """Run -> path, filed away or not."""
     found = {}
-    done, drills = f"{runs_directory(session.name)}/done", places.drills(session.name)
-    for directory in (drills, done, runs_directory(session.name)):
+    for directory in (places.drills(session.name), done_directory(session.name), runs_directory(session.name)):
         if session.host.files.exists(directory):
             names = [one for one in session.host.files.list(directory) if one.endswith(".jsonl")]
             found.update({one.removesuffix(".jsonl"): f"{directory}/{one}" for one in names})

@@ -102,12 +102,12 @@ def describe_lock(note: str) -> str:
 
 def new_run(session: Session, kind: str) -> tuple[str, Journal]:
     """A name that sorts by time and that no run here ever had, and an empty journal under it."""
-    from tanist.journal.journal import Journal, runs_directory
+    from tanist.journal.journal import Journal, find_journal
 
     stamp = timestamp(session.host).translate({ord(c): None for c in "-:+"}).split(".")
     first = run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
-    files, directory, number = session.host.files, runs_directory(session.name), 1
-    while files.exists(f"{directory}/{run}.jsonl") or files.exists(f"{directory}/done/{run}.jsonl"):
+    number = 1
+    while find_journal(session.host, session.name, run):
         number += 1  # the clock was set back, or it starts at the same moment at each boot
         run = f"{first}-{number}"
     return run, Journal.create(session.host, session.name, run)
@@ -115,14 +115,11 @@ def new_run(session: Session, kind: str) -> tuple[str, Journal]:
 
 def load_run(session: Session, run: str) -> RunState:
     """A run by its name, open or filed away. Refused when there is no such journal."""
-    from tanist.journal.journal import Journal, runs_directory
+    from tanist.journal.journal import Journal, find_journal
     from tanist.journal.state import read_run
 
-    files = session.host.files
-    for directory in (f"{runs_directory(session.name)}/done", runs_directory(session.name)):
-        path = f"{directory}/{run}.jsonl"
-        if files.exists(path):
-            return read_run(Journal.load(session.host, path).records)
+    if path := find_journal(session.host, session.name, run):
+        return read_run(Journal.load(session.host, path).records)
     raise Refused(
         f"the journal of {run}, which made this node active, is not there",
         next_step="see the manual, 'By hand, without tanist'",
