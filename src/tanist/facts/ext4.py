@@ -36,6 +36,7 @@ class SuperBlock:
     size: int
     mmp_block: int  # 0: no MMP
     mmp_interval: int  # seconds between two writes
+    group: int = 0  # the block group whose copy this is
 
 
 def read_marks(host: Host, device: str, watch_seconds: float | None) -> StorageMarks | Unread:
@@ -98,6 +99,7 @@ def parse_super_block(data: bytes) -> SuperBlock | Unread:
         size=blocks * (1024 << shift),
         mmp_block=struct.unpack_from("<Q", data, 0x168)[0] if incompat & MMP else 0,
         mmp_interval=struct.unpack_from("<H", data, 0x166)[0],
+        group=struct.unpack_from("<H", data, 0x5A)[0],
     )
 
 

@@ -58,6 +58,8 @@ XFS_INCOMPATIBLE: Bits = {
     0x40: "exchange",
     0x80: "parent",
     0x100: "metadir",
+    0x200: "zoned",
+    0x400: "zone_gaps",
 }
 XFS_READ_ONLY: Bits = {0x1: "finobt", 0x2: "rmapbt", 0x4: "reflink", 0x8: "inobtcount"}
 XFS_STATES = 0x10, 0  # needs repair
@@ -73,6 +75,13 @@ def read_features(host: Host, asset: Asset) -> tuple[str, ...] | Unread:
         return data
     found = parse_features(data, asset.fstype)
     return Unread(f"{asset.device}: {found.why}") if isinstance(found, Unread) else found
+
+
+def is_to_be_repaired(data: bytes, fstype: str) -> bool:
+    """xfs's own mark after a repair that was cut off, or by xfs_admin(8)."""
+    if fstype != "xfs" or data[:4] != b"XFSB" or struct.unpack_from(">H", data, 100)[0] & 0xF < 5:
+        return False
+    return bool(struct.unpack_from(">I", data, 216)[0] & XFS_STATES[0])
 
 
 def parse_features(data: bytes, fstype: str) -> tuple[str, ...] | Unread:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tanist.model.beside import AccountEntry, Beside, MountPoint, UnitFiles
 from tanist.model.facts import NodeFacts
+from tanist.model.filesystems import find_lacking, parse_release, unnamed
 from tanist.model.pair import Pair
 from tanist.model.paths import find_holder, is_inside
 from tanist.model.readiness import Found
@@ -17,25 +18,6 @@ from tanist.parity.finding import few, good, untold, wrong
 
 FEW = 5
 TELLING = {"ro", "noexec", "nosuid", "nodev"}  # mount options that change what the same files do
-FIRST_KERNEL = {  # that mounts a file system with it
-    "inline_data": (3, 8),
-    "encrypt": (4, 1),
-    "metadata_csum_seed": (4, 4),
-    "project": (4, 5),
-    "ea_inode": (4, 13),
-    "large_dir": (4, 13),
-    "casefold": (5, 2),
-    "verity": (5, 4),
-    "sparse": (4, 2),
-    "rmapbt": (4, 8),
-    "reflink": (4, 9),
-    "bigtime": (5, 10),
-    "inobtcount": (5, 10),
-    "nrext64": (5, 19),
-    "exchange": (6, 10),
-    "parent": (6, 10),
-    "metadir": (6, 13),
-}
 
 
 def check_beside(pair: Pair) -> Iterator[Found]:
@@ -147,20 +129,12 @@ def _check_features(pair: Pair, facts: NodeFacts, theirs: Beside) -> Found:
     if isinstance(theirs.features, Unread):
         return untold("file system", [(facts.node, theirs.features.why)])
     kernel = pair.taker.facts.kernel
-    have = _version(kernel)
-    if len(have) < 2:
+    have = parse_release(kernel)
+    if not have:
         return untold("file system", [(pair.taker.node, f"its kernel {kernel!r} has no number")])
-    lacking = [name for name in theirs.features if FIRST_KERNEL.get(name, (0, 0)) > have]
-    strange = [name for name in theirs.features if ":" in name]
-    if lacking:
-        said = ", ".join(f"{name} (from Linux {'.'.join(map(str, FIRST_KERNEL[name]))})" for name in lacking)
-        return wrong("file system", f"{pair.controller.asset.device} has {said}; {pair.taker.node} runs {kernel}")
-    if strange:
+    if lacking := find_lacking(theirs.features, have):
+        says = f"{pair.controller.asset.device} has {', '.join(lacking)}; {pair.taker.node} runs {kernel}"
+        return wrong("file system", says)
+    if strange := unnamed(theirs.features):
         return untold("file system", [(pair.taker.node, f"features that tanist does not know: {', '.join(strange)}")])
     return good("file system", f"{kernel} of {pair.taker.node} knows all {len(theirs.features)} features of the asset")
-
-
-def _version(kernel: str) -> tuple[int, ...]:
-    """(6, 1) of 6.1.0-18-amd64."""
-    parts = kernel.split("-")[0].split(".")
-    return tuple(int(part) for part in parts[:2]) if all(part.isdigit() for part in parts[:2]) else ()

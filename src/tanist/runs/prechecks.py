@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tanist.definition.check import check_on_host
+from tanist.facts.mountable import check_mountable
 from tanist.facts.version import read_scope
 from tanist.model.errors import Refused
 from tanist.model.unread import Unread
@@ -17,6 +18,7 @@ def check_node(session: Session) -> None:
     problems += _check_scope(session)
     problems += _check_installed(session)
     problems += _check_units(session)
+    problems += filter(None, [check_mountable(session.host, session.controller.asset)])
     if problems:
         raise Refused("\n".join(problems), next_step=f"mend these on {session.node}, then try again")
 

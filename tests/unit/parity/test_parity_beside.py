@@ -84,6 +84,13 @@ def old_kernel(theirs: Beside) -> Pair:
     return replace(made, taker=replace(made.taker, facts=replace(made.taker.facts, kernel="5.10.0-8-amd64")))
 
 
-def test_a_feature_without_a_name_cannot_be_told() -> None:
+def test_a_feature_without_a_name_is_lacking_in_a_kernel_whose_features_are_all_named() -> None:
     (found,) = bad(pair(theirs=replace(SAME, features=("incompatible:0x40000000",))))
+    assert found.says == "/dev/asset1 has incompatible:0x40000000 (of a newer Linux); ec-b runs 6.1.0-18-amd64"
+
+
+def test_a_feature_without_a_name_cannot_be_told_of_a_kernel_that_is_newer_than_the_names() -> None:
+    made = pair(theirs=replace(SAME, features=("incompatible:0x40000000",)))
+    newer = replace(made, taker=replace(made.taker, facts=replace(made.taker.facts, kernel="9.1.0")))
+    found = next(one for one in bad(newer) if one.kind == "file system")
     assert found.says.startswith("cannot tell: ec-b: features that tanist does not know: incompatible:0x40000000")
