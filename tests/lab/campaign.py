@@ -26,16 +26,29 @@ from lab.controllers import postgresql
 from lab.lab import Lab
 from lab.run import wait_until
 from tests.lab.kills import KILLED, is_open, let_go, take
-from tests.lab.subject import NODES, OPSCENTER, POSTGRESQL, Pair, Subject, other_node, said, set_up
+from tests.lab.subject import NODES, ON_XFS, OPSCENTER, POSTGRESQL, Pair, Subject, other_node, said, set_up
 from tests.seeds import read_seed
 from tools.build_wheel import wheel
 
-Verb = Literal["takeover", "release", "switchover", "restore", "start"]
+Verb = Literal[
+    "takeover",
+    "takeover --reboot",
+    "release",
+    "switchover",
+    "switchover typed there",
+    "restore",
+    "start",
+    "init",
+    "enable",
+]
 How = Literal[
     "kill at a record", "kill at a call", "power cut at a record", "power cut at a call", "power cut any time"
 ]
 Way = Literal["resume", "undo", "other node"]
-VERBS: tuple[Verb, ...] = ("takeover", "takeover", "release", "release", "switchover", "restore", "start")
+VERBS: tuple[Verb, ...] = (
+    *("takeover", "takeover", "takeover --reboot", "release", "release"),
+    *("switchover", "switchover typed there", "restore", "start", "init", "enable"),
+)
 HOWS: tuple[How, ...] = (
     "kill at a record",
     "kill at a call",
@@ -56,8 +69,12 @@ SUBJECTS: dict[str, Subject] = {
         prepare=partial(postgresql.prepare, mode="alias"),
     ),
     "Ops Center, ext4, mode host": OPSCENTER,
+    "PostgreSQL, xfs, mode host": ON_XFS,
     "PostgreSQL, ext4, mode host": POSTGRESQL,
 }
+# a new asset, and nodes that know of none: nothing of a claim, a history, a capture is left (released on both)
+FORGET_ASSET = 'mount "$1" /mnt && rm -rf /mnt/.tanist; umount /mnt'
+FORGET_NODE = 'rm -rf "/var/lib/tanist/$1" && systemctl try-restart "tanist-watch@$1"'
 
 
 @dataclass(slots=True)
@@ -78,38 +95,59 @@ def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
     way: Way = pick.choice(("resume", "undo", "other node") if how.startswith("power") else ("resume", "undo"))
     told = f"{verb} on {node}, {how}, then {way}"
     try:
-        if verb != "takeover":
+        if verb == "init":
+            forget(pair)
+        elif not verb.startswith("takeover"):
             take(pair, node)
         before = pair.look(node).journal
         assert not before, before
-        victim = other_node(node) if verb == "switchover" and pick.random() < 0.5 else node
+        boot = init_pid(pair, node)
+        victim = other_node(node) if verb.startswith("switchover") and pick.random() < 0.5 else node
         cut_off = start_again(pair, node, pick) if verb == "start" else interrupt(pair, verb, node, victim, how, pick)
         if how.startswith("power") or verb == "start":
-            after_the_cut(pair, victim, way, pick)
+            after_the_cut(pair, victim, "resume" if verb == "init" else way, pick)
+        elif verb == "takeover --reboot":
+            await_own_boot(pair, node, boot)
+        if verb == "enable":
+            pair.must(node, "enable")
         come_home(pair, way, pick)
     except AssertionError as error:
         raise AssertionError(f"{told}:\n{error}") from error
     return (verb, "power cut any time" if verb == "start" else how, way) if cut_off else None
 
 
+def forget(pair: Pair) -> None:
+    """Both nodes released: as before the first `init`, with the server's data in its place."""
+    pair.sh("ec-a", FORGET_ASSET, pair.subject.device)
+    for node in NODES:
+        pair.sh(node, FORGET_NODE, pair.subject.name)
+
+
+def words_of(verb: Verb, name: str) -> tuple[str, ...]:
+    command, *options = verb.removesuffix(" typed there").split()
+    return ("tanist", command, name, *options)
+
+
 def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: random.Random) -> bool:
     """Whether the command was cut off."""
-    pair.turn(f"{node}>{other_node(node)}" if verb == "switchover" else node)
+    pair.turn(f"{node}>{other_node(node)}" if verb.startswith("switchover") else node)
+    typed_on = other_node(node) if verb == "switchover typed there" else node
+    words = words_of(verb, pair.subject.name)
     if how == "power cut any time":
-        return cut_while(pair, verb, node, victim, pick.uniform(0.05, 1.5))
+        return cut_while(pair, words, typed_on, victim, pick.uniform(0.05, 1.5))
     calls, last = ("fdatasync", LAST_RECORD) if "record" in how else (CALLS, LAST_CALL)
     inject = f"inject={calls}:signal=SIGKILL:when={pick.randint(1, last)}"
     argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={calls}", "-e", inject]
-    done = pair.lab.exec(node, [*argv, "tanist", verb, pair.subject.name], timeout=180)
+    done = pair.lab.exec(typed_on, [*argv, *words], timeout=180)
     if how.startswith("power cut"):
         pair.lab.cut(victim)
         pair.turn("")
     return done.returncode == KILLED or how.startswith("power cut")
 
 
-def cut_while(pair: Pair, verb: Verb, node: str, victim: str, seconds: float) -> bool:
+def cut_while(pair: Pair, words: tuple[str, ...], node: str, victim: str, seconds: float) -> bool:
     ran: list[subprocess.CompletedProcess[bytes]] = []
-    typed = threading.Thread(target=lambda: ran.append(pair.tanist(node, verb, timeout=180)), daemon=True)
+    typed = threading.Thread(target=lambda: ran.append(pair.lab.exec(node, words, timeout=180)), daemon=True)
     typed.start()
     time.sleep(seconds)
     alive = typed.is_alive()
@@ -142,9 +180,29 @@ def after_the_cut(pair: Pair, victim: str, way: Way, pick: random.Random) -> Non
     else:
         pair.turn(victim)
     pair.lab.boot(victim)
+    await_gate(pair, victim)
+
+
+def await_gate(pair: Pair, node: str) -> None:
+    """What a boot does by itself is over."""
     unit = f"tanist@{pair.subject.name}"
     script = 'systemctl show -P ActiveState "$1"'
-    wait_until("tanist@ has ended", lambda: pair.sh(victim, script, unit) not in ("activating", "inactive"), timeout=90)
+    wait_until("tanist@ has ended", lambda: pair.sh(node, script, unit) not in ("activating", "inactive"), timeout=90)
+
+
+def init_pid(pair: Pair, node: str) -> int | None:
+    return next(one.pid for one in pair.lab.status().nodes if one.name == node)
+
+
+def await_own_boot(pair: Pair, node: str, boot: int | None) -> bool:
+    """Whether it restarts by itself, or has since it had that PID 1; then it is up, and what the boot does is over."""
+    if init_pid(pair, node) == boot:
+        jobs = pair.lab.exec(node, ["systemctl", "list-jobs", "--plain"])
+        if jobs.returncode == 0 and b"reboot.target" not in jobs.stdout:
+            return False
+    pair.lab.wait_booted(node, after=boot)
+    await_gate(pair, node)
+    return True
 
 
 def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
@@ -162,7 +220,8 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
     assert len(owners) <= 1, owners
     if not owners:
         owners = [pick.choice(NODES)]
-        take(pair, owners[0])
+        pair.turn(owners[0])
+        pair.must(owners[0], "init" if pair.look(owners[0]).claim.startswith("none") else "takeover")
     else:
         pair.turn(owners[0])
     pair.check_active(owners[0])
@@ -171,8 +230,9 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
 
 
 def end_open_run(pair: Pair, node: str, first: str) -> None:
+    boot = init_pid(pair, node)
     done = pair.tanist(node, first)
-    if done.returncode != 0:
+    if done.returncode != 0 and not await_own_boot(pair, node, boot):
         assert done.returncode in (3, 4, 7), f"{first}: status {done.returncode}\n{said(done)}"
         pair.must(node, "undo" if first == "resume" else "resume")
     left = pair.look(node)

@@ -11,7 +11,8 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ POSTGRESQL = Subject(
     units=("postgresql@15-main.service",),
     prepare=postgresql.prepare,
 )
+ON_XFS = replace(POSTGRESQL, prepare=partial(postgresql.prepare, fstype="xfs"))
 OPSCENTER = Subject(
     name="opscenter",
     hostname="ec",
