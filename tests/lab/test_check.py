@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.lab import Lab
+from lab.layout import node_spec
 from tests.lab.stage import Stage, make_stage, open_lab
 
 UNIT = "postgresql@15-main.service"
@@ -257,3 +260,65 @@ def test_a_takeover_comes_to_a_node_that_has_another_controller_active_and_both_
     stage.sh("ec-b", "tanist release postgresql", timeout=300)
     assert stage.sh("ec-b", "hostname") == "ec-b"
     assert json.loads(stage.sh("ec-b", "tanist status side --json || true"))["state"] == "active"
+
+
+# ---- names: a name server on the third machine, which both nodes ask
+
+NAME_SERVER = Path(__file__).with_name("on_node_dns.py")
+RIGHT = {"db.lab.test": "10.88.0.50", "50.0.88.10.in-addr.arpa": "db.lab.test"}
+WRONG = {"db.lab.test": "10.88.0.99", "50.0.88.10.in-addr.arpa": "old.lab.test"}
+RESOLV_CONF = f"search lab.test\nnameserver {node_spec('client').svc_ip}\n"
+ASK_IT = "f=/etc/resolv.conf; mv $f /root/resolv.conf 2>/dev/null; cat > $f"
+ASK_AS_BEFORE = "f=/etc/resolv.conf; rm $f; mv /root/resolv.conf $f 2>/dev/null; sed -i '/10.88.0.50/d' /etc/hosts"
+READY = "until ss -Hlun sport = 53 | grep -q .; do sleep 0.1; done"
+
+
+@pytest.fixture(scope="module")
+def asking(stage: Stage) -> Iterator[Stage]:
+    for node in ("ec-a", "ec-b"):
+        stage.lab.exec(node, ["sh", "-c", ASK_IT], input=RESOLV_CONF.encode())
+        stage.sh(node, "echo 10.88.0.50 db >> /etc/hosts")
+    yield stage
+    for node in ("ec-a", "ec-b"):
+        stage.lab.exec(node, ["sh", "-c", ASK_AS_BEFORE], check=True)
+
+
+def serve_names(stage: Stage, zone: dict[str, str]) -> None:
+    stage.lab.push("client", NAME_SERVER, "/root/dns.py")
+    stage.sh("client", "systemctl stop -q dns 2>/dev/null; true")
+    stage.sh("client", f"systemd-run -q --unit=dns --collect python3 /root/dns.py {shlex.quote(json.dumps(zone))}")
+    stage.sh("client", READY)
+
+
+def say_dns(found: dict[str, Any]) -> tuple[str, str]:
+    (one,) = [one for one in found["findings"] if one["name"] == "DNS"]
+    return one["grade"], one["says"]
+
+
+def test_dns_that_agrees_with_the_hosts_files(asking: Stage) -> None:
+    serve_names(asking, RIGHT)
+    assert asking.sh("ec-b", "getent -s dns ahostsv4 db").startswith("10.88.0.50"), "the C library believes it, too"
+    assert say_dns(check(asking)) == ("good", "DNS and /etc/hosts say the same of its names, as far as both know them")
+
+
+def test_dns_that_a_hosts_file_hides_is_told_apart(asking: Stage) -> None:
+    serve_names(asking, WRONG)
+    assert asking.sh("ec-b", "getent ahostsv4 db").startswith("10.88.0.50"), "its own programs see nothing of it"
+    grade, says = say_dns(check(asking))
+    assert grade == "warning"
+    for node in ("ec-a", "ec-b"):
+        assert f"db is 10.88.0.50 in /etc/hosts of {node}, and 10.88.0.99 in DNS" in says
+        assert f"DNS on {node} calls 10.88.0.50 old.lab.test, and it is db's" in says
+
+
+def test_a_name_server_that_is_silent_cannot_tell_and_holds_nothing_up(asking: Stage) -> None:
+    asking.sh("client", "systemctl kill -s STOP dns")
+    found = check(asking)
+    asking.sh("client", "systemctl kill -s KILL dns")
+    assert say_dns(found) == (
+        "warning",
+        "cannot tell: "
+        + "; ".join(f"{node}: {node_spec('client').svc_ip} does not answer" for node in ("ec-a", "ec-b")),
+    )
+    assert found["verdict"] == "READY"
+    assert say_dns(check(asking))[1].count("Connection refused") == 2, "nothing listens there now"

@@ -1,4 +1,4 @@
-"""Asking a server on the network whether it answers: TCP and HTTP, each within its time limit.
+"""Asking a server on the network: whether it answers by TCP and HTTP, and by datagrams; each within its time limit.
 
 http.client and ssl take 20 ms to import: only http_status() does.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
+LARGEST = 1 << 16  # bytes of a datagram
 NO_ANSWER = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN)
 
 
@@ -73,3 +76,20 @@ def _cut(connection: HTTPConnection) -> None:
     if connection.sock is not None:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def ask_datagrams(address: str, port: int, messages: Sequence[bytes], seconds: float) -> tuple[bytes, ...]:
+    """The answers, as they came; fewer than messages where some were not answered in time. `address`: numeric."""
+    flags = socket.AI_NUMERICHOST
+    family, kind, _, _, target = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM, flags=flags)[0]
+    found: list[bytes] = []
+    with socket.socket(family, kind) as asking:
+        asking.connect(target)  # the kernel drops what another one sends
+        for one in messages:
+            asking.send(one)
+        limit = time.monotonic() + seconds
+        with contextlib.suppress(TimeoutError):
+            while len(found) < len(messages) and (left := limit - time.monotonic()) > 0:
+                asking.settimeout(left)
+                found.append(asking.recv(LARGEST))
+    return tuple(found)

@@ -76,6 +76,7 @@ class FakeHost:
         self.users = dict(users or {"root": 0})
         self.groups = dict(groups or {"root": 0})
         self.urls: dict[str, int] = {}  # what http_status() answers
+        self.datagrams: dict[tuple[str, int], Callable[[bytes], tuple[bytes, ...]]] = {}  # servers of ask_datagrams()
         self.ports: set[int] = set()  # what listens besides the units
         self.power = True
         self.gone = False  # tanist was killed: it changes nothing more
@@ -390,6 +391,13 @@ class FakeHost:
         if url not in self.urls:
             raise OSError(errno.ECONNREFUSED, f"{url}: {os.strerror(errno.ECONNREFUSED)}")
         return self.urls[url]
+
+    def ask_datagrams(self, address: str, port: int, messages: Sequence[bytes], seconds: float) -> tuple[bytes, ...]:
+        server = self.datagrams.get((address, port))
+        if server is None:
+            self.sleep(seconds)
+            return ()
+        return tuple(answer for one in messages for answer in server(one))
 
     def user_id(self, name: str) -> int | None:
         return self.users.get(name)

@@ -165,6 +165,11 @@ class Host(Protocol):
         """Status code of a GET without following redirects; OSError when there is no HTTP answer."""
         ...
 
+    def ask_datagrams(self, address: str, port: int, messages: Sequence[bytes], seconds: float) -> tuple[bytes, ...]:
+        """Send each to that UDP port; as many answers as came within `seconds`, in no order. OSError when it can't be
+        sent, or nothing listens there."""
+        ...
+
     # -- accounts (name service switch of this machine: passwd(5), group(5), getent(1))
     def user_id(self, name: str) -> int | None: ...
 

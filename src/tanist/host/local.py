@@ -197,6 +197,11 @@ class LocalHost:
 
         return clients.http_status(url, timeout)
 
+    def ask_datagrams(self, address: str, port: int, messages: Sequence[bytes], seconds: float) -> tuple[bytes, ...]:
+        from tanist.host import clients
+
+        return clients.ask_datagrams(address, port, messages, seconds)
+
     # -- accounts
     def user_id(self, name: str) -> int | None:
         import pwd

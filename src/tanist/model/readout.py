@@ -82,10 +82,21 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A host name and what this node makes of it (nsswitch.conf(5))."""
+    """A host name and what this node makes of it (nsswitch.conf(5)), sorted; and its parts, each by itself."""
 
     name: str
     addresses: tuple[str, ...]
+    hosts: tuple[str, ...] = ()  # /etc/hosts
+    dns: tuple[str, ...] | Unread | None = None  # None: not told, or this node asks no name server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse:
+    """An address and its names."""
+
+    address: str
+    hosts: tuple[str, ...] = ()  # /etc/hosts, the first one of a line being the name and the others aliases
+    dns: tuple[str, ...] | Unread | None = None  # None: as in Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,3 +230,4 @@ class Readout:
     numbers: Numbers | None = None  # None: not told
     storage: StorageReadout | Unread | None = None  # None: not told
     measured: Measured | Unread | None = None  # None: not told
+    reverse: tuple[Reverse, ...] | Unread = ()  # of the service addresses

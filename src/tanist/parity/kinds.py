@@ -176,6 +176,12 @@ _ALL = (
         why="Services and clients find each other by name; both nodes must find the same.",
         mend="make DNS and /etc/hosts of both nodes agree",
     ),
+    Kind(
+        name="DNS",
+        weight="warning",
+        why="A hosts file hides from its node what DNS tells everybody else, forwards and backwards.",
+        mend="put the name server's records right (A, AAAA, PTR), or the line in /etc/hosts",
+    ),
     # -- the node that is to take over
     Kind(
         name="fit",

@@ -1,4 +1,4 @@
-"""Would clients find the controller at the other node: links, the wire, the packet filter, names? Pair -> Found."""
+"""Would clients find the controller at the other node: links, the wire, the packet filter? Pair -> Found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import ServiceAddress
 from tanist.model.pair import Pair, Wire
 from tanist.model.readiness import Found, Seen
-from tanist.model.readout import Firewall, Link, Listener, Name, Readout
+from tanist.model.readout import Firewall, Link, Listener, Readout
 from tanist.model.unread import Unread
 from tanist.parity.finding import gaps_of, good, untold, wrong
 
@@ -21,8 +21,6 @@ def check_network(pair: Pair) -> Iterator[Found]:
             yield _check_link(pair, pair.owner, address)
     yield from _check_gateway(pair)
     yield _check_firewall(pair)
-    if pair.owner is not None:
-        yield _check_names(pair)
 
 
 def _macs(readout: Readout | None) -> dict[str, str]:
@@ -186,37 +184,3 @@ def lets_in(firewall: Firewall, protocol: str, port: int) -> bool:
         if one == "any" or (name in (protocol, "th") and int(low) <= port <= int(high or low)):
             return True
     return False
-
-
-def _check_names(pair: Pair) -> Found:
-    if gaps := gaps_of(pair.known, lambda one: one.names):
-        return untold("names", gaps)
-    theirs, mine = (_addresses(one.names) for one in pair.known)
-    said = [
-        f"{name} is {', '.join(theirs[name]) or 'unknown'} on {pair.owner_name} "
-        f"and {', '.join(mine[name]) or 'unknown'} on {pair.taker.node}"
-        for name in sorted(set(theirs) & set(mine))
-        if _foreign(theirs[name]) != _foreign(mine[name])
-    ]
-    said += _elsewhere(pair, mine) if not said else []
-    return (
-        wrong("names", "; ".join(said)) if said else good("names", "both nodes find the same addresses for its names")
-    )
-
-
-def _elsewhere(pair: Pair, known: dict[str, tuple[str, ...]]) -> list[str]:
-    """Both agree, and send whoever asks for the controller to another machine."""
-    identity = pair.controller.identity
-    found, own = _foreign(known.get(identity.hostname, ())), {one.address for one in identity.addresses}
-    if not found or not own or own & set(found):
-        return []
-    return [f"{identity.hostname} is {', '.join(found)}, and the definition has {', '.join(sorted(own))}"]
-
-
-def _addresses(names: tuple[Name, ...] | Unread) -> dict[str, tuple[str, ...]]:
-    return {} if isinstance(names, Unread) else {one.name: one.addresses for one in names}
-
-
-def _foreign(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the ones that only name this machine itself: Debian's installer writes 127.0.1.1 for its own name."""
-    return tuple(one for one in addresses if not one.startswith("127.") and one != "::1")

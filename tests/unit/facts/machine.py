@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -47,6 +47,11 @@ class Machine:
         if ok is not None and status not in ok:
             raise CommandFailed(ran)
         return ran
+
+    def begin(
+        self, argv: Sequence[str], *, timeout: float = 30.0, ok: Sequence[int] | None = (0,)
+    ) -> Callable[[], Ran]:
+        return lambda: self.run(argv, timeout=timeout, ok=ok)
 
     def mounts(self) -> tuple[Mount, ...]:
         return ()

@@ -176,6 +176,27 @@ def test_what_is_no_http_is_no_answer() -> None:
         clients.http_status("file:///etc/passwd", 1)
 
 
+def test_datagrams_are_answered_refused_or_met_with_silence() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+
+        def echo() -> None:
+            for _ in range(3):
+                message, sender = server.recvfrom(512)
+                if message != b"lost":
+                    server.sendto(message.upper(), sender)
+
+        answering = threading.Thread(target=echo)
+        answering.start()
+        assert sorted(clients.ask_datagrams("127.0.0.1", port, (b"one", b"lost", b"two"), 0.5)) == [b"ONE", b"TWO"]
+        answering.join()
+    with pytest.raises(OSError, match="refused"):
+        clients.ask_datagrams("127.0.0.1", port, (b"one",), 0.5)
+    with pytest.raises(OSError):
+        clients.ask_datagrams("no-such.invalid", 53, (b"one",), 0.5)
+
+
 def test_an_address_that_cannot_be_asked_is_an_error() -> None:
     with pytest.raises(OSError, match=r"no-such\.invalid:22"):
         clients.tcp_answers("no-such.invalid", 22, 1)
