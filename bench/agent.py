@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.claims import Claim, Result, Series
 from bench.station import BENCH, BenchError, Station, open_station
 from lab.controllers import postgresql
+from tanist.capture.names import CONTENT, PARTIAL
 
 NAME, PAIR = postgresql.NAME, ("ec-a", "ec-b")
 PLACE = "/etc/postgresql/15/main/conf.d"
 SIZES = (1_000, 100_000)
 MEMORY = 60 << 10  # KiB
 SHARE = 0.005  # of a core
-APART = {1_000: 8.0, 100_000: 20.0}  # seconds between two changes: each has its own capture
-PATIENCE = 30.0  # seconds for the last one to arrive
+APART = 5.0  # seconds from an arrival to the next change: each has its own capture
+PATIENCE = 300.0  # seconds for a change to arrive, on a machine however busy
+EVERY = 0.02  # seconds between two looks
 SETTLE = 60  # seconds for the first capture and check to be over
 FILL = f"""
 set -e
@@ -103,37 +108,36 @@ def watch(station: Station, files: int, *, minutes: float) -> list[Cost]:
 
 
 def change(station: Station, files: int, *, count: int) -> list[float]:
-    """Seconds from each change until a capture that was made after it is whole on the standby."""
-    apart = APART[files]
-    mirror = f"/var/lib/tanist/{NAME}/mirror"
-    lasts = count * (apart + 0.6) + PATIENCE
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(
-            station.lab.exec,
-            "ec-b",
-            ["python3", f"{BENCH}/node/arrivals.py", mirror, str(lasts)],
-            check=True,
-            timeout=lasts + 120,
-        )
-        argv = ["python3", f"{BENCH}/node/changes.py", f"{PLACE}/server.conf", str(count), str(apart)]
-        made = json.loads(station.lab.exec("ec-a", argv, check=True, timeout=lasts + 120).stdout)
-        arrived = [moment for moment, _ in json.loads(looking.result().stdout.splitlines()[-1])]
-    try:
-        return match(made, arrived)
-    except BenchError as error:
-        raise BenchError(f"{files} files: {error}") from error
+    """Seconds from each change until a capture with it is whole on the standby. The next one waits for that."""
+    path = station.lab.root("ec-a") / f"{PLACE}/server.conf".lstrip("/")
+    mirror = station.lab.root("ec-b") / f"var/lib/tanist/{NAME}/mirror"
+    delays = []
+    for number in range(count):
+        time.sleep(APART + number % 7 * 0.1)  # never in step with anything that is done every so many seconds
+        known, text = generations(mirror), f"# change {number} of {count}\n"
+        with path.open("a") as file:
+            file.write(text)
+        made = time.monotonic()
+        if not await_arrival(mirror, known, text.encode(), made + PATIENCE):
+            raise BenchError(f"{files} files: change {number + 1} of {count} was not on the standby in {PATIENCE:g} s")
+        delays.append(time.monotonic() - made)
+    return delays
 
 
-def match(made: Sequence[float], arrived: Sequence[float]) -> list[float]:
-    """Each change with the one arrival before the next change. BenchError where there is none: it was late or lost."""
-    found = []
-    for i, moment in enumerate(made):
-        until = made[i + 1] if i + 1 < len(made) else math.inf
-        one = next((at for at in arrived if moment < at < until), None)
-        if one is None:
-            raise BenchError(f"change {i + 1} of {len(made)} was not on the standby before the next one")
-        found.append(one - moment)
-    return found
+def await_arrival(mirror: Path, known: Collection[str], text: bytes, until: float) -> bool:
+    """Whether a new generation that holds the text is there before `until` (CLOCK_MONOTONIC)."""
+    seen = set(known)
+    while time.monotonic() < until:
+        for name in generations(mirror) - seen:
+            if any(text in part.read_bytes() for part in sorted((mirror / name).glob(f"{CONTENT}*"), reverse=True)):
+                return True
+            seen.add(name)
+        time.sleep(EVERY)
+    return False
+
+
+def generations(mirror: Path) -> set[str]:
+    return {one for one in os.listdir(mirror) if "Z-e" in one and PARTIAL not in one}
 
 
 def build_claims(costs: Sequence[Cost]) -> tuple[Claim, ...]:

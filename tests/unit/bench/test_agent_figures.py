@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import time
+from pathlib import Path
 
-from bench.agent import Cost, build_claims, match, percentile
-from bench.station import BenchError
-
-
-def test_a_change_is_matched_with_the_arrival_before_the_next_change() -> None:
-    assert match([1.0, 10.0], [0.5, 2.0, 2.5, 13.0]) == [1.0, 3.0]
+from bench.agent import Cost, await_arrival, build_claims, percentile
 
 
-def test_a_change_that_did_not_arrive_in_time_is_no_figure() -> None:
-    with pytest.raises(BenchError, match="change 1 of 2"):
-        match([1.0, 2.0], [2.5])
-    with pytest.raises(BenchError, match="change 2 of 2"):
-        match([1.0, 2.0], [1.5])
+def test_a_change_has_arrived_with_the_new_generation_that_holds_it(tmp_path: Path) -> None:
+    def arrive(name: str, text: str) -> None:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "files.tar").write_text("base")
+        (tmp_path / name / "files.tar.01").write_text(text)
+
+    arrive("1Z-e1-ec-a", "# change 2")
+    arrive("2Z-e1-ec-a", "# change 1")
+    arrive("3Z-e1-ec-a.partial-7", "# change 2")
+    known = ("1Z-e1-ec-a",)
+    soon = time.monotonic() + 0.1
+    assert not await_arrival(tmp_path, known, b"# change 2", soon), "an old one, one without it, one that is not whole"
+    arrive("4Z-e1-ec-a", "# change 2")
+    assert await_arrival(tmp_path, known, b"# change 2", time.monotonic() + 60)
 
 
 def test_a_percentile_is_a_value_that_was_seen() -> None:
