@@ -18,7 +18,7 @@ from tanist.model.codec import encode
 from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
 from tanist.model.steps import MountTree, StepSpec
-from tanist.plan.acquire import build_layers
+from tanist.plan.layers import build_layers
 from tanist.steps.context import Context
 from tanist.steps.registry import handler_for
 

@@ -11,6 +11,7 @@ from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
 from tanist.definition.captured import build_captured
 from tanist.definition.drills import build_drill
+from tanist.definition.layers import build_layers, check_layers
 from tanist.definition.proofs import build_proof
 from tanist.definition.table import Table
 from tanist.model.definition import (
@@ -23,9 +24,6 @@ from tanist.model.definition import (
     Gate,
     Health,
     Identity,
-    Layer,
-    LvmLayer,
-    MdLayer,
     Mirror,
     Mode,
     Node,
@@ -42,8 +40,6 @@ from tanist.model.definition import (
 
 _HealthKind = Literal["tcp", "http", "command"]
 _VersionKind = Literal["properties", "dpkg", "command"]
-_LayerKind = Literal["md", "lvm"]
-_LAYER_KINDS: tuple[_LayerKind, ...] = ("md", "lvm")
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
 _METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
@@ -146,50 +142,11 @@ def _build_asset(table: Table | None) -> Asset:
         device=table.text("device", v.check_device),
         fstype=fstype or "",
         options=table.texts("options", v.check_mount_option(fstype) if fstype else v.check_any),
-        layers=tuple(layer for inner in table.tables("layer") if (layer := _build_layer(inner)) is not None),
+        layers=build_layers(table),
     )
-    _check_layers(table, asset)
+    check_layers(table, asset)
     table.finish()
     return asset
-
-
-def _build_layer(table: Table) -> Layer | None:
-    kind = table.one_of("kind", _LAYER_KINDS)
-    layer: Layer | None = None
-    if kind == "md":
-        layer = MdLayer(
-            device=table.text("device", v.check_device),
-            uuid=table.text("uuid", v.check_md_uuid),
-            members=table.texts("members", v.check_device, required=True),
-        )
-    elif kind == "lvm":
-        layer = LvmLayer(
-            group=table.text("group", v.check_lvm_name),
-            volume=table.text("volume", v.check_lvm_name),
-            disk=table.text("disk", v.check_device, default=""),
-        )
-    if layer is not None:
-        table.finish()
-    return layer
-
-
-def _is_whole(layer: Layer) -> bool:
-    """A name that was found wrong by itself is said already."""
-    return bool(layer.device if isinstance(layer, MdLayer) else layer.group and layer.volume)
-
-
-def _check_layers(table: Table, asset: Asset) -> None:
-    """Each lies on the one before it, and the file system on the last."""
-    if not asset.layers:
-        return
-    first, *others = asset.layers
-    if isinstance(first, LvmLayer) and not first.disk:
-        table.complain("layer", "the lowest layer is lvm without a disk; allowed: disk, its physical volume")
-    if any(isinstance(one, MdLayer) or one.disk for one in others):
-        table.complain("layer", "an upper layer lies on the one before it; allowed: lvm without a disk")
-    if asset.device and _is_whole(asset.layers[-1]) and asset.layers[-1].device != asset.device:
-        wanted = asset.layers[-1].device
-        table.complain("device", f'"{asset.device}" is not the uppermost layer\'s; allowed: "{wanted}"')
 
 
 def _build_tree(table: Table) -> str:

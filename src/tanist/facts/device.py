@@ -5,6 +5,7 @@ In: an absolute device path. Out: bytes, or Unread with the words of the tool. N
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from tanist.model.dataclasses import dataclass
@@ -57,6 +58,14 @@ def drop_cache(host: Host, device: str) -> Unread | None:
     if ran.status != 0 and NO_BLOCK_DEVICE not in ran.stderr:
         return Unread(ran.complaint)
     return None
+
+
+def is_block_device(host: Host, path: str) -> bool:
+    try:
+        info = host.files.stat(path)
+    except OSError:
+        return False
+    return info is not None and stat.S_ISBLK(info.st_mode)
 
 
 def describe_content(host: Host, device: str) -> str:

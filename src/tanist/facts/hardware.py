@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.blockdevices import add_unused_paths, read_devices
 from tanist.facts.carriers import read_carriers
-from tanist.facts.device import PATIENCE, Place
+from tanist.facts.device import PATIENCE, Place, is_block_device
 from tanist.facts.fshealth import read_health, read_mounted_health
-from tanist.facts.md import read_members
+from tanist.facts.kinds import kind_of
 from tanist.facts.raid import mark_failed_paths, read_arrays, read_states
 from tanist.facts.space import read_space
-from tanist.facts.view import find_array, is_block_device
 from tanist.model.dataclasses import replace
-from tanist.model.definition import LvmLayer, MdLayer
 from tanist.model.hardware import Array, BlockDevice, FileSystemHealth, Identity, Opened, Space, StorageReadout
 from tanist.model.paths import find_holder
 from tanist.model.unread import Unread
@@ -113,33 +111,17 @@ def read_filesystem(host: Host, asset: Asset, mount: Mount | None, name: str) ->
 
 
 def read_marks(host: Host, asset: Asset) -> tuple[tuple[str, ...], tuple[Identity, ...]]:
-    """Physical volumes that the group has lost, and the UUIDs of what lies below the file system."""
+    """What the layers lack, such as physical volumes that the group has lost, and the UUIDs that lie on the disks."""
     missing: list[str] = []
     found: list[Identity] = []
     place = Place(device="", offset=0, size=0)
     for layer in asset.layers:
-        match layer:
-            case MdLayer():
-                members, _ = read_members(host, layer)
-                found += [Identity(what=f"array {layer.device}", uuid=one.uuid) for one in members[:1]]
-                below = find_array(host, layer)
-                if isinstance(below, Unread):
-                    break
-                place = below
-            case LvmLayer():
-                lost, marks = read_group_marks(host, layer, place)
-                missing += lost
-                found += marks
+        kind = kind_of(layer)
+        marks = kind.read_marks(host, layer, place)
+        missing += marks.missing
+        found += marks.identities
+        below = kind.find_place(host, layer, place) if layer != asset.layers[-1] else place
+        if isinstance(below, Unread):
+            break
+        place = below
     return tuple(missing), tuple(found)
-
-
-def read_group_marks(host: Host, layer: LvmLayer, below: Place) -> tuple[list[str], list[Identity]]:
-    """The group's metadata as it lies on the disk: a volume that was gone when it was changed has the flag MISSING."""
-    from tanist.facts import lvm  # most assets have no layers
-
-    group = lvm.read_group(host, Place(device=layer.disk, offset=0, size=0) if layer.disk else below)
-    if isinstance(group, Unread):
-        return [], []
-    volumes = group.tree.get("physical_volumes", {})
-    lost = [str(one.get("device", name)) for name, one in volumes.items() if "MISSING" in one.get("flags", [])]
-    return lost, [Identity(what=f"volume group {group.name}", uuid=group.uuid)]

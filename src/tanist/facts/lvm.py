@@ -9,15 +9,22 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tanist.facts.device import Place, read_blocks
+from tanist.facts.kinds import Guard, Marks
+from tanist.facts.tool import read_text
 from tanist.model.dataclasses import dataclass
+from tanist.model.hardware import Identity
+from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.layers import LvmLayer
 
+SOURCE = 'set system_id_source = "uname" in the section global of /etc/lvm/lvm.conf'
 SECTOR = 512
 LABEL, TYPE = b"LABELONE", b"LVM2 001"
 AREA_MAGIC = b" LVM2 x[5A%r0N*>"
@@ -34,6 +41,59 @@ class VolumeGroup:
     exported: bool
     sequence: int  # grows with each change of the group
     tree: dict[str, Any]  # the metadata
+
+
+def find_place(host: Host, layer: LvmLayer, below: Place) -> Place | Unread:
+    pv = _physical(layer, below)
+    group = read_group(host, pv)
+    if isinstance(group, Unread):
+        return group
+    if group.name != layer.group:
+        return Unread(f"{pv.device}: holds the volume group {group.name}, not {layer.group}")
+    return find_volume(group, layer.volume, pv)
+
+
+def read_marks(host: Host, layer: LvmLayer, below: Place) -> Marks:
+    """The group's metadata as it lies on the disk: a volume that was gone when it was changed has the flag MISSING."""
+    group = read_group(host, _physical(layer, below))
+    if isinstance(group, Unread):
+        return Marks()
+    volumes = group.tree.get("physical_volumes", {})
+    lost = [str(one.get("device", name)) for name, one in volumes.items() if "MISSING" in one.get("flags", [])]
+    return Marks(missing=tuple(lost), identities=(Identity(what=f"volume group {group.name}", uuid=group.uuid),))
+
+
+def read_states(host: Host, layer: LvmLayer) -> Iterator[LayerState]:
+    """Whether this node has a system id, by which a volume group is one node's alone (lvmsystemid(7))."""
+    said = read_text(host, ("lvm", "systemid"))
+    if isinstance(said, Unread):
+        yield LayerState(kind="volume group", name=layer.group, says="", wrong=said.why, mend="apt install lvm2")
+    elif own := said.rpartition("system ID:")[2].strip():
+        yield LayerState(kind="volume group", name=layer.group, says=f"this node is {own} to LVM")
+    else:
+        wrong = "this node has no LVM system id: it could neither own the group, nor be kept from using it"
+        yield LayerState(kind="volume group", name=layer.group, says="", wrong=wrong, mend=SOURCE)
+
+
+def read_guards(host: Host, layer: LvmLayer) -> Iterator[Guard]:
+    """Whose group it is by LVM's own metadata, read from the disk (lvmsystemid(7))."""
+    if not layer.disk:
+        what = "lies on another layer: its system id is read once that is put together"
+        yield Guard(about=layer.group, says=what)
+        return
+    group = read_group(host, Place(device=layer.disk, offset=0, size=0))
+    if isinstance(group, Unread):
+        yield Guard(about=layer.group, fails=True, says=group.why)
+    elif not group.system_id:
+        what, mend = "has no system id: any machine may activate it", f"vgchange --systemid NODE {layer.group}"
+        yield Guard(about=layer.group, says=what, mend=mend)
+    else:
+        says = f"LVM system id {group.system_id}: no other machine activates it; a takeover makes it its own, at once"
+        yield Guard(about=layer.group, ready=True, says=says)
+
+
+def _physical(layer: LvmLayer, below: Place) -> Place:
+    return Place(device=layer.disk, offset=0, size=0) if layer.disk else below
 
 
 def read_group(host: Host, place: Place) -> VolumeGroup | Unread:

@@ -6,16 +6,22 @@ In: the paths of the members. Out: what each says of the array, or Unread. Never
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import read_blocks
+from tanist.facts.device import Place, is_block_device, read_blocks
+from tanist.facts.kinds import Guard, Marks
+from tanist.facts.selfstart.stacks import md_assembles
 from tanist.model.dataclasses import dataclass
+from tanist.model.hardware import Identity
+from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
-    from tanist.model.definition import MdLayer
+    from tanist.model.layers import MdLayer
 
+MDADM = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 MAGIC = 0xA92B4EFC
 SECTOR = 512
 RAID1 = 1
@@ -32,6 +38,54 @@ class Member:
     offset: int  # bytes before the data
     size: int  # bytes of data
     resyncing: bool
+
+
+def find_place(host: Host, layer: MdLayer, below: Place) -> Place | Unread:  # noqa: ARG001
+    """Its members lie on disks of their own."""
+    if is_block_device(host, layer.device):
+        return Place(device=layer.device, offset=0, size=0)
+    members, wrong = read_members(host, layer)
+    if not members:
+        return Unread(f"no member of {layer.device} can be read: {'; '.join(wrong)}")
+    newest = members[0]
+    if newest.level != RAID1:
+        return Unread(f"{layer.device} is RAID {newest.level}: its marks are read where it is assembled")
+    return Place(device=newest.device, offset=newest.offset, size=newest.size)
+
+
+def read_marks(host: Host, layer: MdLayer, below: Place) -> Marks:  # noqa: ARG001
+    members, _ = read_members(host, layer)
+    return Marks(identities=tuple(Identity(what=f"array {layer.device}", uuid=one.uuid) for one in members[:1]))
+
+
+def read_states(host: Host, layer: MdLayer) -> Iterator[LayerState]:
+    yield read_array(host, layer)
+    if starts := read_start(host, layer):
+        yield starts
+
+
+def read_array(host: Host, layer: MdLayer) -> LayerState:
+    members, wrong = read_members(host, layer)
+    left = f"{len(members)} of {len(layer.members)} members of {layer.device} are there"
+    if not wrong:
+        return LayerState(kind="array", name=layer.device, says=left)
+    mend = f"replace the disk; while the array is assembled: mdadm {layer.device} --add MEMBER"
+    return LayerState(kind="array", name=layer.device, says=left, wrong=f"{left}; {'; '.join(wrong)}", mend=mend)
+
+
+def read_start(host: Host, layer: MdLayer) -> LayerState | None:
+    """An array that a boot would assemble as its disks appear: seen also while it is not assembled."""
+    texts = [host.files.read(path, 1 << 20).decode("utf-8", "replace") for path in MDADM if host.files.exists(path)]
+    if not md_assembles("\n".join(texts), layer.device.removeprefix("/dev/"), layer.uuid):
+        return None
+    says = f"MD assembles {layer.device} at boot, as soon as its disks appear"
+    mend = "in mdadm.conf: AUTO -all   then: update-initramfs -u (dracut -f)"
+    return LayerState(kind="array", name=f"{layer.device} at boot", says=says, wrong=says, mend=mend)
+
+
+def read_guards(host: Host, layer: MdLayer) -> tuple[Guard, ...]:  # noqa: ARG001
+    """md has no owner."""
+    return ()
 
 
 def read_members(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[str, ...]]:

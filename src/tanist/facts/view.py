@@ -7,13 +7,12 @@ assembled, activated or written.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, ask
-from tanist.model.definition import LvmLayer, MdLayer
+from tanist.facts.device import Place, ask, is_block_device
+from tanist.facts.kinds import kind_of
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -44,48 +43,11 @@ def find_place(host: Host, asset: Asset) -> Place | Unread:
         return Place(device=asset.device, offset=0, size=0)
     place = Place(device="", offset=0, size=0)
     for layer in asset.layers:
-        found = find_layer(host, layer, place)
+        found = kind_of(layer).find_place(host, layer, place)
         if isinstance(found, Unread):
             return found
         place = found
     return place
-
-
-def find_layer(host: Host, layer: MdLayer | LvmLayer, below: Place) -> Place | Unread:
-    """Where the layer's own bytes are, those of the layer below it being at `below`."""
-    if isinstance(layer, MdLayer):
-        return find_array(host, layer)
-    from tanist.facts import lvm  # most assets have no layers, and each start would pay for it
-
-    pv = Place(device=layer.disk, offset=0, size=0) if layer.disk else below
-    group = lvm.read_group(host, pv)
-    if isinstance(group, Unread):
-        return group
-    if group.name != layer.group:
-        return Unread(f"{pv.device}: holds the volume group {group.name}, not {layer.group}")
-    return lvm.find_volume(group, layer.volume, pv)
-
-
-def find_array(host: Host, layer: MdLayer) -> Place | Unread:
-    if is_block_device(host, layer.device):
-        return Place(device=layer.device, offset=0, size=0)
-    from tanist.facts import md
-
-    members, wrong = md.read_members(host, layer)
-    if not members:
-        return Unread(f"no member of {layer.device} can be read: {'; '.join(wrong)}")
-    newest = members[0]
-    if newest.level != md.RAID1:
-        return Unread(f"{layer.device} is RAID {newest.level}: its marks are read where it is assembled")
-    return Place(device=newest.device, offset=newest.offset, size=newest.size)
-
-
-def is_block_device(host: Host, path: str) -> bool:
-    try:
-        info = host.files.stat(path)
-    except OSError:
-        return False
-    return info is not None and stat.S_ISBLK(info.st_mode)
 
 
 def _open_window(host: Host, place: Place) -> str | Unread:

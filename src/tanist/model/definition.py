@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass
+from tanist.model.layers import Layer, find_disks
 
 Mode = Literal["host", "alias"]
 OwnershipMethod = Literal["auto", "map", "walk"]
@@ -21,31 +22,6 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MdLayer:
-    """A RAID 1 across disks that both nodes see."""
-
-    device: str  # "/dev/md/asset"
-    uuid: str  # "01234567-89ab-cdef-0123-456789abcdef"
-    members: tuple[str, ...]  # absolute paths below /dev
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LvmLayer:
-    """A volume of a group that moves as a whole, by its system id."""
-
-    group: str
-    volume: str
-    disk: str = ""  # the physical volume; empty: the layer below
-
-    @property
-    def device(self) -> str:
-        return f"/dev/{self.group}/{self.volume}"
-
-
-Layer = MdLayer | LvmLayer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     kind: AssetKind
     device: str = ""  # absolute path below /dev; empty for kind "directory"
@@ -58,8 +34,7 @@ class Asset:
         """The lowest devices that are named here."""
         if not self.layers:
             return (self.device,) if self.device else ()
-        lowest = self.layers[0]
-        return lowest.members if isinstance(lowest, MdLayer) else (lowest.disk,)
+        return find_disks(self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ round, so that what one puts in place the other takes away.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health, PowerDevice, SavedCommand
@@ -378,11 +378,13 @@ class SetAside:
     options: str = ""  # mount(8), -o
 
 
+LayerStep = AssembleArray | ActivateVolume  # what plan/layers.py makes of the layers of an asset
+LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
+
 StepSpec = (
     CreateGroup
     | CreateUser
-    | AssembleArray
-    | ActivateVolume
+    | LayerStep
     | MountHidden
     | MountTree
     | MapTree

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tanist.model.definition import Asset, Controller, LvmLayer, MdLayer
+from tanist.model.definition import Asset, Controller
 from tanist.model.paths import is_inside
 from tanist.model.readout import Listener, Readout
 from tanist.model.unread import Unread
@@ -45,11 +45,7 @@ def _devices(asset: Asset) -> Iterator[str]:
     if asset.device:
         yield asset.device
     for layer in asset.layers:
-        match layer:
-            case MdLayer():
-                yield from layer.members
-            case LvmLayer():
-                yield f"volume group {layer.group}"
+        yield from layer.takes
 
 
 def _ports(controller: Controller) -> Iterator[Port]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tanist.model.definition import MdLayer
 from tanist.model.hardware import BlockDevice, Carrier, FileSystemHealth, StorageReadout
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
@@ -118,8 +117,7 @@ def _check_redundancy(pair: Pair, told: Told) -> Found:
     if isinstance(storage.arrays, Unread):
         return untold("redundancy", [(one.node, storage.arrays.why)])
     stack = Stack(storage.devices, arrays)
-    layer = next(iter(pair.controller.asset.layers), None)
-    if not storage.top and isinstance(layer, MdLayer):
+    if not storage.top and any(layer.copies for layer in pair.controller.asset.layers):
         names = {disk.name for disk in storage.opened if disk.name}
         left = list(stack.lowest(sorted(names)))
         weak = tuple(left) if len(left) < 2 else ()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tanist.model.claim import Claim
-from tanist.model.definition import Asset, Controller, MdLayer
+from tanist.model.definition import Controller
 from tanist.model.host import IdMap
 from tanist.model.standing import Standing
 from tanist.model.steps import (
-    ActivateVolume,
-    AssembleArray,
     CreateGroup,
     CreateUser,
     FreeMmp,
@@ -28,6 +26,7 @@ from tanist.model.steps import (
 from tanist.model.storage import MmpMark
 from tanist.plan import places
 from tanist.plan.idmap import describe_ids
+from tanist.plan.layers import build_layers
 from tanist.plan.ownership import Ownership, choose_ownership
 from tanist.plan.release import numbered
 
@@ -124,17 +123,6 @@ def describe_wait(mmp: MmpMark | None) -> str:
         return ""
     who = mmp.node or "another node"
     return f"the mount now waits up to {mmp.longest_wait:.0f} s, to see that {who} does not write (ext4 mmp)"
-
-
-def build_layers(asset: Asset) -> Iterator[Named]:
-    """What lies below the file system, the lowest first."""
-    for layer in asset.layers:
-        if isinstance(layer, MdLayer):
-            array = AssembleArray(device=layer.device, uuid=layer.uuid, members=layer.members)
-            yield f"assemble {layer.device} from {', '.join(layer.members)}", array
-        else:
-            volume = ActivateVolume(group=layer.group, volume=layer.volume, device=layer.device)
-            yield f"take the volume group {layer.group} and activate {layer.device}", volume
 
 
 def _accounts(standing: Standing) -> Iterator[Named]:

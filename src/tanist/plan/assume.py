@@ -13,11 +13,10 @@ from tanist.model.definition import Controller, SavedCommand, Service
 from tanist.model.paths import is_inside
 from tanist.model.standing import Standing
 from tanist.model.steps import (
-    ActivateVolume,
+    LAYER_STEPS,
     AddAddress,
     Announce,
     ArmCron,
-    AssembleArray,
     BindMount,
     CheckHealth,
     CoverSshKeys,
@@ -54,7 +53,7 @@ from tanist.plan.addresses import service_addresses
 from tanist.plan.release import talking_to
 
 NOT_AT_A_BOOT = (  # acquire and claim are planned anew; the others outlive a boot
-    *(CreateGroup, CreateUser, AssembleArray, ActivateVolume, MountHidden, MountTree, MapTree, HoldClaim, Reown),
+    *(CreateGroup, CreateUser, *LAYER_STEPS, MountHidden, MountTree, MapTree, HoldClaim, Reown),
     *(SaveOwn, PutPath, FeedCommand, InitAsset, MakeSshKeys, Reboot),
     *(PowerOff, WaitLease, TakeLease, Reserve, FreeMmp),  # nobody is fenced by a boot
 )

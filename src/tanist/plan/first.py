@@ -5,7 +5,8 @@ from __future__ import annotations
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import HoldClaim, InitAsset, Plan, StepSpec
-from tanist.plan.acquire import build_layers, build_reserve, mount_tree, number_steps
+from tanist.plan.acquire import build_reserve, mount_tree, number_steps
+from tanist.plan.layers import build_layers
 
 
 def build_first_acquire(controller: Controller, standing: Standing, run: str) -> Plan:

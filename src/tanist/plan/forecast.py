@@ -8,11 +8,10 @@ from typing import Any
 from tanist.model.definition import Controller
 from tanist.model.drill import DrillResult, Stage
 from tanist.model.steps import (
-    ActivateVolume,
+    LAYER_STEPS,
     AddAddress,
     Announce,
     ArmCron,
-    AssembleArray,
     BindMount,
     CheckHealth,
     CoverSshKeys,
@@ -40,8 +39,9 @@ from tanist.model.steps import (
     WriteExports,
 )
 from tanist.model.storage import MmpMark
-from tanist.plan.acquire import build_layers, build_lease, build_reserve
+from tanist.plan.acquire import build_lease, build_reserve
 from tanist.plan.fence import build_fence, describe, fences, longest
+from tanist.plan.layers import build_layers
 
 UNKNOWN = -1.0
 MEASURED, NEVER = "measured in this drill", "no takeover by this node has measured it yet"
@@ -63,8 +63,7 @@ NOT_REHEARSED = (
     WaitLease,
     Reserve,
     TakeLease,
-    AssembleArray,
-    ActivateVolume,
+    *LAYER_STEPS,
     FreeMmp,
     MountHidden,
     MountTree,

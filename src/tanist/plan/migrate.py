@@ -23,8 +23,9 @@ from tanist.model.steps import (
     StepSpec,
 )
 from tanist.plan import places
-from tanist.plan.acquire import build_layers, mount_tree
+from tanist.plan.acquire import mount_tree
 from tanist.plan.assume import starting
+from tanist.plan.layers import build_layers
 from tanist.plan.release import describe_undo, numbered
 
 Named = tuple[str, StepSpec]

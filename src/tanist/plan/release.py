@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from tanist.model.dataclasses import replace
 from tanist.model.definition import SavedCommand
 from tanist.model.steps import (
-    ActivateVolume,
+    LAYER_STEPS,
     AddAddress,
     ArmCron,
-    AssembleArray,
     BindMount,
     CoverSshKeys,
     FeedCommand,
     HoldClaim,
+    LayerStep,
     MapTree,
     MountBeside,
     MountHidden,
@@ -39,11 +39,12 @@ from tanist.model.steps import (
     WriteExports,
 )
 from tanist.plan import places
+from tanist.plan.layers import describe_down
 
 Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
 MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
-LAYERS: Kinds = (ActivateVolume, AssembleArray, Reserve)
+LAYERS: Kinds = (*LAYER_STEPS, Reserve)
 ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS, TakeLease)
 KEYS: Kinds = (CoverSshKeys,)
 AFTER: Kinds = (SetHostname, FeedCommand, PutPath)
@@ -158,6 +159,8 @@ def _reversed(step: PlannedStep, run: str = "") -> PlannedStep:
 
 
 def describe_undo(spec: StepSpec) -> str:
+    if isinstance(spec, LayerStep):
+        return describe_down(spec)
     match spec:
         case ArmCron(paths=paths):
             return f"disarm cron: {', '.join(paths)}"
@@ -179,10 +182,6 @@ def describe_undo(spec: StepSpec) -> str:
             | MountBeside(target=target)
         ):
             return f"unmount {target}"
-        case AssembleArray(device=device):
-            return f"stop {device}"
-        case ActivateVolume(device=device):
-            return f"deactivate {device}"
         case Reserve(node=node, devices=devices):
             return f"take {node}'s key off {', '.join(devices)}"
         case MapTree(target=target):

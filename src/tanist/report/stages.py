@@ -14,7 +14,7 @@ STAGES: dict[type, str] = {
     **dict.fromkeys((s.PowerOff, s.Reserve, s.WaitLease, s.TakeLease), FENCE),
     **dict.fromkeys(
         (
-            *(s.AssembleArray, s.ActivateVolume, s.MountTree, s.MountHidden, s.MapTree),
+            *(*s.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
             *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown, s.MountBeside, s.SetAside),
         ),
         STORAGE,

@@ -10,8 +10,7 @@ from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome
 from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import (
-    ActivateVolume,
-    AssembleArray,
+    LAYER_STEPS,
     HoldClaim,
     MapTree,
     MountHidden,
@@ -173,7 +172,7 @@ def resume_release(session: Session, journal: Journal) -> None:
     in_force = load_run(session, state.started.in_force).steps
     if hold == "away":
         for step in in_force:
-            if isinstance(step.spec, (TakeLease, Reserve, AssembleArray, ActivateVolume, MountTree, MapTree)):
+            if isinstance(step.spec, (TakeLease, Reserve, *LAYER_STEPS, MountTree, MapTree)):
                 demand_claim(session, state, step.id)
                 handler_of(step).apply(step.spec, session.context)
                 session.note(f"to be released: {step.says}")

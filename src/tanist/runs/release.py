@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from tanist.engine import Event, StepFailure
-from tanist.facts.view import is_block_device
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
@@ -16,9 +15,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
 from tanist.model.steps import (
-    ActivateVolume,
     AddAddress,
-    AssembleArray,
     HoldClaim,
     MapTree,
     MountHidden,
@@ -30,7 +27,7 @@ from tanist.model.steps import (
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_reserve
-from tanist.plan.release import AFTER, ASSET, KEYS, build_release, letting_go
+from tanist.plan.release import AFTER, ASSET, KEYS, LAYERS, build_release, letting_go
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.glance import note_captured, read_fingerprint, seems_captured
 from tanist.runs.seen import note_claim, note_claim_on_disk, save_claim_seen, seen_epoch
@@ -47,14 +44,6 @@ from tanist.steps.storage import mounted_at
 if TYPE_CHECKING:
     from tanist.model.facts import NodeFacts
 
-SHOWN = (
-    MountHidden,
-    MountTree,
-    MapTree,
-    ActivateVolume,
-    AssembleArray,
-    Reserve,
-)  # the host tells whether it came to pass
 LATER = (
     "tanist.host.mounting",
     "tanist.host.netlink",
@@ -198,15 +187,12 @@ def has_let_go(session: Session, state: RunState) -> bool:
         last = letting_go(part.plan)
         if last is None or state.status[last.id] in ("planned", "undoing", "undone"):
             continue
-        if state.status[last.id] == "done" or not isinstance(last.spec, SHOWN):
-            return state.status[last.id] == "done"
-        if isinstance(last.spec, Reserve):
-            from tanist.steps.reservation import is_reserve_applied  # most assets have none
-
-            return is_reserve_applied(last.spec, session.context) is False
-        if isinstance(last.spec, (ActivateVolume, AssembleArray)):
-            return not is_block_device(session.host, last.spec.device)
-        return mounted_at(session.host, last.spec.target) is None
+        if state.status[last.id] == "done":
+            return True
+        if isinstance(last.spec, (MountHidden, MountTree, MapTree)):
+            return mounted_at(session.host, last.spec.target) is None
+        looks = handler_for(type(last.spec)).is_applied if isinstance(last.spec, LAYERS) else None
+        return looks is not None and looks(last.spec, session.context) is False
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tanist.facts.view import is_block_device
+from tanist.facts.device import is_block_device
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context

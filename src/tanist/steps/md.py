@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.view import is_block_device
+from tanist.facts.device import is_block_device
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
 

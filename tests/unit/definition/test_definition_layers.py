@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tanist.definition.load import load_controller
-from tanist.model.definition import LvmLayer, MdLayer
 from tanist.model.errors import BadDefinition
+from tanist.model.layers import LvmLayer, MdLayer
 from tests.unit.definition.test_definition_load import SMALL
 
 UUID = "01234567:89abcdef:01234567:89abcdef"

@@ -8,9 +8,10 @@ from typing import Any, get_args
 from tanist.definition.load import load_controller
 from tanist.model import steps as s
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller, Lease, LvmLayer, Proof, Reserving
+from tanist.model.definition import Controller, Lease, Proof, Reserving
 from tanist.model.drill import DrillResult, Stage
 from tanist.model.host import Renumber
+from tanist.model.layers import LvmLayer
 from tanist.model.steps import PlannedStep, Reown, StartService, StepSpec
 from tanist.model.storage import MmpMark
 from tanist.plan.forecast import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tanist.model.codec import decode, encode
-from tanist.model.definition import Asset, Controller, MdLayer, StoragePolicy
+from tanist.model.definition import Asset, Controller, StoragePolicy
 from tanist.model.hardware import (
     BlockDevice,
     Carrier,
@@ -20,6 +20,7 @@ from tanist.model.hardware import (
     Port,
     StorageReadout,
 )
+from tanist.model.layers import MdLayer
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
 from tanist.model.readout import Readout

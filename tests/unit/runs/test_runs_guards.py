@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tanist.facts.lvm import read_guards
 from tanist.host.local import LocalHost
-from tanist.model.definition import LvmLayer
-from tanist.runs.guards import find_system_id
+from tanist.model.layers import LvmLayer
+from tanist.runs.finding import Finding
+from tanist.runs.guards import find_guard
 
 CASES = Path(__file__).parents[1] / "facts" / "layers" / "cases"
 DATA = 2 << 20  # where the mirror's data begins, which is a physical volume
@@ -24,10 +26,15 @@ def layer(disk: Path | str) -> LvmLayer:
     return LvmLayer(group="ledger", volume="tree", disk=str(disk))
 
 
+def guard_of(layer: LvmLayer) -> Finding:
+    (found,) = map(find_guard, read_guards(LocalHost(), layer))
+    return found
+
+
 def test_a_group_tells_whose_it_is_and_that_this_is_no_proof(volume: bytes, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.write_bytes(volume)
-    found = find_system_id(LocalHost(), layer(disk))
+    found = guard_of(layer(disk))
     assert (found.about, found.state) == ("ledger", "ready")
     assert "LVM system id ec-a" in found.detail and found.strength.startswith("no proof")
 
@@ -37,5 +44,5 @@ def test_a_group_that_cannot_be_read_is_no_guard(tmp_path: Path, what: str, stat
     disk = tmp_path / "disk"
     if what == "zeros":
         disk.write_bytes(bytes(1 << 20))
-    found = find_system_id(LocalHost(), layer("" if what == "above" else disk))
+    found = guard_of(layer("" if what == "above" else disk))
     assert found.state == state and found.detail

@@ -13,13 +13,14 @@ from tanist.facts.blockdevices import add_unused_paths, parse_lsblk, read_device
 from tanist.facts.carriers import read_carriers
 from tanist.facts.device import Place
 from tanist.facts.fshealth import parse_ext4, read_mounted_health
-from tanist.facts.hardware import read_group_marks, read_opened
+from tanist.facts.hardware import read_opened
+from tanist.facts.lvm import read_marks
 from tanist.facts.raid import mark_failed_paths, parse_raid, read_arrays, read_states
 from tanist.host.host import Host
 from tanist.host.local import LocalHost
-from tanist.model.definition import LvmLayer
 from tanist.model.hardware import Array, BlockDevice, Carrier, DiskPath, FileSystemHealth, Identity, Port
 from tanist.model.host import Mount
+from tanist.model.layers import LvmLayer
 from tanist.model.unread import Unread
 from tests.unit.facts.machine import Machine
 from tests.unit.host.machines import run_apart
@@ -221,9 +222,9 @@ def test_a_group_names_the_disk_that_it_has_lost(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.write_bytes(IMAGE)
     layer, place = LvmLayer(group="ledger", volume="tree"), Place(device=str(disk), offset=DATA, size=0)
-    lost, marks = read_group_marks(LocalHost(), layer, place)
-    assert lost == [] and [one.what for one in marks] == ["volume group ledger"]
-    assert marks[0] != Identity(what="volume group ledger", uuid="")
+    marks = read_marks(LocalHost(), layer, place)
+    assert marks.missing == () and [one.what for one in marks.identities] == ["volume group ledger"]
+    assert marks.identities[0] != Identity(what="volume group ledger", uuid="")
 
 
 # -- network

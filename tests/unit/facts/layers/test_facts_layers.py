@@ -12,7 +12,8 @@ from tanist.facts import lvm, md
 from tanist.facts.device import Place
 from tanist.facts.view import find_place
 from tanist.host.local import LocalHost
-from tanist.model.definition import Asset, LvmLayer, MdLayer
+from tanist.model.definition import Asset
+from tanist.model.layers import LvmLayer, MdLayer
 from tanist.model.unread import Unread
 
 UUID = "01234567:89abcdef:01234567:89abcdef"

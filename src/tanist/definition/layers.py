@@ -1,0 +1,60 @@
+"""[[asset.layer]] -> the dataclasses of model/layers.py: each value checked, and what lies on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tanist.definition import values as v
+from tanist.definition.table import Table
+from tanist.model.definition import Asset
+from tanist.model.layers import Layer, LvmLayer, MdLayer
+
+
+def build_layers(asset: Table) -> tuple[Layer, ...]:
+    return tuple(layer for table in asset.tables("layer") if (layer := _build_layer(table)) is not None)
+
+
+def _build_layer(table: Table) -> Layer | None:
+    kind = table.one_of("kind", tuple(KINDS))
+    if kind is None:
+        return None
+    layer = KINDS[kind](table)
+    table.finish()
+    return layer
+
+
+def _build_md(table: Table) -> MdLayer:
+    return MdLayer(
+        device=table.text("device", v.check_device),
+        uuid=table.text("uuid", v.check_md_uuid),
+        members=table.texts("members", v.check_device, required=True),
+    )
+
+
+def _build_lvm(table: Table) -> LvmLayer:
+    return LvmLayer(
+        group=table.text("group", v.check_lvm_name),
+        volume=table.text("volume", v.check_lvm_name),
+        disk=table.text("disk", v.check_device, default=""),
+    )
+
+
+KINDS: dict[str, Callable[[Table], Layer]] = {"md": _build_md, "lvm": _build_lvm}
+
+
+def check_layers(table: Table, asset: Asset) -> None:
+    """Each lies on the one before it, and the file system on the last. Disks that are made to appear come first."""
+    if not asset.layers:
+        return
+    first, uppermost = asset.layers[0], asset.layers[-1]
+    if first.lacks:
+        table.complain("layer", f"the lowest layer is {first.kind} without a disk; allowed: {first.lacks}")
+    on = [layer for layer in asset.layers if not layer.source]
+    for below, layer in zip(asset.layers, asset.layers[1:], strict=False):
+        if layer.source and not below.source:
+            table.complain("layer", f"{layer.kind} lies on nothing; allowed: before all layers that lie on a disk")
+            break
+    if any(layer.disks for layer in on[1:]):
+        table.complain("layer", "an upper layer lies on the one before it; allowed: lvm without a disk")
+    if asset.device and uppermost.device and uppermost.device != asset.device:
+        table.complain("device", f'"{asset.device}" is not the uppermost layer\'s; allowed: "{uppermost.device}"')

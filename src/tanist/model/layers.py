@@ -1,0 +1,80 @@
+"""The layers below a file system, as a definition states them: one dataclass for each kind, values only.
+
+Each kind has
+    kind        what `kind` says in the definition, and the name of its module in facts/
+    device      the block device that is there once it is up
+    disks       the devices that it names itself, () where it lies on the layer below
+    source      it makes disks appear (a log-in, an attachment): nothing on this node lies below it
+    copies      any one of `disks` has all the data
+    takes       what two controllers on one node can't both take
+    lacks       what it must be told as the lowest layer and was not: "" when it can be that
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tanist.model.dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdLayer:
+    """A RAID 1 across disks that both nodes see."""
+
+    kind: ClassVar[str] = "md"
+    source: ClassVar[bool] = False
+    copies: ClassVar[bool] = True
+    lacks: ClassVar[str] = ""
+    device: str  # "/dev/md/asset"
+    uuid: str  # "01234567:89abcdef:01234567:89abcdef"
+    members: tuple[str, ...]  # absolute paths below /dev
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return self.members
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return self.members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LvmLayer:
+    """A volume of a group that moves as a whole, by its system id."""
+
+    kind: ClassVar[str] = "lvm"
+    source: ClassVar[bool] = False
+    copies: ClassVar[bool] = False
+    group: str
+    volume: str
+    disk: str = ""  # the physical volume; empty: the layer below
+
+    @property
+    def device(self) -> str:
+        return f"/dev/{self.group}/{self.volume}" if self.group and self.volume else ""
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return (self.disk,) if self.disk else ()
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return (f"volume group {self.group}",)
+
+    @property
+    def lacks(self) -> str:
+        return "" if self.disk else "disk, its physical volume"
+
+
+Layer = MdLayer | LvmLayer
+
+
+def find_disks(layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """The lowest devices that are named. What is put together from disks that a log-in made appear names them anew."""
+    found: tuple[str, ...] = ()
+    for layer in layers:
+        if layer.source:
+            found = (*found, *(one for one in layer.disks if one not in found))
+        elif layer.disks:
+            return layer.disks
+    return found
