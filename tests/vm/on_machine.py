@@ -26,7 +26,7 @@ from tanist.steps.registry import handler_for
 def asset_steps(controller: Controller) -> list[StepSpec]:
     asset = controller.asset
     mount = MountTree(
-        device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.options, idmap=None
+        device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.mount_options, idmap=None
     )
     return [*(spec for _, spec in build_layers(asset)), mount]
 

@@ -58,3 +58,13 @@ def check_layers(table: Table, asset: Asset) -> None:
         table.complain("layer", "an upper layer lies on the one before it; allowed: lvm without a disk")
     if asset.device and uppermost.device and uppermost.device != asset.device:
         table.complain("device", f'"{asset.device}" is not the uppermost layer\'s; allowed: "{uppermost.device}"')
+
+
+def check_members(table: Table, asset: Asset) -> None:
+    """A btrfs spreads over disks by itself, without a layer."""
+    if asset.members and asset.fstype and asset.fstype != "btrfs":
+        table.complain("members", f"{asset.fstype} lies on one device; allowed: with btrfs alone")
+    if asset.members and asset.layers:
+        table.complain("members", "only one device can lie on a layer; allowed: a btrfs on whole disks")
+    if asset.device in asset.members:
+        table.complain("members", f'"{asset.device}" is named by device already; allowed: the other disks')

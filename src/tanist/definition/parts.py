@@ -11,7 +11,7 @@ from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
 from tanist.definition.captured import build_captured
 from tanist.definition.drills import build_drill
-from tanist.definition.layers import build_layers, check_layers
+from tanist.definition.layers import build_layers, check_layers, check_members
 from tanist.definition.proofs import build_proof
 from tanist.definition.table import Table
 from tanist.model.definition import (
@@ -21,6 +21,7 @@ from tanist.model.definition import (
     Bind,
     Controller,
     Export,
+    FsType,
     Gate,
     Health,
     Identity,
@@ -43,7 +44,7 @@ _VersionKind = Literal["properties", "dpkg", "command"]
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
 _METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
-_FSTYPES: tuple[Literal["ext4", "xfs"], ...] = ("ext4", "xfs")
+_FSTYPES: tuple[FsType, ...] = ("ext4", "xfs", "btrfs")
 _AT_REST: tuple[Literal["plain", "encrypted"], ...] = ("plain", "encrypted")
 _HEALTH_KINDS: tuple[_HealthKind, ...] = ("tcp", "http", "command")
 _VERSION_KINDS: tuple[_VersionKind, ...] = ("properties", "dpkg", "command")
@@ -133,7 +134,7 @@ def _build_asset(table: Table | None) -> Asset:
     if table is None or kind is None:
         return Asset(kind="directory")
     if kind == "directory":
-        table.refuse_foreign(kind, dict.fromkeys(("device", "fstype", "options", "layer"), "filesystem"))
+        table.refuse_foreign(kind, dict.fromkeys(("device", "fstype", "options", "members", "layer"), "filesystem"))
         table.finish()
         return Asset(kind=kind)
     fstype = table.one_of("fstype", _FSTYPES)
@@ -142,9 +143,11 @@ def _build_asset(table: Table | None) -> Asset:
         device=table.text("device", v.check_device),
         fstype=fstype or "",
         options=table.texts("options", v.check_mount_option(fstype) if fstype else v.check_any),
+        members=table.texts("members", v.check_device),
         layers=build_layers(table),
     )
     check_layers(table, asset)
+    check_members(table, asset)
     table.finish()
     return asset
 

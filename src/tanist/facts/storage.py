@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.claim import Claim
     from tanist.model.definition import Asset
+    from tanist.model.host import Mount
 
 
 def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) -> StorageMarks | Unread:
     """`watch_seconds`: how long an MMP block that is not clean is watched; None: as long as its own interval asks."""
     if asset.kind == "directory":
         return StorageMarks(fstype="", state="unknown", detail="a directory has no marks")
-    here = mounted_here(host, asset.device)
+    here = mounted_here(host, asset.device, *asset.members)
     if isinstance(here, Unread):
         return here
     with open_view(host, asset) as device:
@@ -45,6 +46,10 @@ def _read_marks(host: Host, asset: Asset, device: str, watch: float | None) -> S
             return ext4.read_marks(host, device, watch)
         case "xfs":
             return xfs.read_marks(host, device)
+        case "btrfs":
+            from tanist.facts.btrfs import marks  # most assets are not, and each start would pay for it
+
+            return marks.read_marks(host, (device, *asset.members))
         case _:
             return Unread(f"{asset.device}: the definition names no file system")
 
@@ -53,13 +58,24 @@ def read_claim_offline(host: Host, asset: Asset, tree: str = "") -> Claim | Unre
     """The claim as a standby can see it after a crash of the owner. A plain directory's: from `tree`."""
     if asset.kind == "directory":
         return load_claim(host, tree) if tree else Unread("a directory is read at its path")
-    read = {"ext4": ext4.read_claim_file, "xfs": xfs.read_claim_file}.get(asset.fstype)
-    if read is None:
-        return Unread(f"{asset.device}: the definition names no file system")
     with open_view(host, asset) as device:
-        data = device if isinstance(device, Unread) else read(host, device)
+        data = device if isinstance(device, Unread) else _read_claim_file(host, asset, device)
     claim = data if isinstance(data, Unread) else parse_claim(data)
     return Unread(f"{asset.device}: {claim.why}") if isinstance(claim, Unread) else claim
+
+
+def _read_claim_file(host: Host, asset: Asset, device: str) -> bytes | Unread:
+    match asset.fstype:
+        case "ext4":
+            return ext4.read_claim_file(host, device)
+        case "xfs":
+            return xfs.read_claim_file(host, device)
+        case "btrfs":
+            from tanist.facts.btrfs import marks
+
+            return marks.read_claim_file(host, (device, *asset.members))
+        case _:
+            return Unread("the definition names no file system")
 
 
 def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:
@@ -76,13 +92,34 @@ def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:
     return "" if found == claim else f"the raw device still shows another claim: {found.describe()}"
 
 
-def mounted_here(host: Host, device: str) -> tuple[str, ...] | Unread:
-    """Where this node has it mounted, under whatever name."""
+def mounted_here(host: Host, *devices: str) -> tuple[str, ...] | Unread:
+    """Where this node has it mounted, under whatever name. `devices`: all that it lies on."""
+    numbers: set[str] = set()
+    for device in devices:
+        try:
+            numbers.add(_read_number(host, device))
+        except OSError as error:
+            return Unread(f"{device}: {error.strerror or error}")
     try:
-        info, mounts = host.files.stat(device), host.mounts()
+        mounts = host.mounts()
     except OSError as error:
-        return Unread(f"{device}: {error.strerror or error}")
-    number = ""
-    if info is not None and stat.S_ISBLK(info.st_mode):
-        number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
-    return tuple(mount.target for mount in mounts if mount.source == device or mount.device == number)
+        return Unread(f"mounts: {error.strerror or error}")
+    return tuple(mount.target for mount in mounts if mount.source in devices or _stands_on(host, mount, numbers - {""}))
+
+
+def _stands_on(host: Host, mount: Mount, numbers: set[str]) -> bool:
+    """btrfs has a number of its own in the table, and names one of its devices, by whatever name it was found."""
+    if mount.fstype != "btrfs" or not numbers:
+        return mount.device in numbers
+    try:
+        return _read_number(host, mount.source) in numbers
+    except OSError:
+        return False
+
+
+def _read_number(host: Host, device: str) -> str:
+    """As /proc/self/mountinfo has it; "" for what is no block device."""
+    info = host.files.stat(device)
+    if info is None or not stat.S_ISBLK(info.st_mode):
+        return ""
+    return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"

@@ -114,6 +114,8 @@ class FakeMounts:
     def cut_off(self, target: str) -> None:
         """Its file system is dead wherever it is mounted: nothing is found there any more."""
         on_top = self.top(target)
+        if on_top is not None and on_top.mount.fstype == "btrfs":
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY), target)
         for at, entry in enumerate(self.entries):
             if on_top is not None and entry.disk is on_top.disk:
                 self.entries[at] = replace(entry, directory=f"{self.files.root}/.cut-off")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from tanist.host import syscalls
 from tanist.host.idmaps import check_idmap, parse_extents, render_extents, render_sorted
-from tanist.host.mountinfo import find_mount, read_mounts
+from tanist.host.mountinfo import find_mount, parse_mountinfo, read_mounts
 from tanist.model.host import IdMap, Mount
 
 IOC_SHUTDOWN = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125  # _IOR('X', 125, __u32): fs/ext4/ioctl.c, xfs_fs.h
@@ -187,7 +187,7 @@ def _difference(mounted: Mount, device: str, idmap: IdMap | None) -> str:
         return f"{mounted.source} ({mounted.fstype}) is already mounted there, not {device}"
     if mounted.root != "/":
         return f"only {mounted.root} of {device} is mounted there"
-    if os.stat(mounted.target).st_dev != os.stat(device).st_rdev:
+    if _is_hidden(mounted, device):
         return f"{device} is mounted there, but hidden by a mount above it"
     if not _has_map(mounted, idmap):
         wrong = "no" if "idmapped" not in mounted.options else "an" if idmap is None else "another"
@@ -195,9 +195,27 @@ def _difference(mounted: Mount, device: str, idmap: IdMap | None) -> str:
     return ""
 
 
+def _is_hidden(mounted: Mount, device: str) -> bool:
+    if mounted.fstype != "btrfs":
+        return os.stat(mounted.target).st_dev != os.stat(device).st_rdev
+    fd = os.open(mounted.target, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}") as file:
+            said = dict(line.split(":", 1) for line in file)
+    finally:
+        os.close(fd)
+    number = said["mnt_id"].strip()  # proc(5); the first field of the table's lines
+    with open("/proc/self/mountinfo", "rb") as file:
+        found = [parse_mountinfo(line)[0] for line in file if line.startswith(f"{number} ".encode())]
+    return found != [mounted]
+
+
 def _is_device(mounted: Mount, device: str) -> bool:
+    """btrfs has a number of its own in the table, and names one of its devices, by whatever name it was found."""
     try:
         number = os.stat(device).st_rdev
+        if mounted.fstype == "btrfs":
+            return os.stat(mounted.source).st_rdev == number
     except OSError:
         return False
     return mounted.device == f"{os.major(number)}:{os.minor(number)}"

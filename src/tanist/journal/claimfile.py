@@ -8,7 +8,7 @@ slot means "unreadable", never "no claim". A save writes one slot after the othe
 it leaves the claim that was there before; finished, it leaves the claim twice, so that a slot that rots later brings
 no older claim back. It must never be replaced by rename in use: where the new name is known only to the file
 system's journal, a standby that reads without mounting would find the old file. create_claim() therefore makes the
-file system write its journal home. Holds for ext4 and xfs; a copy-on-write file system (btrfs) has no "in place".
+file system write its journal home. btrfs has no "in place": there the standby reads what fsync logged as well.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def create_claim(host: Host, tree: str, claim: Claim) -> None:
         raise OSError(errno.EEXIST, f"there is a claim already ({there.describe()})", path)
     if there != claim:
         host.files.make_directory(path.rpartition("/")[0], 0o700)
-        host.files.write(path, render_slot(claim, 1) + render_slot(claim, 2))
+        slots = render_slot(claim, 1), render_slot(claim, 2)
+        host.files.write(path, b"".join(slots))
+        for offset, slot in zip((0, SLOT), slots, strict=True):  # a single block is never compressed (btrfs)
+            host.files.overwrite(path, slot, offset)
     settle(host, tree)
 
 

@@ -9,6 +9,7 @@ from tanist.model.layers import Layer, find_disks
 
 Mode = Literal["host", "alias"]
 OwnershipMethod = Literal["auto", "map", "walk"]
+FsType = Literal["ext4", "xfs", "btrfs"]
 AssetKind = Literal["filesystem", "directory"]
 
 
@@ -25,15 +26,23 @@ class Node:
 class Asset:
     kind: AssetKind
     device: str = ""  # absolute path below /dev; empty for kind "directory"
-    fstype: Literal["ext4", "xfs", ""] = ""
+    fstype: FsType | Literal[""] = ""
     options: tuple[str, ...] = ()  # mount options beyond what tanist sets
+    members: tuple[str, ...] = ()  # btrfs: its other devices
     layers: tuple[Layer, ...] = ()  # below the file system, the lowest first
+
+    @property
+    def mount_options(self) -> tuple[str, ...]:
+        """Of a btrfs always the top level, whatever subvolume is its default, from the devices that are named here."""
+        if self.fstype != "btrfs":
+            return self.options
+        return (*self.options, "subvolid=5", *(f"device={member}" for member in self.members))
 
     @property
     def disks(self) -> tuple[str, ...]:
         """The lowest devices that are named here."""
         if not self.layers:
-            return (self.device,) if self.device else ()
+            return (self.device, *self.members) if self.device else ()
         return find_disks(self.layers)
 
 

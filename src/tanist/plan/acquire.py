@@ -64,7 +64,7 @@ def build_acquire(
     elif controller.asset.kind == "filesystem":
         place, device = places.hidden(controller.name), controller.asset.device
         hidden = MountHidden(
-            device=device, target=place, fstype=controller.asset.fstype, options=controller.asset.options
+            device=device, target=place, fstype=controller.asset.fstype, options=controller.asset.mount_options
         )
         steps.append((f"mount {device} at {place}, where only root sees it", hidden))
     return Plan(title="acquire: the asset comes to this node", steps=number_steps("acquire", steps))
@@ -148,7 +148,7 @@ def _see_tree(controller: Controller, ownership: Ownership) -> Iterator[Named]:
 def mount_tree(controller: Controller, idmap: IdMap | None = None, hidden: str = "") -> MountTree:
     asset, tree = controller.asset, controller.tree
     return MountTree(
-        device=asset.device, target=tree, fstype=asset.fstype, options=asset.options, idmap=idmap, hidden=hidden
+        device=asset.device, target=tree, fstype=asset.fstype, options=asset.mount_options, idmap=idmap, hidden=hidden
     )
 
 

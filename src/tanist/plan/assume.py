@@ -183,7 +183,7 @@ def _exports(controller: Controller) -> Iterator[Named]:
                 device=controller.asset.device,
                 target=root,
                 fstype=controller.asset.fstype,
-                options=controller.asset.options,
+                options=controller.asset.mount_options,
             ),
         )
     lines = tuple(

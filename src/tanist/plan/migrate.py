@@ -123,7 +123,7 @@ def _cron(controller: Controller, run: str) -> Named:
 
 def _beside(controller: Controller) -> Named:
     asset, target = controller.asset, places.beside(controller.name)
-    spec = MountBeside(device=asset.device, target=target, fstype=asset.fstype, options=asset.options)
+    spec = MountBeside(device=asset.device, target=target, fstype=asset.fstype, options=asset.mount_options)
     return f"mount {asset.device} at {target}, where only root sees it", spec
 
 

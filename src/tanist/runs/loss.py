@@ -9,6 +9,7 @@ every run, the same plan step by step, with this node's own files, name and ssh 
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -108,7 +109,7 @@ def resetting(session: Session) -> Iterator[None]:
 def cut_short(session: Session, held: Held) -> None:
     """The two acts that end all harm, beside a run of this node's own. It finds its tree dead, and gives up."""
     steps = find_steps(session, load_run(session, held.run))
-    acts = [partial(session.host.cut_off, target) for target in find_mounts(session, steps)]
+    acts = [partial(cut_off, session, target) for target in find_mounts(session, steps)]
     adds = [step.spec for step in steps if isinstance(step.spec, AddAddress)]
     acts += [partial(session.host.remove_address, one.address) for one in adds]
     for act in acts:
@@ -116,6 +117,17 @@ def cut_short(session: Session, held: Held) -> None:
             act()
         except OSError as error:
             session.note(f"not cut off: {error}")
+
+
+def cut_off(session: Session, target: str) -> None:
+    """btrfs can't be, and its unmount would write to what is another node's: the machine resets, without a sync."""
+    try:
+        session.host.cut_off(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP) or not session.controller.gate.reset:
+            raise
+        session.note(f"not cut off: {error}; this machine resets now")
+        session.host.arm_reset(0.0)
 
 
 def take_down(session: Session, steps: tuple[PlannedStep, ...], *, foreign: bool) -> None:
@@ -150,7 +162,7 @@ def build_acts(
     context = session.context
     mounts = find_mounts(session, steps)
     if foreign:
-        yield from (partial(session.host.cut_off, target) for target in mounts if not hard)
+        yield from (partial(cut_off, session, target) for target in mounts if not hard)
     for step in backwards:
         if isinstance(step.spec, ArmCron):
             yield partial(park_cron, step.spec, context)

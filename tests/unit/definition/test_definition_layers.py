@@ -51,3 +51,28 @@ def test_a_stack_arrives_lowest_first() -> None:
 )
 def test_what_does_not_fit_is_named(text: bytes, says: str) -> None:
     assert mistake(text).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("asset", "says"),
+    [
+        ('device = "/dev/sda", fstype = "xfs", members = ["/dev/sdb"]', "asset.members: xfs lies on one device"),
+        ('device = "/dev/sda", fstype = "btrfs", members = ["/dev/sda"]', 'asset.members: "/dev/sda" is named by device already'),
+        ('device = "/dev/sda", fstype = "btrfs", options = ["subvol=x"]', 'asset.options: "subvol=x" is tanist\'s own'),
+        ('device = "/dev/sda", fstype = "btrfs", options = ["degraded"]', 'asset.options: "degraded" is tanist\'s own'),
+        (
+            f'device = "/dev/vg0/data", fstype = "btrfs", members = ["/dev/sdb"], layer = [{ON_DISK}]',
+            "asset.members: only one device can lie on a layer",
+        ),
+    ],
+)
+def test_other_devices_are_for_a_btrfs_on_disks(asset: str, says: str) -> None:
+    text = SMALL.replace(b'{ kind = "directory" }', f'{{ kind = "filesystem", {asset} }}'.encode())
+    assert mistake(text).startswith(says)
+
+
+def test_a_btrfs_on_two_disks_is_mounted_whole_and_from_its_top() -> None:
+    asset = b'{ kind = "filesystem", device = "/dev/sda", fstype = "btrfs", options = ["ssd"], members = ["/dev/sdb"] }'
+    found = load_controller(SMALL.replace(b'{ kind = "directory" }', asset), "small.toml").asset
+    assert found.disks == ("/dev/sda", "/dev/sdb")
+    assert found.mount_options == ("ssd", "subvolid=5", "device=/dev/sdb")

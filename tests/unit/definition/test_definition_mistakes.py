@@ -75,6 +75,8 @@ GOOD = {
     "an interface with a dot": ('"ens3"', '"bond0.100"'),
     "a health check on this machine": ('address = "10.88.0.50"', 'address = "127.0.0.1"'),
     "xfs options": ('"ext4"\noptions = ["noatime", "commit=5"]', '"xfs"\noptions = ["logbsize=32k"]'),
+    "btrfs options": ('"ext4"\noptions = ["noatime", "commit=5"]', '"btrfs"\noptions = ["compress=zstd:3"]'),
+    "a btrfs on two disks": ('"ext4"\noptions = ["noatime", "commit=5"]', '"btrfs"\nmembers = ["/dev/sdb"]'),
     "no mount options": ('["noatime", "commit=5"]', "[]"),
     "one directory exported twice, differently": ("[cron]", f"{EXPORT}[cron]"),
     "a command as root": ('user = "full"', 'user = "root"'),

@@ -118,6 +118,24 @@ def test_the_disk_is_cut_off_first_then_cron_addresses_services_and_mounts(world
     assert at == sorted(at), log
 
 
+@pytest.mark.parametrize("may_reset", [True, False])
+def test_a_btrfs_cannot_be_cut_off_so_the_machine_resets_before_anything_is_unmounted(
+    world: World, may_reset: bool
+) -> None:
+    entries = world.a._mounts.entries
+    entries[:] = [replace(entry, mount=replace(entry.mount, fstype="btrfs")) for entry in entries]
+    noted: list[str] = []
+    session = replace(world.session("ec-a"), report=lambda event: noted.append(event.says))
+    if not may_reset:
+        controller = session.controller
+        session = replace(session, controller=replace(controller, gate=replace(controller.gate, reset=False)))
+    rob(world)
+    before = world.clock.ticks
+    Watcher(session).round()
+    assert any(timer.due < before + 5 for timer in world.a.resets) is may_reset
+    assert any("this machine resets now" in line for line in noted) is may_reset
+
+
 def test_the_claim_and_the_captures_are_the_next_owners(world: World) -> None:
     rob(world)
     captures = world.top / "disk/.tanist/captures"

@@ -15,18 +15,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tanist.facts.storage import check_claim_in_place, read_claim_offline, read_marks
 from tanist.host.local import LocalHost
 from tanist.journal.claimfile import create_claim, save_claim, settle
 from tanist.model.claim import Claim
-from tanist.model.definition import Asset
+from tanist.model.definition import Asset, FsType
 from tanist.model.host import Ran
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 
-MAKE = {"ext4": ["mkfs.ext4", "-q", "-F", "-O", "mmp", "-E", "mmp_update_interval=1"], "xfs": ["mkfs.xfs", "-q", "-f"]}
+MAKE = {
+    "ext4": ["mkfs.ext4", "-q", "-F", "-O", "mmp", "-E", "mmp_update_interval=1"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q"],
+}
 FIRST = Claim(controller="opscenter", node="ec-a", epoch=1, state="held", since="2026-01-01T00:00:00Z", run="r1")
 host = LocalHost()
 
@@ -44,7 +48,7 @@ def loop(image: Path) -> Any:
         call("losetup", "--detach", device)
 
 
-def main(fstype: Literal["ext4", "xfs"], directory: Path) -> dict[str, object]:
+def main(fstype: FsType, directory: Path) -> dict[str, object]:
     image, copy, tree = directory / "asset.img", directory / "cut.img", directory / "tree"
     call("truncate", "-s", "320M", str(image))
     call(*MAKE[fstype], str(image))
@@ -79,7 +83,7 @@ def main(fstype: Literal["ext4", "xfs"], directory: Path) -> dict[str, object]:
             cut("moved by rename", lambda asset: check_claim_in_place(host, asset, third))
             settle(host, str(tree))
             cut("settled", lambda asset: check_claim_in_place(host, asset, third))
-            if fstype == "xfs":
+            if fstype != "ext4":
                 call("cp", "--reflink=always", str(tree / ".tanist/claim"), str(tree / "share"))
                 fourth = replace(third, epoch=4)
                 save_claim(host, str(tree), fourth)
@@ -151,5 +155,5 @@ def describe(found: object) -> object:
 
 
 if __name__ == "__main__":
-    assert sys.argv[1] in ("ext4", "xfs")
+    assert sys.argv[1] in MAKE
     print(json.dumps(main(sys.argv[1], Path(sys.argv[2])), indent=1))  # type: ignore[arg-type]

@@ -1,0 +1,82 @@
+"""btrfs has a device number of its own and may lie on several disks: it is told from others all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tanist.facts.storage import mounted_here
+from tanist.host.local import LocalHost
+from tanist.model.definition import Asset
+from tanist.model.host import IdMap
+from tests.unit.host.machines import TREE, in_namespaces, shell
+
+MAP = IdMap(users=((0, 0, 1), (113, 118, 1)), groups=((0, 0, 1),))
+
+
+@contextlib.contextmanager
+def two_disks() -> Iterator[tuple[str, str]]:
+    """With a default subvolume that is not the top."""
+    shell(
+        "truncate -s 128M /mnt/a /mnt/b && mkfs.btrfs -q -d raid1 -m raid1 /mnt/a /mnt/b && mkdir /mnt/tree /mnt/by-id"
+    )
+    first, second = (shell(f"losetup -f --show /mnt/{name}") for name in "ab")
+    try:
+        shell(f"mount -t btrfs -o device={second} {first} {TREE} && btrfs subvolume create {TREE}/sub")
+        shell(f"touch {TREE}/top && btrfs subvolume set-default {TREE}/sub && umount {TREE}")
+        shell(f"ln -s {first} /mnt/by-id/a; ln -s {second} /mnt/by-id/b")
+        yield first, second
+    finally:
+        for command in ("umount -t btrfs -a", f"losetup -d {first}", f"losetup -d {second}"):
+            subprocess.run(command.split(), check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/usr/sbin/mkfs.btrfs"), reason="needs root and mkfs.btrfs")
+@pytest.mark.parametrize("idmap", [None, MAP], ids=["plain", "mapped"])
+def test_a_btrfs_is_mounted_once_whatever_its_devices_are_called(idmap: IdMap | None) -> None:
+    def body() -> None:
+        host = LocalHost()
+        with two_disks() as (first, second):
+            asset = Asset(kind="filesystem", device="/mnt/by-id/a", fstype="btrfs", members=("/mnt/by-id/b",))
+            assert mounted_here(host, asset.device, *asset.members) == ()
+            for _ in range(2):
+                host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, idmap)
+            assert sorted(os.listdir(TREE)) == ["sub", "top"]
+            assert mounted_here(host, asset.device, *asset.members) == (TREE,)
+            assert mounted_here(host, first, second) == (TREE,)
+            assert [one.target for one in host.mounts() if one.fstype == "btrfs"] == [TREE]
+            with pytest.raises(OSError, match=r"an? id map|no id map"):
+                host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, None if idmap else MAP)
+            shell("mount -t tmpfs above /mnt/by-id")
+            assert mounted_here(host, first, second) == (TREE,)
+            host.unmount(TREE)
+            assert mounted_here(host, first, second) == ()
+
+    in_namespaces(body)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/usr/sbin/mkfs.btrfs"), reason="needs root and mkfs.btrfs")
+def test_a_btrfs_that_is_hidden_or_another_is_no_mount_of_the_asset() -> None:
+    def body() -> None:
+        host = LocalHost()
+        with two_disks() as (first, second):
+            options = ("subvolid=5", f"device={second}")
+            os.makedirs("/mnt/up/tree")
+            host.mount_device(first, "/mnt/up/tree", "btrfs", options, None)
+            shell("mount -t tmpfs above /mnt/up; mkdir /mnt/up/tree")
+            with pytest.raises(OSError, match="hidden by a mount above it") as hidden:
+                host.mount_device(first, "/mnt/up/tree", "btrfs", options, None)
+            assert hidden.value.errno == errno.EBUSY
+            shell("umount /mnt/up && umount /mnt/up/tree")
+            shell(f"mount -t btrfs -o device={second},subvol=sub {first} {TREE}")
+            with pytest.raises(OSError, match=r"only /sub of .* is mounted there"):
+                host.mount_device(first, TREE, "btrfs", options, None)
+            with pytest.raises(OSError, match=r"already mounted there, not /dev/null"):
+                host.mount_device("/dev/null", TREE, "btrfs", options, None)
+
+    in_namespaces(body)
