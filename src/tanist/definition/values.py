@@ -27,8 +27,8 @@ _MOUNT_OWN = {
     "xfs": ("inode64", "largeio", "nolargeio", "swalloc", "wsync", "filestreams", "logbufs=N", "logbsize=N",
             "allocsize=N", "sunit=N", "swidth=N"),
     "btrfs": ("acl", "noacl", "autodefrag", "noautodefrag", "commit=N", "compress=WORD", "compress-force=WORD",
-              "discard=async", "discard=sync", "flushoncommit", "noflushoncommit", "max_inline=N", "space_cache=v2",
-              "ssd", "nossd", "ssd_spread", "nossd_spread", "thread_pool=N", "treelog", "notreelog"),
+              "degraded", "discard=async", "discard=sync", "flushoncommit", "noflushoncommit", "max_inline=N",
+              "space_cache=v2", "ssd", "nossd", "ssd_spread", "nossd_spread", "thread_pool=N", "treelog", "notreelog"),
     "": (),
 }  # fmt: skip
 _EXPORT_OPTIONS = (

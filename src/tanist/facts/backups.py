@@ -2,7 +2,8 @@
 
 In: a device path. Out: words for people, "" where none was found. Only reads. Sources: the kernel's
 Documentation/filesystems/ext4/super.rst and blockgroup.rst (copies at the start of the groups 1 and the powers of 3, 5
-and 7), e2fsck(8) -b and -B; fs/xfs/libxfs/xfs_format.h (one at the start of each allocation group), xfs_repair(8).
+and 7), e2fsck(8) -b and -B; fs/xfs/libxfs/xfs_format.h (one at the start of each allocation group), xfs_repair(8);
+btrfs-rescue(8).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ UNUSED = "while no node has it mounted"
 
 def describe_backups(host: Host, device: str, fstype: str, name: str) -> str:
     """`name`: what the device is called where a person can use it; it may be read through a window here."""
+    if fstype == "btrfs":
+        return f"btrfs rescue super-recover -v {name} puts an intact copy in its place, {UNUSED}"
     return _describe_xfs(host, device, name) if fstype == "xfs" else _describe_ext4(host, device, name)
 
 

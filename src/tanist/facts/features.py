@@ -1,4 +1,5 @@
-"""The features of the asset's file system, by the names that mke2fs(8) and mkfs.xfs(8) use, from its super block.
+"""The features of the asset's file system, by the names that mke2fs(8), mkfs.xfs(8) and /sys/fs/btrfs/features use,
+from its super block.
 
 In: a device path. Out: names, or Unread. Never mounts, never writes. What only tells a state (a journal to be replayed)
 is no feature. Sources: the kernel's Documentation/filesystems/ext4/super.rst and fs/xfs/libxfs/xfs_format.h.
@@ -63,6 +64,32 @@ XFS_INCOMPATIBLE: Bits = {
 }
 XFS_READ_ONLY: Bits = {0x1: "finobt", 0x2: "rmapbt", 0x4: "reflink", 0x8: "inobtcount"}
 XFS_STATES = 0x10, 0  # needs repair
+BTRFS_INCOMPATIBLE: Bits = {
+    0x1: "mixed_backref",
+    0x2: "default_subvol",
+    0x4: "mixed_groups",
+    0x8: "compress_lzo",
+    0x10: "compress_zstd",
+    0x20: "big_metadata",
+    0x40: "extended_iref",
+    0x80: "raid56",
+    0x100: "skinny_metadata",
+    0x200: "no_holes",
+    0x400: "metadata_uuid",
+    0x800: "raid1c34",
+    0x1000: "btrfs_zoned",
+    0x2000: "extent_tree_v2",
+    0x4000: "raid_stripe_tree",
+    0x10000: "simple_quota",
+}
+BTRFS_READ_ONLY: Bits = {0x1: "free_space_tree", 0x4: "btrfs_verity", 0x8: "block_group_tree"}
+BTRFS_STATES = 0, 0x2  # the free space tree is valid
+SUPER_BLOCKS = {"btrfs": 16}  # where it is, in units of 4096 bytes; else in the first
+
+
+def read_super_block(host: Host, device: str, fstype: str) -> bytes | Unread:
+    """The 4096 bytes that hold it."""
+    return read_blocks(host, device, SUPER_BLOCKS.get(fstype, 0), 1, 4096)
 
 
 def read_features(host: Host, asset: Asset) -> tuple[str, ...] | Unread:
@@ -70,7 +97,7 @@ def read_features(host: Host, asset: Asset) -> tuple[str, ...] | Unread:
     if asset.kind == "directory":
         return ()
     with open_view(host, asset) as device:
-        data = device if isinstance(device, Unread) else read_blocks(host, device, 0, 1, 4096)
+        data = device if isinstance(device, Unread) else read_super_block(host, device, asset.fstype)
     if isinstance(data, Unread):
         return data
     found = parse_features(data, asset.fstype)
@@ -85,7 +112,7 @@ def is_to_be_repaired(data: bytes, fstype: str) -> bool:
 
 
 def parse_features(data: bytes, fstype: str) -> tuple[str, ...] | Unread:
-    """`data`: the first 4096 bytes of the device. Bits without a name are "incompatible:BIT" or "read-only:BIT"."""
+    """`data`: as read_super_block() reads them. Bits without a name are "incompatible:BIT" or "read-only:BIT"."""
     if fstype == "ext4" and data[1080:1082] == b"\x53\xef":
         incompatible, read_only = struct.unpack_from("<II", data, 1024 + 0x60)
         words = (incompatible, EXT4_INCOMPATIBLE, EXT4_STATES[0]), (read_only, EXT4_READ_ONLY, EXT4_STATES[1])
@@ -94,10 +121,13 @@ def parse_features(data: bytes, fstype: str) -> tuple[str, ...] | Unread:
             return ()  # version 4 has no such words
         read_only, incompatible = struct.unpack_from(">II", data, 212)
         words = (incompatible, XFS_INCOMPATIBLE, XFS_STATES[0]), (read_only, XFS_READ_ONLY, XFS_STATES[1])
+    elif fstype == "btrfs" and data[0x40:0x48] == b"_BHRfS_M":
+        read_only, incompatible = struct.unpack_from("<QQ", data, 0xB4)
+        words = (incompatible, BTRFS_INCOMPATIBLE, BTRFS_STATES[0]), (read_only, BTRFS_READ_ONLY, BTRFS_STATES[1])
     else:
         return Unread(f"no {fstype} super block")
     found = []
     for kind, (word, names, states) in zip(("incompatible", "read-only"), words, strict=True):
-        bits = (1 << place for place in range(32) if (word & ~states) >> place & 1)
+        bits = (1 << place for place in range(64) if (word & ~states) >> place & 1)
         found += [names.get(bit, f"{kind}:{bit:#x}") for bit in bits]
     return tuple(sorted(found))

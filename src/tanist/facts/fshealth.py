@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import read_blocks
-from tanist.facts.sysfs import list_names, read_number
+from tanist.facts.sysfs import list_names, read_number, read_word
 from tanist.facts.view import open_view
 from tanist.model.dataclasses import replace
 from tanist.model.hardware import FileSystemHealth
@@ -27,6 +27,8 @@ BTRFS = "/sys/fs/btrfs"
 
 def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unread:
     """`name`: the kernel's of the device where the file system is, "" where it is not put together here."""
+    if asset.fstype == "btrfs" and name:
+        return _read_btrfs(host, name, spread=bool(asset.members))
     if asset.fstype != "ext4":
         return FileSystemHealth(fstype=asset.fstype, tells=False)
     with open_view(host, asset) as device:
@@ -58,11 +60,32 @@ def read_mounted_health(host: Host, mount: Mount) -> FileSystemHealth:
     """Of the file system that a plain directory lies on, as far as the kernel tells."""
     if mount.fstype != "btrfs":
         return FileSystemHealth(fstype=mount.fstype, tells=False)
-    device = mount.source.rsplit("/", 1)[-1]
+    return _read_btrfs(host, mount.source.rsplit("/", 1)[-1], spread=True)
+
+
+def _read_btrfs(host: Host, device: str, *, spread: bool) -> FileSystemHealth:
+    """`device`: the kernel's name. `spread`: its profiles are what keeps the data; else that is what lies below."""
     for uuid in list_names(host, BTRFS):
         if device in list_names(host, f"{BTRFS}/{uuid}/devices"):
-            return FileSystemHealth(fstype="btrfs", profiles=_read_profiles(host, uuid), tells=False)
+            counts = [_read_errors(host, f"{BTRFS}/{uuid}/devinfo/{one}/error_stats") for one in _numbers(host, uuid)]
+            return FileSystemHealth(
+                fstype="btrfs",
+                errors=sum(one for one in counts if one is not None),
+                profiles=_read_profiles(host, uuid) if spread else (),
+                tells=bool(counts) and None not in counts,
+            )
     return FileSystemHealth(fstype="btrfs", tells=False)
+
+
+def _numbers(host: Host, uuid: str) -> tuple[str, ...]:
+    return list_names(host, f"{BTRFS}/{uuid}/devinfo")
+
+
+def _read_errors(host: Host, path: str) -> int | None:
+    """Lines like "write_errs 0"; since Linux 5.14. None: "invalid", or no such file."""
+    words = read_word(host, path).split()
+    counts = words[1::2]
+    return sum(map(int, counts)) if counts and all(one.isdigit() for one in counts) else None
 
 
 def _read_profiles(host: Host, uuid: str) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, xfs
 from tanist.facts.backups import describe_backups
-from tanist.facts.device import read_blocks
-from tanist.facts.features import is_to_be_repaired, parse_features
+from tanist.facts.features import is_to_be_repaired, parse_features, read_super_block
 from tanist.facts.view import open_view
 from tanist.model.filesystems import find_lacking, has_backports, parse_release
 from tanist.model.unread import Unread
@@ -24,10 +23,12 @@ RELEASE = "/proc/sys/kernel/osrelease"
 
 
 def check_mountable(host: Host, asset: Asset) -> str:
-    if asset.kind == "directory" or asset.fstype not in ("ext4", "xfs"):
+    if asset.kind == "directory" or not asset.fstype:
         return ""
+    if asset.members:
+        return _check_members(host, asset)
     with open_view(host, asset) as device:
-        data = device if isinstance(device, Unread) else read_blocks(host, device, 0, 1, 4096)
+        data = device if isinstance(device, Unread) else read_super_block(host, device, asset.fstype)
         if isinstance(data, Unread) or isinstance(device, Unread):
             return ""
         damage = find_damage(data, asset.fstype)
@@ -36,8 +37,20 @@ def check_mountable(host: Host, asset: Asset) -> str:
     return judge_features(data, asset, read_release(host))
 
 
+def _check_members(host: Host, asset: Asset) -> str:
+    """One super block tells enough; whether a device may be missing is for the mount to say."""
+    read = [read_super_block(host, device, asset.fstype) for device in asset.disks]
+    whole = [data for data in read if not isinstance(data, Unread) and not find_damage(data, asset.fstype)]
+    return judge_features(whole[0], asset, read_release(host)) if whole else ""
+
+
 def find_damage(data: bytes, fstype: str) -> str:
-    """`data`: the first 4096 bytes of the device."""
+    """`data`: as read_super_block() reads them."""
+    if fstype == "btrfs":
+        from tanist.facts.btrfs import superblock  # most assets are not, and each start would pay for it
+
+        found = superblock.parse_super_block(data)
+        return found.why if isinstance(found, Unread) else ""
     block = xfs.parse_super_block(data) if fstype == "xfs" else ext4.parse_super_block(data[1024:2048])
     return block.why if isinstance(block, Unread) else ""
 

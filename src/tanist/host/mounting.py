@@ -38,6 +38,8 @@ MAPS = "/run/tanist/idmaps"  # what this module mapped in this boot: older kerne
 def mount_device(device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
     place = _place(target)
     mounted = find_mount(read_mounts(), place)
+    if "degraded" in options:  # of a btrfs
+        device, options = _leave_dead_out(device, options)
     if mounted is not None and (problem := _difference(mounted, device, idmap)):
         raise OSError(errno.EBUSY, f"{target}: {problem}")
     if mounted is not None:
@@ -47,6 +49,26 @@ def mount_device(device: str, target: str, fstype: str, options: Sequence[str], 
     fd = _new_mount(device, fstype, options)
     try:
         _attach(fd, place, idmap)
+    finally:
+        os.close(fd)
+
+
+def _leave_dead_out(device: str, options: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The kernel refuses a mount where a device that is named can't be read."""
+    others = [one for one in options if one.startswith("device=")]
+    there = [one for one in (device, *(one.removeprefix("device=") for one in others)) if _has_btrfs(one)] or [device]
+    return there[0], [*(one for one in options if one not in others), *(f"device={one}" for one in there[1:])]
+
+
+def _has_btrfs(device: str) -> bool:
+    try:
+        fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.pread(fd, 8, 65600) == b"_BHRfS_M"
+    except OSError:
+        return False
     finally:
         os.close(fd)
 

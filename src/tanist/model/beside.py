@@ -55,4 +55,4 @@ class Beside:
     accounts: tuple[AccountEntry, ...] | Unread
     exports: tuple[str, ...] | Unread  # what the node's own files export (exports(5)): path and clients
     mounts: tuple[MountPoint, ...] | Unread
-    features: tuple[str, ...] | Unread  # of the asset's file system, as mke2fs(8) and mkfs.xfs(8) call them
+    features: tuple[str, ...] | Unread  # of the asset's file system, by the names of facts/features.py

@@ -1,6 +1,6 @@
 """Which kernel mounts a file system with which feature. Pure.
 
-Sources: the kernel's fs/ext4/ext4.h and fs/xfs/libxfs/xfs_format.h, release by release.
+Sources: the kernel's fs/ext4/ext4.h, fs/xfs/libxfs/xfs_format.h and include/uapi/linux/btrfs.h, release by release.
 """
 
 from __future__ import annotations
@@ -27,6 +27,17 @@ FIRST_KERNEL = {  # that mounts a file system with it
     "metadir": (6, 13),
     "zoned": (6, 15),
     "zone_gaps": (6, 15),
+    "skinny_metadata": (3, 10),
+    "no_holes": (3, 14),
+    "compress_zstd": (4, 14),
+    "free_space_tree": (4, 5),
+    "metadata_uuid": (5, 0),
+    "raid1c34": (5, 5),
+    "btrfs_zoned": (5, 12),
+    "btrfs_verity": (5, 15),
+    "block_group_tree": (6, 1),
+    "raid_stripe_tree": (6, 7),
+    "simple_quota": (6, 7),
 }
 NAMED_UP_TO = (6, 15)  # facts/features.py has a name for all that this kernel and those before it know
 

@@ -153,7 +153,9 @@ def _check_asset(session: Session) -> None:
             next_step=f"see what is on it: blkid {asset.device}   (it needs a file system first: mkfs.{asset.fstype})",
         )
     if marks.state != "clean":
-        raise Refused(f"{asset.device} is {marks.state}: {marks.detail}")
+        by_hand = "see that no machine has it mounted, and move the tree by hand (manual, 2.2)"
+        next_step = by_hand if asset.fstype == "btrfs" and marks.state == "unknown" else ""
+        raise Refused(f"{asset.device} is {marks.state}: {marks.detail}", next_step=next_step)
     claim = read_claim_offline(host, asset)
     if not isinstance(claim, Unread):
         raise Refused(f"{asset.device} belongs to a pair already: {claim.controller} is {claim.describe()}")

@@ -57,9 +57,12 @@ def test_what_does_not_fit_is_named(text: bytes, says: str) -> None:
     ("asset", "says"),
     [
         ('device = "/dev/sda", fstype = "xfs", members = ["/dev/sdb"]', "asset.members: xfs lies on one device"),
-        ('device = "/dev/sda", fstype = "btrfs", members = ["/dev/sda"]', 'asset.members: "/dev/sda" is named by device already'),
+        (
+            'device = "/dev/sda", fstype = "btrfs", members = ["/dev/sda"]',
+            'asset.members: "/dev/sda" is named by device already',
+        ),
         ('device = "/dev/sda", fstype = "btrfs", options = ["subvol=x"]', 'asset.options: "subvol=x" is tanist\'s own'),
-        ('device = "/dev/sda", fstype = "btrfs", options = ["degraded"]', 'asset.options: "degraded" is tanist\'s own'),
+        ('device = "/dev/sda", fstype = "btrfs", options = ["nologreplay"]', 'asset.options: "nologreplay" is'),
         (
             f'device = "/dev/vg0/data", fstype = "btrfs", members = ["/dev/sdb"], layer = [{ON_DISK}]',
             "asset.members: only one device can lie on a layer",

@@ -5,17 +5,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tanist.facts.storage import mounted_here
+from tanist.facts.fshealth import read_health
+from tanist.facts.mountable import check_mountable
+from tanist.facts.storage import mounted_here, read_marks
 from tanist.host.local import LocalHost
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Asset
 from tanist.model.host import IdMap
+from tanist.model.unread import Unread
 from tests.unit.host.machines import TREE, in_namespaces, shell
 
+NEEDED = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mkfs.btrfs"), reason="needs root and mkfs.btrfs (btrfs-progs)"
+)
 MAP = IdMap(users=((0, 0, 1), (113, 118, 1)), groups=((0, 0, 1),))
 
 
@@ -36,7 +44,7 @@ def two_disks() -> Iterator[tuple[str, str]]:
             subprocess.run(command.split(), check=False)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/usr/sbin/mkfs.btrfs"), reason="needs root and mkfs.btrfs")
+@NEEDED
 @pytest.mark.parametrize("idmap", [None, MAP], ids=["plain", "mapped"])
 def test_a_btrfs_is_mounted_once_whatever_its_devices_are_called(idmap: IdMap | None) -> None:
     def body() -> None:
@@ -60,7 +68,50 @@ def test_a_btrfs_is_mounted_once_whatever_its_devices_are_called(idmap: IdMap | 
     in_namespaces(body)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/usr/sbin/mkfs.btrfs"), reason="needs root and mkfs.btrfs")
+@NEEDED
+@pytest.mark.parametrize("dead", [0, 1])
+def test_with_one_disk_dead_it_is_mounted_where_the_definition_allows_that(dead: int) -> None:
+    def body() -> None:
+        host = LocalHost()
+        with two_disks() as disks:
+            asset = Asset(kind="filesystem", device=disks[0], fstype="btrfs", members=disks[1:])
+            shell(f"wipefs -q -a {disks[dead]} && btrfs device scan --forget {disks[dead]}; true")
+            assert check_mountable(host, asset) == ""
+            with pytest.raises(OSError, match="mount of"):
+                host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, None)
+            allowed = replace(asset, options=("degraded",))
+            for _ in range(2):
+                host.mount_device(allowed.device, TREE, "btrfs", allowed.mount_options, None)
+            marks = read_marks(host, allowed)
+            assert not isinstance(marks, Unread)
+            assert (marks.state, marks.mounted_at) == ("in-use", (TREE,))
+            shell(f"umount {TREE}")
+            told = read_marks(host, allowed)
+            assert not isinstance(told, Unread) and f"{disks[dead]}: no btrfs super block" in told.detail
+
+    in_namespaces(body)
+
+
+@NEEDED
+def test_its_profiles_and_errors_are_told_while_it_is_mounted() -> None:
+    def body() -> None:
+        host = LocalHost()
+        with two_disks() as disks:
+            asset = Asset(kind="filesystem", device=disks[0], fstype="btrfs", members=disks[1:])
+            name = disks[0].rsplit("/", 1)[-1]
+            away = read_health(host, asset, name)
+            assert not isinstance(away, Unread) and not away.tells
+            host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, None)
+            found = read_health(host, asset, name)
+            assert not isinstance(found, Unread)
+            assert (found.profiles, found.errors, found.tells) == (("data raid1", "metadata raid1"), 0, True)
+            alone = read_health(host, replace(asset, members=()), name)
+            assert not isinstance(alone, Unread) and alone.profiles == (), "what lies below keeps the data"
+
+    in_namespaces(body)
+
+
+@NEEDED
 def test_a_btrfs_that_is_hidden_or_another_is_no_mount_of_the_asset() -> None:
     def body() -> None:
         host = LocalHost()

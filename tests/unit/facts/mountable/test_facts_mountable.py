@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tanist.facts.device import crc32c
+from tanist.facts.features import parse_features, read_features
 from tanist.facts.mountable import check_mountable, judge_features
 from tanist.facts.storage import read_marks
 from tanist.host.local import LocalHost
-from tanist.model.definition import Asset
+from tanist.model.definition import Asset, FsType
 from tanist.model.unread import Unread
 
 host = LocalHost()
 EXT4_SUPER, EXT4_INCOMPATIBLE, EXT4_READ_ONLY, XFS_INCOMPATIBLE = 1024, 0x60, 0x64, 216
 UNKNOWN = 1 << 30
+BTRFS_SUPER = 65536
 
 
 def make(path: Path, *mkfs: str) -> Asset:
     with path.open("wb") as file:
         file.truncate(320 << 20)
     subprocess.run([*mkfs, str(path)], check=True, capture_output=True)
-    return Asset(kind="filesystem", device=str(path), fstype="xfs" if "xfs" in mkfs[0] else "ext4")
+    return Asset(kind="filesystem", device=str(path), fstype=cast("FsType", mkfs[0].removeprefix("mkfs.")))
 
 
 def overwrite(path: Path, at: int, data: bytes) -> None:
@@ -109,6 +112,32 @@ def test_a_feature_of_a_newer_kernel_is_refused_by_name(tmp_path: Path, fstype: 
     assert word in said and "6.1.0-18-amd64 does not mount" in said
     for kernel in ("", "7.1.2", "5.14.0-570.el9.x86_64"):
         assert judge_features(head, asset, kernel) == "", "its number tells nothing: the mount will"
+
+
+def test_a_damaged_btrfs_super_block_is_refused_with_what_mends_it(tmp_path: Path) -> None:
+    asset = make(tmp_path / "image", "mkfs.btrfs", "-q")
+    assert check_mountable(host, asset) == ""
+    overwrite(tmp_path / "image", BTRFS_SUPER + 0x48, b"\xff")
+    said = check_mountable(host, asset)
+    assert f"wrong checksum; btrfs rescue super-recover -v {asset.device}" in said
+    assert isinstance(read_marks(host, asset), Unread)
+    subprocess.run(["btrfs", "rescue", "super-recover", "-y", asset.device], check=False, capture_output=True)
+    assert check_mountable(host, asset) == ""
+
+
+def test_names_of_btrfs_are_those_of_its_kernel_and_unknown_ones_are_told(tmp_path: Path) -> None:
+    asset = make(tmp_path / "image", "mkfs.btrfs", "-q", "-R", "free-space-tree")
+    head = (tmp_path / "image").read_bytes()[BTRFS_SUPER:][:4096]
+    found = parse_features(head, "btrfs")
+    wanted = {"free_space_tree", "no_holes", "skinny_metadata", "extended_iref"}
+    assert not isinstance(found, Unread) and wanted <= set(found) and not any(":" in one for one in found)
+    assert read_features(host, asset) == found
+    assert judge_features(head, asset, "4.5.0") == ""
+    assert "free_space_tree (from Linux 4.5)" in judge_features(head, asset, "4.4.0")
+    newer = bytearray(head)
+    newer[0xBC + 5] |= 1
+    assert "incompatible:0x10000000000 (of a newer Linux)" in judge_features(bytes(newer), asset, "6.1.0")
+    assert isinstance(parse_features(bytes(4096), "btrfs"), Unread)
 
 
 def test_an_xfs_that_waits_for_its_repair_is_refused(tmp_path: Path) -> None:
