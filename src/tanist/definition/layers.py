@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tanist.definition import values as v
 from tanist.definition.table import Table
 from tanist.model.definition import Asset
-from tanist.model.layers import Layer, LvmLayer, MdLayer
+from tanist.model.layers import DrbdLayer, Layer, LvmLayer, MdLayer
 
 
 def build_layers(asset: Table) -> tuple[Layer, ...]:
@@ -39,7 +39,12 @@ def _build_lvm(table: Table) -> LvmLayer:
     )
 
 
-KINDS: dict[str, Callable[[Table], Layer]] = {"md": _build_md, "lvm": _build_lvm}
+def _build_drbd(table: Table) -> DrbdLayer | None:
+    resource, device = table.text("resource", v.check_drbd_name), table.text("device", v.check_drbd_device)
+    return DrbdLayer(resource=resource, device=device) if resource and device else None
+
+
+KINDS: dict[str, Callable[[Table], Layer | None]] = {"md": _build_md, "lvm": _build_lvm, "drbd": _build_drbd}
 
 
 def check_layers(table: Table, asset: Asset) -> None:
@@ -47,6 +52,9 @@ def check_layers(table: Table, asset: Asset) -> None:
     if not asset.layers:
         return
     first, uppermost = asset.layers[0], asset.layers[-1]
+    if asset.replicated and len(asset.layers) > 1:
+        what = "drbd with other layers: LVM or md would be found on each node's own disk as well, and be written there"
+        table.complain("layer", f"{what}; allowed: drbd alone, a volume below it in DRBD's own configuration")
     if first.lacks:
         table.complain("layer", f"the lowest layer is {first.kind} without a disk; allowed: {first.lacks}")
     on = [layer for layer in asset.layers if not layer.source]

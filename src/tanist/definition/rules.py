@@ -148,6 +148,7 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
         if device.node and device.node not in names:
             listed = ", ".join(names)
             problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
+    _check_replicated(controller, problems)
     lease = controller.proof.lease
     if lease is not None and lease.device and lease.device == controller.asset.device:
         what = "is the asset itself, whose file system would be written over; allowed: storage of its own"
@@ -155,6 +156,22 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
     if lease is not None and controller.gate.stop_within >= WATCHDOG_FIRES:
         what = f"with a lease everything must be down before it runs out; allowed: below {WATCHDOG_FIRES}"
         problems.add(("gate", "stop_within"), f"{controller.gate.stop_within:g}: {what}")
+
+
+def _check_replicated(controller: Controller, problems: Problems) -> None:
+    """A pair without a shared disk: nothing that is proved by one both nodes reach."""
+    if controller.asset.replicated is None:
+        return
+    if len(controller.nodes) > 2:
+        what = f"{len(controller.nodes)} nodes with drbd: which of several copies is the newest, none of them can tell"
+        problems.add(("node",), f"{what}; allowed: two")
+    allowed = "allowed with drbd: [[proof.power]], or a person's word"
+    if controller.proof.reservation is not None:
+        what = "each node has a disk of its own, and no reservation on it keeps the other from writing to its own"
+        problems.add(("proof", "reservation"), f"{what}; {allowed}")
+    if controller.proof.lease is not None:
+        what = "a lease lies on a disk that both nodes reach, and this pair has none"
+        problems.add(("proof", "lease"), f"{what}; {allowed}")
 
 
 def _check_captured(controller: Controller, problems: Problems) -> None:

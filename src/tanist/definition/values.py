@@ -107,6 +107,20 @@ def check_lvm_name(text: str) -> str:
     return f'"{text}" is no name for LVM; allowed: letters, digits and _ + . -'
 
 
+def check_drbd_name(text: str) -> str:
+    if text and not text.strip(_WORD + "_+.-") and text[0] != "-":
+        return ""
+    return f'"{text}" is no name of a DRBD resource; allowed: letters, digits and _ + . -'
+
+
+def check_drbd_device(text: str) -> str:
+    """By its number: the kernel's own name, which is there whatever links udev makes."""
+    number = text.removeprefix("/dev/drbd")
+    if text.startswith("/dev/drbd") and number and not number.strip(_DIGITS) and len(number) <= 7:
+        return ""
+    return f'"{text}" is no DRBD device; allowed: /dev/drbd and its number, as drbdadm sh-dev shows it, /dev/drbd0'
+
+
 def check_in_tree(text: str) -> str:
     if text.startswith("/"):
         return f'"{text}" is absolute; allowed: a path relative to the tree'

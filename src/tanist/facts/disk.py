@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tanist.facts.storage import read_marks
 from tanist.facts.tool import read_text
 from tanist.model.readout import Disk
 from tanist.model.unread import Unread
@@ -17,6 +18,8 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
     """Nothing is mounted and nothing written. None for an asset that is no device of its own."""
     if not asset.device:
         return None
+    if asset.replicated is not None:
+        return _read_copy(host, asset)
     size = read_text(host, ("blockdev", "--getsize64", asset.device))
     if isinstance(size, Unread):
         return size
@@ -32,6 +35,15 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
         fstype=fstype,
         supported=not fstype or _is_supported(host, fstype),
     )
+
+
+def _read_copy(host: Host, asset: Asset) -> Disk | Unread:
+    """The device of a Secondary can't be opened: what its file system's own marks say, on this node's copy."""
+    marks = read_marks(host, asset, watch_seconds=0.0)
+    if isinstance(marks, Unread):
+        return marks
+    known = _is_supported(host, marks.fstype)
+    return Disk(device=asset.device, size=marks.size, uuid=marks.uuid, fstype=marks.fstype, supported=known)
 
 
 def parse_export(text: str) -> dict[str, str]:

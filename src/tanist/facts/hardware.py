@@ -36,10 +36,12 @@ def read_hardware(host: Host, controller: Controller, node: str) -> StorageReado
 def _read_hardware(host: Host, controller: Controller, node: str) -> StorageReadout:
     asset = controller.asset
     mount = find_tree(host, controller)
-    disks = asset.disks or ((mount.source,) if mount and mount.source.startswith("/dev/") else ())
+    disks = (
+        asset.disks or own_disk(host, asset) or ((mount.source,) if mount and mount.source.startswith("/dev/") else ())
+    )
     opened = read_opened(host, disks)
     here = [one.path for one in opened if not one.why]
-    top = asset.device or (disks[0] if disks else "")
+    top = (disks[0] if asset.replicated and disks else asset.device) or (disks[0] if disks else "")
     up = [top] if top and (top in here or (asset.layers and is_block_device(host, top))) else []
     devices, arrays, names = read_stack(host, [*dict.fromkeys([*up, *here])])
     missing, identities = read_marks(host, asset)
@@ -55,6 +57,16 @@ def _read_hardware(host: Host, controller: Controller, node: str) -> StorageRead
         room=read_room(host, controller, mount),
         carriers=read_carriers(host, interfaces),
     )
+
+
+def own_disk(host: Host, asset: Asset) -> tuple[str, ...]:
+    """What this node's copy of a replicated device lies on."""
+    if asset.replicated is None:
+        return ()
+    from tanist.facts.drbd import read_lower  # most assets have no layers
+
+    found = read_lower(host, asset.replicated.resource)
+    return () if isinstance(found, Unread) else (found,)
 
 
 def read_stack(

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from tanist.facts import ext4, xfs
 from tanist.facts.view import open_view
 from tanist.journal.claimfile import load_claim, parse_claim
-from tanist.model.dataclasses import replace
+from tanist.model.claim import Claim
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
-    from tanist.model.claim import Claim
     from tanist.model.definition import Asset
     from tanist.model.host import Mount
 
@@ -32,10 +32,15 @@ def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) 
     here = mounted_here(host, asset.device, *asset.members)
     if isinstance(here, Unread):
         return here
+    old = why_old(host, asset)
     with open_view(host, asset) as device:
         watch = 0.0 if here else watch_seconds
         marks = device if isinstance(device, Unread) else _read_marks(host, asset, device, watch)
-    if isinstance(marks, Unread) or not here:
+    if isinstance(marks, Unread):
+        return marks
+    if old:
+        return replace(marks, state="unknown", detail=f"{marks.state} by its own marks, but {old}")
+    if not here:
         return marks
     return replace(marks, state="in-use", detail=f"mounted on this node at {', '.join(here)}", mounted_at=here)
 
@@ -54,8 +59,47 @@ def _read_marks(host: Host, asset: Asset, device: str, watch: float | None) -> S
             return Unread(f"{asset.device}: the definition names no file system")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSeen:
+    """`old`: why it may not be what the claim is now, as this node's own copy of a replicated device may lag; "" where
+    it is that."""
+
+    claim: Claim
+    old: str = ""
+
+
+def why_old(host: Host, asset: Asset) -> str:
+    """ "" for a disk that both nodes read, and for a copy that follows the other one."""
+    layer = asset.replicated
+    if layer is None:
+        return ""
+    from tanist.facts.drbd import read_replica  # most assets have no layers, and each start would pay for it
+    from tanist.plan.replica import why_old
+
+    replica = read_replica(host, layer)
+    return replica.why if isinstance(replica, Unread) else why_old(replica)
+
+
 def read_claim_offline(host: Host, asset: Asset, tree: str = "") -> Claim | Unread:
-    """The claim as a standby can see it after a crash of the owner. A plain directory's: from `tree`."""
+    """The claim as a standby can see it after a crash of the owner. A plain directory's: from `tree`. Unread where what
+    can be seen may be old."""
+    seen = read_claim_seen(host, asset, tree)
+    if isinstance(seen, Unread):
+        return seen
+    return Unread(seen.old) if seen.old else seen.claim
+
+
+def read_claim_seen(host: Host, asset: Asset, tree: str = "") -> ClaimSeen | Unread:
+    """The same, and whether it may be old. Asked before and after: a copy that found the other one in between has said
+    what it was before."""
+    old = why_old(host, asset)
+    claim = _read_claim(host, asset, tree)
+    if isinstance(claim, Unread):
+        return claim
+    return ClaimSeen(claim=claim, old=old or why_old(host, asset))
+
+
+def _read_claim(host: Host, asset: Asset, tree: str) -> Claim | Unread:
     if asset.kind == "directory":
         return load_claim(host, tree) if tree else Unread("a directory is read at its path")
     with open_view(host, asset) as device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass
-from tanist.model.layers import Layer, find_disks
+from tanist.model.layers import DrbdLayer, Layer, find_disks
 
 Mode = Literal["host", "alias"]
 OwnershipMethod = Literal["auto", "map", "walk"]
@@ -44,6 +44,11 @@ class Asset:
         if not self.layers:
             return (self.device, *self.members) if self.device else ()
         return find_disks(self.layers)
+
+    @property
+    def replicated(self) -> DrbdLayer | None:
+        """Where each node has a copy of its own, and what one reads is no truth about the other."""
+        return next((layer for layer in self.layers if isinstance(layer, DrbdLayer)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

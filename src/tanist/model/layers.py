@@ -66,7 +66,28 @@ class LvmLayer:
         return "" if self.disk else "disk, its physical volume"
 
 
-Layer = MdLayer | LvmLayer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdLayer:
+    """A device of which each node has a copy on a disk of its own. It names no disks: none of them is shared."""
+
+    kind: ClassVar[str] = "drbd"
+    source: ClassVar[bool] = False
+    copies: ClassVar[bool] = True
+    lacks: ClassVar[str] = ""
+    disks: ClassVar[tuple[str, ...]] = ()
+    resource: str
+    device: str  # "/dev/drbd0"
+
+    @property
+    def minor(self) -> int:
+        return int(self.device.removeprefix("/dev/drbd") or -1)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return (f"DRBD resource {self.resource}", self.device)
+
+
+Layer = MdLayer | LvmLayer | DrbdLayer
 
 
 def find_disks(layers: tuple[Layer, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from tanist.model.facts import NodeFacts
 from tanist.model.hardware import Space as Space
 from tanist.model.hardware import StorageReadout
 from tanist.model.measured import Measured
+from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 
@@ -158,7 +159,7 @@ class Proofs:
 class LayerState:
     """A layer below the file system, as this node sees it. `wrong`: "" when nothing is."""
 
-    kind: str  # "array" or "volume group"
+    kind: str  # "array", "volume group" or "replication"
     name: str
     says: str
     wrong: str = ""
@@ -231,3 +232,4 @@ class Readout:
     storage: StorageReadout | Unread | None = None  # None: not told
     measured: Measured | Unread | None = None  # None: not told
     reverse: tuple[Reverse, ...] | Unread = ()  # of the service addresses
+    replica: ReplicaReadout | Unread | None = None  # None: the asset is no copy, or not told

@@ -378,7 +378,22 @@ class SetAside:
     options: str = ""  # mount(8), -o
 
 
-LayerStep = AssembleArray | ActivateVolume  # what plan/layers.py makes of the layers of an asset
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteReplica:
+    """This node's copy of a device becomes the one that is written; undone: it follows the other one again.
+
+    `alone`: also where it does not follow the other copy now, because that one's node was proved to be stopped."""
+
+    resource: str
+    device: str
+    alone: bool = False
+
+    @property
+    def minor(self) -> int:
+        return int(self.device.removeprefix("/dev/drbd"))
+
+
+LayerStep = AssembleArray | ActivateVolume | PromoteReplica  # what plan/layers.py makes of the layers of an asset
 LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
 
 StepSpec = (

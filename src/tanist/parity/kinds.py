@@ -292,6 +292,27 @@ _ALL = (
         mend="replace the disk that is named",
     ),
     Kind(
+        name="replica",
+        weight="blocks",
+        why="Each node has a copy of its own: one that does not follow the other lacks what was written since, and a "
+        "takeover by it loses that. Nothing starts by itself on such a copy.",
+        mend="drbdadm up, on both nodes, and the network between them",
+    ),
+    Kind(
+        name="split brain",
+        weight="blocks",
+        why="Both copies were written to without each other: whichever is kept, the other's data are lost. That is a "
+        "person's to decide, and nothing here does it.",
+        mend="decide whose data stays",
+    ),
+    Kind(
+        name="replication",
+        weight="loss",
+        why="DRBD can be set up to resolve a split brain by throwing data away, to let two nodes write, or to make a "
+        "node the writing one at its boot: each goes past the claim and past a person.",
+        mend="change it in /etc/drbd.d, on both nodes; then: drbdadm adjust",
+    ),
+    Kind(
         name="volume group",
         weight="blocks",
         why="A volume group is one node's alone by its system id; a node without one can neither take it over safely "
@@ -466,7 +487,19 @@ _ALL = (
 KINDS = {kind.name: kind for kind in _ALL}
 STORAGE = frozenset(  # what `tanist storage check` tells
     (
-        *("asset", "shared disk", "redundancy", "array", "volume group", "file system", "mount guard", "paths"),
+        *(
+            "asset",
+            "shared disk",
+            "redundancy",
+            "array",
+            "replica",
+            "split brain",
+            "replication",
+            "volume group",
+            "file system",
+            "mount guard",
+            "paths",
+        ),
         *("network path", "switch", "power supply", "I/O errors", "file system errors", "disk health", "media check"),
         *("capacity", "tree full", "storage speed", "storage check", "sharenfs", "owner", "standby"),
     )

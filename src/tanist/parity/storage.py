@@ -11,6 +11,7 @@ from tanist.model.hardware import BlockDevice, Carrier, FileSystemHealth, Storag
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
 from tanist.model.readout import Readout
+from tanist.model.replica import ReplicaReadout
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import few, good, untold, wrong
@@ -32,7 +33,10 @@ def check_storage(pair: Pair) -> Iterator[Found]:
         return
     if pair.controller.asset.kind != "directory":
         yield from _check_shared(pair, told)
-    yield _check_redundancy(pair, told)
+    if pair.controller.asset.replicated is None:
+        yield _check_redundancy(pair, told)
+    else:
+        yield from _check_copies(pair)
     for one, storage in told:
         yield from _check_arrays(one, storage)
         yield from _check_paths(one, storage)
@@ -132,6 +136,18 @@ def _check_redundancy(pair: Pair, told: Told) -> Found:
     if not seen[0].what:
         return untold("redundancy", [(one.node, "no disk of the asset can be seen")])
     return good("redundancy", f"no single disk that {one.node} sees takes the data with it: {seen[0].what}", seen=seen)
+
+
+def _check_copies(pair: Pair) -> Iterator[Found]:
+    """Two nodes, two disks: one may fail as long as the other has everything."""
+    replicas = [(one.node, one.replica.replica) for one in pair.known if isinstance(one.replica, ReplicaReadout)]
+    if not replicas:
+        yield untold("redundancy", [("both nodes", "nothing is known of the copies")])
+    elif any(its.linked and its.peer_disk == "UpToDate" for _, its in replicas):
+        yield good("redundancy", "each node has a whole copy on a disk of its own")
+    else:
+        said = "; ".join(f"{node}: {its.states}" for node, its in replicas)
+        yield wrong("redundancy", f"only one copy is whole and of now: {said}", mend="see the finding replica")
 
 
 def _tops(storage: StorageReadout) -> tuple[str, ...]:

@@ -47,18 +47,20 @@ def build_acquire(
     mmp: MmpMark | None = None,
     stopped: str = "",
     holder: str = "",
+    alone: bool = False,
 ) -> Plan:
     """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
 
     `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped; `holder`:
-    who has the lease by the disk. `epoch`: what the reservation is for, 0: the claim's next. Reserved before anything
-    is put together: nobody else writes then, so that the mount guard need not be waited for."""
+    who has the lease by the disk; `alone`: this node's copy counts without the other one. `epoch`: what the reservation
+    is for, 0: the claim's next. Reserved before anything is put together: nobody else writes then, so that the mount
+    guard need not be waited for."""
     ownership = choose_ownership(controller, standing, claim)
     keep = claim.state == "held" and claim.node != standing.node
     reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
     guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
     steps = [*build_lease(controller, standing.node, epoch, run, stopped, holder)]
-    steps += [*_accounts(standing), *reserved, *build_layers(controller.asset), *guard]
+    steps += [*_accounts(standing), *reserved, *build_layers(controller.asset, alone=alone), *guard]
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":

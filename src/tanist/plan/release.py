@@ -27,6 +27,7 @@ from tanist.model.steps import (
     MountUnmapped,
     Plan,
     PlannedStep,
+    PromoteReplica,
     PutPath,
     Reserve,
     RunCommands,
@@ -121,7 +122,7 @@ def build_loss(in_force: tuple[PlannedStep, ...]) -> Plan:
     """For a node that finds out, while it is up, that it lost the controller: everything back, but neither capture nor
     claim, which are the next owner's."""
     steps: list[PlannedStep] = []
-    for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), (TakeLease,), KEYS, AFTER):
+    for kinds in (BEFORE, MOUNTS, (MountHidden, MountTree, MapTree), (PromoteReplica,), (TakeLease,), KEYS, AFTER):
         steps += [_reversed(step) for step in reversed(in_force) if _is_among(step, kinds)]
     title = "lost: everything of the controller is taken down, this node's own returns"
     return Plan(title=title, steps=numbered("loss", steps))

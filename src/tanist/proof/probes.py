@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.facts.storage import ClaimSeen, read_claim_seen, read_marks
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.evidence import Evidence, Says, Source
@@ -63,7 +63,7 @@ def gather(
         looks.begin(f"wire {interface}", partial(look_at_wire, host, interface, asked, window))
     if controller.asset.kind == "filesystem":
         looks.begin("storage", partial(read_marks, host, controller.asset, watch_seconds=window))
-    looks.begin("claim", partial(read_claim_offline, host, controller.asset, controller.tree))
+    looks.begin("claim", partial(read_claim_seen, host, controller.asset, controller.tree))
     peers = [node.name for node in controller.peers(me)]
     for name in peers:
         looks.begin(f"peer {name}", partial(ask_peer, name))
@@ -109,8 +109,11 @@ def attest(text: str, who: str, when: str) -> Evidence:
 
 # -- what each look says
 def _claim_evidence(looks: Looks, controller: Controller, me: str) -> Evidence:
-    found = looks.result("claim", Claim)
-    says, about, detail = judge_claim(found, controller, me)
+    found = looks.result("claim", ClaimSeen)
+    if isinstance(found, ClaimSeen) and found.old:
+        says, about, detail = judge_old_claim(found, controller, me)
+    else:
+        says, about, detail = judge_claim(found if isinstance(found, Unread) else found.claim, controller, me)
     return Evidence(source="claim", about=about, says=says, detail=detail, seconds=looks.seconds("claim"))
 
 
@@ -124,6 +127,17 @@ def judge_claim(found: Claim | Unread, controller: Controller, me: str) -> tuple
     if found.state == "released":
         return Says.RELEASED, found.node, found.describe()
     return (Says.MINE if found.node == me else Says.HELD), found.node, found.describe()
+
+
+def judge_old_claim(found: ClaimSeen, controller: Controller, me: str) -> tuple[Says, str, str]:
+    """What this node's own copy says of a claim that the other one may have raised since: never that it is this node's,
+    never that it is free. With one other node that one may have it, whatever is written here."""
+    says, _, detail = judge_claim(found.claim, controller, me)
+    detail = f"{detail}; {found.old}"
+    others = controller.peers(me)
+    if says is Says.UNKNOWN or len(others) != 1:
+        return Says.UNKNOWN, controller.asset.device, detail
+    return Says.HELD, others[0].name, detail
 
 
 def _fence_evidence(source: Source, name: str, looks: Looks) -> Evidence:

@@ -17,6 +17,7 @@ from tanist.runs.contest import heed_intents
 from tanist.runs.filing import begin_run, find_open_run, finish, verify
 from tanist.runs.inert import say_inert
 from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.replica import demand_link, wait_for_link
 from tanist.runs.seen import save_claim_seen
 from tanist.runs.session import (
     Session,
@@ -67,6 +68,7 @@ def _boot(session: Session) -> str:
         if not active:
             session.note(f"{session.node} is a standby of {session.name}")
             return "inert"
+        wait_for_link(session)
         observation = observe(session, "")
         if observation.claim.node != session.node or observation.claim.state != "held":
             stand_down(session, active, observation.claim)
@@ -74,6 +76,7 @@ def _boot(session: Session) -> str:
         if is_up(session):
             session.note(f"{session.name} is up on {session.node} already")
             return "active"
+        demand_link(session)
         demand_peers(session, observation)
         start(session, active, observation)
         return "active"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tanist.facts.storage import read_claim_offline
+from tanist.facts.storage import read_claim_seen
 from tanist.journal.claimfile import load_claim
 from tanist.journal.state import RunState
 from tanist.model.claim import Claim
@@ -109,4 +109,5 @@ def read_claim_now(session: Session) -> Claim | Unread:
     found = load_claim(host, tree) if tree else Unread("not mounted")
     if isinstance(found, Claim) or controller.asset.kind == "directory":
         return found
-    return read_claim_offline(host, controller.asset, controller.tree)
+    seen = read_claim_seen(host, controller.asset, controller.tree)  # an old one too: the verdict has weighed that
+    return seen if isinstance(seen, Unread) else seen.claim

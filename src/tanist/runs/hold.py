@@ -22,6 +22,7 @@ from tanist.proof.hold import Opinion, combine, judge_claim, judge_others, judge
 from tanist.proof.looks import Looks
 from tanist.runs.guard import read_claim_now
 from tanist.runs.peers import ask_peer
+from tanist.runs.replica import is_linked
 from tanist.runs.session import Session
 from tanist.steps.network import has_address
 from tanist.steps.storage import mounted_at
@@ -74,7 +75,7 @@ class Eyes:
             found = self._see("wire", partial(probe, session), tuple)
             others = None if isinstance(found, Unread) else found
         answers = others or ()
-        shared = controller.asset.kind == "filesystem"
+        shared = is_shared(session)
         asked = [ask_peer(session, node.name) for node in controller.peers(me)] if answers and not shared else []
         opinions.append(judge_others(answers, of_claim, asked, held.epoch, shared=shared))
         opinions += [look(session, held.epoch) for look in self._extra]
@@ -100,6 +101,12 @@ class Eyes:
         if not looks.is_done(key):
             self._waiting[key] = looks
         return looks.result(key, kind)
+
+
+def is_shared(session: Session) -> bool:
+    """Whether the claim that is read here is the one that another owner would have written."""
+    asset = session.controller.asset
+    return asset.kind == "filesystem" and (asset.replicated is None or is_linked(session))
 
 
 def try_write(session: Session, epoch: int) -> str:

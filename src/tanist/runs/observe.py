@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tanist.facts.storage import read_claim_offline
+from tanist.facts.storage import read_claim_seen
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import NotProved, Refused
@@ -27,15 +27,16 @@ class Observation:
 
 def observe(session: Session, attestation: str) -> Observation:
     """Refused when the claim can't be read: it tells which epoch comes and what numbers the disk has."""
-    claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
-    if isinstance(claim, Unread):
+    seen = read_claim_seen(session.host, session.controller.asset, session.controller.tree)
+    if isinstance(seen, Unread):
         raise Refused(
-            f"the claim on the asset can't be read: {claim.why}",
+            f"the claim on the asset can't be read: {seen.why}",
             next_step=f"is the asset connected to this node, and was it made with: tanist init {session.name}?",
         )
+    claim = seen.claim
     if claim.controller != session.name:
         raise Refused(f"the asset belongs to the controller {claim.controller!r}, not to {session.name!r}")
-    if claim.state == "released":
+    if claim.state == "released" and not seen.old:
         glance = look(session, claim, attestation, glance=True)
         if proved_by_facts(session, glance.evidence):
             return glance

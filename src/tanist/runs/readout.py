@@ -32,6 +32,7 @@ from tanist.journal.journal import done_directory
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Refused
 from tanist.model.readout import Captures, Edited, Reach, Readout
+from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
 from tanist.parity.standby import CRON_UNITS, NFS_UNITS
 from tanist.plan import places
@@ -96,8 +97,18 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         numbers=read_numbers(host, controller),
         storage=read_hardware(host, controller, session.node),
         measured=load_measured(session),
+        replica=read_copy(session),
         clock=host.now(),
     )
+
+
+def read_copy(session: Session) -> ReplicaReadout | Unread | None:
+    layer = session.controller.asset.replicated
+    if layer is None:
+        return None
+    from tanist.facts.drbd import read_readout as read_replica_readout
+
+    return read_replica_readout(session.host, layer)
 
 
 def helpers(session: Session) -> tuple[str, ...]:

@@ -27,9 +27,12 @@ from tanist.model.steps import (
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_reserve
-from tanist.plan.release import AFTER, ASSET, KEYS, LAYERS, build_release, letting_go
+from tanist.plan.release import AFTER, ASSET, KEYS, LAYERS, build_loss, build_release, letting_go
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.glance import note_captured, read_fingerprint, seems_captured
+from tanist.runs.guard import find_tree
+from tanist.runs.inert import say_inert
+from tanist.runs.replica import warn_unlinked, why_cut_off
 from tanist.runs.seen import note_claim, note_claim_on_disk, save_claim_seen, seen_epoch
 from tanist.runs.session import (
     Session,
@@ -62,10 +65,25 @@ def release(session: Session, reason: str = "", on_let_go: Callable[[], None] = 
         if not active:
             raise Refused(f"{session.node} is not the active node of {session.name}: there is nothing to release")
         in_force = load_run(session, active)
+        if not find_tree(session) and (why := why_cut_off(session)):
+            stand_back_alone(session, active, in_force, reason or why)
+            return
+        warn_unlinked(session)
         capture_before(session, in_force)
         epoch = in_force.started.epoch
         _, journal = begin_run(session, "release", epoch=epoch, reason=reason, in_force=active)
         drive_release(session, journal, on_let_go)
+
+
+def stand_back_alone(session: Session, active: str, in_force: RunState, why: str) -> None:
+    """For an ex-owner that a boot brought back beside a copy that follows nobody: its own files return, and it is a
+    standby again. No claim is read or written: this copy's may be old."""
+    _, journal = begin_run(session, "release", epoch=in_force.started.epoch, reason=why, in_force=active)
+    plan = build_loss(in_force.steps)
+    session.engine(journal, guarded=False).execute("loss", lambda: PlanMade(part="loss", plan=plan))
+    clear_active(session)
+    finish(session, journal, f"{session.node} is a standby of {session.name}; its copy was not touched")
+    say_inert(session, why)
 
 
 def capture_before(session: Session, in_force: RunState) -> None:

@@ -31,6 +31,7 @@ from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation
 from tanist.runs.peers import ask_peer, write_known_hosts
 from tanist.runs.release import release
+from tanist.runs.replica import demand_peer_copy
 from tanist.runs.session import Session, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
 
@@ -88,6 +89,7 @@ def choose_target(session: Session, owner: str, to: str) -> str:
 # -- the owner's side
 def push_away(session: Session, target: Node, reason: str) -> None:
     """This node is the owner: the target waits at the other end of an ssh session."""
+    demand_peer_copy(session)
     backup(session, mirror=True)
     argv = ["tanist", "takeover", session.name, "--planned", "--reason", reason or "switchover"]
     with session.open_peer(target, argv, known_hosts=write_known_hosts(session)) as peer:

@@ -9,7 +9,7 @@ from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
 from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
-from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.facts.storage import read_claim_seen, read_marks
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
@@ -39,6 +39,7 @@ from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.replica import choose_alone
 from tanist.runs.session import (
     Session,
     forget_active,
@@ -73,6 +74,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
             observation = prove(session, options, look, intent)
             while not contest(session, intent, observation):
                 observation = prove(session, options, look, intent)
+            choose_alone(session, observation.evidence)
             begin_run(
                 session,
                 "takeover",
@@ -168,7 +170,9 @@ def ask_for_addresses(session: Session) -> None:
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     controller = session.controller
-    claim = demand_epoch(read_claim_offline(session.host, controller.asset, controller.tree), engine)
+    seen = read_claim_seen(session.host, controller.asset, controller.tree)
+    claim = demand_epoch(seen if isinstance(seen, Unread) else seen.claim, engine)
+    alone = choose_alone(session, engine.state.evidence)
     standing = read_standing(session.host, controller, session.node)
     holder = read_holder(session)  # before what follows: it is to be the one that this is about
     mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
@@ -184,6 +188,7 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
         mmp=mmp,
         stopped=stopped,
         holder=holder,
+        alone=alone,
     )
     return PlanMade(part="acquire", plan=plan)
 
@@ -296,6 +301,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
         run="dry-run",
         mmp=read_mmp(session),
         stopped=stopped,
+        alone=choose_alone(session, observation.evidence),
     )
     text += [render_plan(acquire)]
     text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))

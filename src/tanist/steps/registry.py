@@ -26,6 +26,7 @@ class Place:
 _found: dict[type, Handler] = {}
 PLACES: dict[type, Place] = {
     s.AssembleArray: Place(module="md", subject="assemble_array"),
+    s.PromoteReplica: Place(module="drbd", subject="promote_replica"),
     s.ActivateVolume: Place(module="lvm", subject="activate_volume"),
     s.MountTree: Place(module="storage", subject="mount_tree"),
     s.CreateGroup: Place(module="accounts", subject="create_group"),
