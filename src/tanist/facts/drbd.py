@@ -197,7 +197,7 @@ def read_states(host: Host, layer: DrbdLayer) -> Iterator[LayerState]:
     version = read_version(host)
     found = [
         *judge_config(config, layer, version if isinstance(version, int) else 0),
-        *read_start(host, layer.resource),
+        *read_start(host, layer, config),
     ]
     for about, wrong, mend in found:
         yield LayerState(kind=KIND, name=f"{layer.resource} {about}", says="", wrong=wrong, mend=mend)
@@ -267,10 +267,18 @@ def judge_config(config: Config, layer: DrbdLayer, version: int) -> Iterator[tup
         yield "fencing", wrong, f"fencing dont-care, or a handler fence-peer that works, {where}"
 
 
-def read_start(host: Host, resource: str) -> Iterator[tuple[str, str, str]]:
-    """A copy that nothing brings up after a boot follows nobody until somebody notices."""
-    units = ("drbd.service", "drbd@.target", f"drbd@{resource}.target")
-    said = host.run(["systemctl", "is-enabled", *units], ok=None, timeout=10.0).text.split()
-    if "enabled" not in said:
-        wrong = f"nothing brings {resource} up at a boot of this node: its copy would not follow the other one"
-        yield "at boot", wrong, "systemctl enable drbd.service"
+def read_start(host: Host, layer: DrbdLayer, config: Config) -> Iterator[tuple[str, str, str]]:
+    """A copy that nothing brings up after a boot follows nobody until somebody notices. Seen: drbd.service waits alone
+    for the other node, and the boot waits with it."""
+    name = layer.resource
+    waits, up = (_is_enabled(host, unit) for unit in ("drbd.service", f"drbd@{name}.target"))
+    if waits and config.options.get("startup/wfc-timeout", "0") == "0":
+        wrong = "drbd.service waits for the other node at a boot, without an end where that one is dead"
+        yield "at boot", wrong, f"systemctl disable drbd.service; systemctl enable drbd@{name}.target"
+    elif not waits and not up:
+        wrong = f"nothing brings {name} up at a boot of this node: its copy would not follow the other one"
+        yield "at boot", wrong, f"systemctl enable drbd@{name}.target"
+
+
+def _is_enabled(host: Host, unit: str) -> bool:
+    return host.run(["systemctl", "is-enabled", unit], ok=None, timeout=10.0).text.strip() == "enabled"

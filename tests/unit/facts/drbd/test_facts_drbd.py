@@ -163,13 +163,14 @@ def test_what_can_not_be_understood_is_unread(text: str) -> None:
 
 
 # -- where the copy lies, and what an administrator has set
-def machine(root: Path, proc: str | None, *, xml: str = XML["floating"], enabled: str = "enabled") -> Host:
+def machine(root: Path, proc: str | None, *, xml: str = XML["floating"], enabled: str = "drbd@r0.target") -> Host:
     """`proc`: what /proc/drbd says, None without the module."""
     commands = {
         "drbdadm sh-ll-dev r0": "/dev/local0\n",
         "drbdadm dump-xml r0": xml,
-        "systemctl is-enabled drbd.service drbd@.target drbd@r0.target": f"disabled\n{enabled}\n",
     }
+    for unit in ("drbd.service", "drbd@r0.target"):
+        commands[f"systemctl is-enabled {unit}"] = "enabled\n" if unit == enabled else "disabled\n"
     files = {} if proc is None else {"/proc/drbd": (CASES / f"{proc}.proc").read_text()}
     return Machine(root, files=files, commands=commands).host
 
@@ -215,7 +216,15 @@ def test_a_setting_that_goes_past_a_person_is_named(
 
 def test_a_device_of_another_number_and_a_boot_that_brings_nothing_up_are_named(tmp_path: Path) -> None:
     xml = XML["floating"].replace('minor="0"', 'minor="3"')
-    assert set(wrongs(machine(tmp_path, "standby", xml=xml, enabled="disabled"))) == {"r0 device", "r0 at boot"}
+    assert set(wrongs(machine(tmp_path, "standby", xml=xml, enabled=""))) == {"r0 device", "r0 at boot"}
+
+
+def test_a_boot_that_waits_for_the_other_node_without_an_end_is_named(tmp_path: Path) -> None:
+    """Measured: nine minutes after a power cut the machine still waited, and its boot with it."""
+    assert "without an end" in wrongs(machine(tmp_path, "standby", enabled="drbd.service"))["r0 at boot"]
+    timeout = '<section name="startup"><option name="wfc-timeout" value="15"/></section></resource>'
+    xml = XML["floating"].replace("</resource>", timeout)
+    assert wrongs(machine(tmp_path, "standby", xml=xml, enabled="drbd.service")) == {}
 
 
 def test_drbd_9_would_promote_whoever_opens_the_device() -> None:
