@@ -6,13 +6,16 @@ import pytest
 
 from tanist.definition.load import load_controller
 from tanist.model.errors import BadDefinition
-from tanist.model.layers import LvmLayer, MdLayer
+from tanist.model.layers import DrbdLayer, LvmLayer, MdLayer
 from tests.unit.definition.test_definition_load import SMALL
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
 MD = f'{{ kind = "md", device = "/dev/md/data", uuid = "{UUID}", members = ["/dev/sda", "/dev/sdb"] }}'
 LVM = '{ kind = "lvm", group = "vg0", volume = "data" }'
 ON_DISK = '{ kind = "lvm", group = "vg0", volume = "data", disk = "/dev/sda" }'
+
+
+DRBD = '{ kind = "drbd", resource = "r0", device = "/dev/drbd0" }'
 
 
 def definition(device: str, *layers: str) -> bytes:
@@ -34,9 +37,29 @@ def test_a_stack_arrives_lowest_first() -> None:
     assert load_controller(definition("/dev/vg0/data", ON_DISK), "small.toml").asset.layers[0].device == asset.device
 
 
+def test_a_device_of_which_each_node_has_a_copy_shares_no_disk() -> None:
+    asset = load_controller(definition("/dev/drbd0", DRBD), "small.toml").asset
+    assert asset.replicated == DrbdLayer(resource="r0", device="/dev/drbd0")
+    assert asset.disks == ()
+    assert load_controller(definition("/dev/vg0/data", ON_DISK), "small.toml").asset.replicated is None
+
+
+RESERVING = b'proof = { suffices = ["reservation"], reservation = { timeout = 5 } }\n'
+LEASED = b'proof = { suffices = ["lease"], lease = { device = "/dev/lease" } }\n'
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (RESERVING + definition("/dev/drbd0", DRBD), "proof.reservation: each node has a disk of its own"),
+        (LEASED + definition("/dev/drbd0", DRBD), "proof.lease: a lease lies on a disk that both nodes reach"),
+        (definition("/dev/drbd1", DRBD), 'asset.device: "/dev/drbd1" is not the uppermost layer'),
+        (
+            definition("/dev/drbd/by-res/r0/0", DRBD.replace("/dev/drbd0", "/dev/drbd/by-res/r0/0")),
+            "asset.layer.device",
+        ),
+        (definition("/dev/vg0/data", DRBD, LVM), "asset.layer: drbd with other layers"),
+        (definition("/dev/drbd0", DRBD.replace("r0", "r 0")), 'asset.layer.resource: "r 0" is no name of a DRBD'),
         (definition("/dev/vg0/data", LVM), "asset.layer: the lowest layer is lvm without a disk"),
         (definition("/dev/vg0/data", MD, ON_DISK), "asset.layer: an upper layer lies on the one before it"),
         (definition("/dev/md/data", ON_DISK, MD), "asset.layer: an upper layer lies on the one before it"),
