@@ -73,6 +73,7 @@ STEPS: tuple[s.StepSpec, ...] = (
     ),
     s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
+    s.PromoteReplica(resource="r0", device="/dev/drbd0", alone=True),
     s.PowerOff(
         node="ec-a",
         devices=(
