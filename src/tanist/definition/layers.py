@@ -52,6 +52,9 @@ def check_layers(table: Table, asset: Asset) -> None:
     if not asset.layers:
         return
     first, uppermost = asset.layers[0], asset.layers[-1]
+    if asset.replicated and asset.fstype == "btrfs":
+        what = "btrfs with drbd: the kernel would find it on each node's own disk as well, and may mount that"
+        table.complain("fstype", f"{what}; allowed with drbd: ext4, xfs")
     if asset.replicated and len(asset.layers) > 1:
         what = "drbd with other layers: LVM or md would be found on each node's own disk as well, and be written there"
         table.complain("layer", f"{what}; allowed: drbd alone, a volume below it in DRBD's own configuration")

@@ -58,6 +58,7 @@ LEASED = b'proof = { suffices = ["lease"], lease = { device = "/dev/lease" } }\n
             definition("/dev/drbd/by-res/r0/0", DRBD.replace("/dev/drbd0", "/dev/drbd/by-res/r0/0")),
             "asset.layer.device",
         ),
+        (definition("/dev/drbd0", DRBD).replace(b'"xfs"', b'"btrfs"'), "asset.fstype: btrfs with drbd"),
         (definition("/dev/vg0/data", DRBD, LVM), "asset.layer: drbd with other layers"),
         (definition("/dev/drbd0", DRBD.replace("r0", "r 0")), 'asset.layer.resource: "r 0" is no name of a DRBD'),
         (definition("/dev/vg0/data", LVM), "asset.layer: the lowest layer is lvm without a disk"),
