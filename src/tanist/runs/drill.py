@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 
 from tanist.capture.manifest import Entry, Manifest
@@ -23,17 +22,17 @@ from tanist.model.dataclasses import dataclass, field
 from tanist.model.drill import CellJob, CellPlan, CellWord, DrillResult, DrillStep, Stage
 from tanist.model.errors import Busy, Failed, Refused, TanistError
 from tanist.model.event import Event
-from tanist.model.run import RunEnded, RunStarted
+from tanist.model.run import RunEnded
 from tanist.plan import cell, places
 from tanist.plan.addresses import service_addresses
 from tanist.plan.forecast import build_forecast
 from tanist.runs.choose import check_fitness, choose_capture
 from tanist.runs.drill_copy import ask_measure, check_room, copy_tree
-from tanist.runs.drills import IN_CELL, drilling, home_of, save_result, scope_of, scratch_of
+from tanist.runs.drills import IN_CELL, drilling, first_record, home_of, name_drill, save_result, scope_of, scratch_of
 from tanist.runs.history import load_history, save_history
 from tanist.runs.mirrored import readable
 from tanist.runs.peers import known_controllers
-from tanist.runs.session import TOOL, Session, read_active
+from tanist.runs.session import Session, read_active
 from tanist.runs.setup import COMMANDS
 from tanist.runs.switchover import find_owner
 from tanist.runs.takeover import read_mmp
@@ -79,7 +78,7 @@ def drill(session: Session, reason: str = "") -> DrillResult:
         owner = find_source(session)
         record = Record(
             session=session,
-            run=name_run(session),
+            run=name_drill(session),
             reason=reason,
             began=session.host.now(),
             begun=session.host.monotonic(),
@@ -103,11 +102,6 @@ def find_source(session: Session) -> str:
             f"a drill works on a copy of the tree, and no living owner gives one: {refused.message}",
             next_step=refused.next_step,
         ) from refused
-
-
-def name_run(session: Session) -> str:
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(session.host.now()))
-    return f"{stamp}{int(session.host.now() * 1000) % 1000:03d}-drill-{session.node}"
 
 
 def refuse_unfit(session: Session) -> None:
@@ -293,26 +287,8 @@ def end_journal(record: Record, failure: str) -> Journal:
         journal = Journal.load(session.host, path)
     else:
         journal = Journal(session.host, path)
-        journal.append(begin_record(record))
+        journal.append(first_record(session, record.run, reason=record.reason, capture=record.capture))
     if read_run(journal.records).ended is None:
         seconds = round(session.host.monotonic() - record.begun, 3)
         journal.append(RunEnded(outcome="failed", summary=f"drill failed: {failure}", seconds=seconds))
     return journal
-
-
-def begin_record(record: Record) -> RunStarted:
-    session = record.session
-    return RunStarted(
-        run=record.run,
-        kind="drill",
-        controller=session.name,
-        node=session.node,
-        who=session.who,
-        reason=record.reason,
-        attested="",
-        evidence=(),
-        verdict=None,
-        epoch=0,
-        tool=TOOL,
-        capture=record.capture,
-    )

@@ -7,8 +7,7 @@ import time
 from tanist.definition.window import is_open
 from tanist.model.drill import DrillResult, DrillStep
 from tanist.model.errors import Refused, TanistError
-from tanist.runs.drill import name_run
-from tanist.runs.drills import drilling, save_result
+from tanist.runs.drills import drilling, name_drill, save_result
 from tanist.runs.session import Session, read_active
 from tanist.runs.switchover import find_owner, switchover
 
@@ -23,7 +22,7 @@ def drill_switchover(session: Session, reason: str) -> DrillResult:
         )
     with drilling(session):
         owner = find_owner(session)
-        run, began, begun = name_run(session), session.host.now(), session.host.monotonic()
+        run, began, begun = name_drill(session), session.host.now(), session.host.monotonic()
         steps: list[DrillStep] = []
         failure = ""
         for to in (session.node, owner):

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from tanist.model.codec import decode, encode
 from tanist.model.drill import Drilled, DrillResult
 from tanist.model.errors import Busy, Failed
+from tanist.model.run import RunStarted
 from tanist.model.times import is_to_come
 from tanist.model.unread import Unread
 from tanist.plan import places
-from tanist.runs.session import Session
+from tanist.runs.session import TOOL, Session, name_run
 
 KEEP = 50  # results and journals
+ENDINGS = ("json", "jsonl")
 IN_CELL = "in the cell: "  # how a result tells the steps of the rehearsal
 
 
@@ -40,6 +42,30 @@ def scratch_of(session: Session) -> str:
 def leftovers(session: Session) -> tuple[str, ...]:
     """What a drill has in use, or one that was killed has left."""
     return tuple(path for path in {scratch_of(session): 0, home_of(session): 0} if session.host.files.exists(path))
+
+
+def name_drill(session: Session) -> str:
+    """One that no drill had whose journal or result is kept."""
+    kept = f"{places.drills(session.name)}/"
+    files = session.host.files
+    return name_run(session, "drill", lambda name: any(files.exists(f"{kept}{name}.{end}") for end in ENDINGS))
+
+
+def first_record(session: Session, run: str, *, reason: str, capture: str, epoch: int = 0) -> RunStarted:
+    return RunStarted(
+        run=run,
+        kind="drill",
+        controller=session.name,
+        node=session.node,
+        who=session.who,
+        reason=reason,
+        attested="",
+        evidence=(),
+        verdict=None,
+        epoch=epoch,
+        tool=TOOL,
+        capture=capture,
+    )
 
 
 @contextlib.contextmanager
@@ -85,7 +111,7 @@ def save_result(session: Session, result: DrillResult) -> None:
     files.write(f"{directory}/{result.run}.json", json.dumps(body, indent=1).encode() + b"\n")
     others = [run for run in result_names(session) if run != result.run]  # by a wrong clock it may be the oldest
     for run in others[KEEP - 1 :]:
-        for ending in ("json", "jsonl"):
+        for ending in ENDINGS:
             files.remove(f"{directory}/{run}.{ending}")
 
 

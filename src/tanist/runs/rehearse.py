@@ -19,14 +19,15 @@ from tanist.model.codec import decode, encode
 from tanist.model.dataclasses import replace
 from tanist.model.drill import CellInterface, CellJob, CellWord
 from tanist.model.errors import Failed, Refused, TanistError
-from tanist.model.run import PlanMade, RunEnded, RunStarted
+from tanist.model.run import PlanMade, RunEnded
 from tanist.model.steps import CheckHealth, StartService
 from tanist.model.unread import Unread
 from tanist.plan import cell
 from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.addresses import service_addresses
 from tanist.plan.assume import put_paths
-from tanist.runs.session import TOOL, Session
+from tanist.runs.drills import first_record
+from tanist.runs.session import Session
 from tanist.runs.takeover import plan_from_capture
 from tanist.steps.network import has_address
 
@@ -43,7 +44,8 @@ def rehearse(session: Session) -> int:
     if isinstance(claim, Unread):
         raise Refused(f"the copy of the claim can't be read: {claim.why}")
     journal = Journal(session.host, f"{cell.EXCHANGE}/journal.jsonl")
-    journal.append(begin(session, job, claim))
+    capture = job.store.rsplit("/", 1)[1]
+    journal.append(first_record(session, job.run, reason=job.reason, capture=capture, epoch=claim.epoch))
     engine = session.engine(journal, guarded=False)  # of a copy that nobody else can reach
     checked: tuple[str, ...] = ()
     failure = words = ""
@@ -76,23 +78,6 @@ def load_job(session: Session) -> CellJob:
     if foreign:
         raise Refused(f"this is no drill's cell: there is a network ({', '.join(foreign)})")
     return job
-
-
-def begin(session: Session, job: CellJob, claim: Claim) -> RunStarted:
-    return RunStarted(
-        run=job.run,
-        kind="drill",
-        controller=session.name,
-        node=session.node,
-        who=job.who,
-        reason=job.reason,
-        attested="",
-        evidence=(),
-        verdict=None,
-        epoch=claim.epoch,
-        tool=TOOL,
-        capture=job.store.rsplit("/", 1)[1],
-    )
 
 
 def build_network(session: Session, interfaces: tuple[CellInterface, ...]) -> None:

@@ -101,16 +101,22 @@ def describe_lock(note: str) -> str:
 
 
 def new_run(session: Session, kind: str) -> tuple[str, Journal]:
-    """A name that sorts by time and that no run here ever had, and an empty journal under it."""
+    """A name that no run here ever had, and an empty journal under it."""
     from tanist.journal.journal import Journal, find_journal
 
+    run = name_run(session, kind, lambda name: bool(find_journal(session.host, session.name, name)))
+    return run, Journal.create(session.host, session.name, run)
+
+
+def name_run(session: Session, kind: str, is_taken: Callable[[str], bool]) -> str:
+    """It sorts by time."""
     stamp = timestamp(session.host).translate({ord(c): None for c in "-:+"}).split(".")
     first = run = f"{stamp[0]}{stamp[1][:3]}-{kind}-{session.node}"
     number = 1
-    while find_journal(session.host, session.name, run):
+    while is_taken(run):
         number += 1  # the clock was set back, or it starts at the same moment at each boot
         run = f"{first}-{number}"
-    return run, Journal.create(session.host, session.name, run)
+    return run
 
 
 def load_run(session: Session, run: str) -> RunState:

@@ -13,7 +13,7 @@ from tanist.plan import places
 from tanist.runs.accept import accept, load_accepted
 from tanist.runs.backup import backup
 from tanist.runs.drill_schedule import why_not_now
-from tanist.runs.drills import KEEP, read_drilled, result_names, save_result
+from tanist.runs.drills import KEEP, name_drill, read_drilled, result_names, save_result
 from tanist.runs.exchange import exchange_with_peers, verify_history
 from tanist.runs.history import load_history
 from tanist.runs.release import release
@@ -132,6 +132,15 @@ def test_the_result_that_was_just_kept_is_not_removed_as_the_oldest(world: World
     last = drilled(world, 0.0, "passed")
     save_result(session, last)
     assert len(result_names(session)) == KEEP and last.run in result_names(session)
+
+
+def test_two_drills_of_one_moment_have_two_names(world: World) -> None:
+    """The clock starts at the same moment at each boot."""
+    session = world.session("ec-b")
+    first = name_drill(session)
+    save_result(session, replace(drilled(world, 0.0, "failed"), run=first))
+    assert name_drill(session) == f"{first}-2"
+    assert result_names(session) == [first]
 
 
 def drilled(world: World, ahead: float, result: str) -> DrillResult:
