@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tanist.capture.same import is_same
 from tanist.model.errors import Failed
 from tanist.plan import places
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.definition import Controller, SavedCommand
     from tanist.model.host import Ran
-
-CHUNK = 1 << 20
 
 
 def take_outputs(host: Host, controller: Controller, commands: Sequence[SavedCommand]) -> None:
@@ -46,7 +45,7 @@ def take_output(host: Host, controller: str, command: SavedCommand, path: str) -
         host.files.remove(part)
         ran = host.run_into(command.argv, part, limit=command.limit, timeout=command.timeout, user=command.user)
         _demand_success(host, controller, command, command.argv, ran)
-        if not _is_same(host, part, path):
+        if not _said_the_same(host, part, path):
             host.files.move(part, path)
     except OSError as error:
         raise Failed(
@@ -78,14 +77,10 @@ def _demand_success(host: Host, controller: str, command: SavedCommand, argv: Se
     raise Failed(f"{argv[0]} (the command {command.name}) ended with exit status {ran.status}", next_step=f"cat {said}")
 
 
-def _is_same(host: Host, new: str, old: str) -> bool:
-    """Byte for byte, without holding either."""
+def _said_the_same(host: Host, new: str, old: str) -> bool:
     there = host.files.stat(old, follow=False)
     fresh = host.files.stat(new, follow=False)
     if there is None or fresh is None or there.st_size != fresh.st_size:
         return False
     with open(host.files.real(new), "rb") as one, open(host.files.real(old), "rb") as two:
-        while chunk := one.read(CHUNK):
-            if chunk != two.read(CHUNK):
-                return False
-    return True
+        return is_same(one.fileno(), two.fileno())

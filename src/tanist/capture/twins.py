@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tanist.capture.compare import describe_attributes
+from tanist.capture.same import is_same
 from tanist.host.attributes import pinned, read_attributes
 from tanist.host.directories import DIRECTORY, deep_enough
 from tanist.model.dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from tanist.model.dataclasses import dataclass, replace
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-CHUNK = 1 << 20
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 OWN_NAMES = (b".tanist", b"lost+found")  # at the top of the copy: no part of the tree
 NOT_OLDER = 1_000_000_000  # ns: a ctime has the coarse clock of the kernel, and the sync took its time
@@ -130,15 +130,7 @@ class Twins:
 def _same_bytes(name: str, mine: int, theirs: int) -> bool:
     one, other = (os.open(name, READ, dir_fd=fd) for fd in (mine, theirs))
     try:
-        while True:
-            chunk = os.read(one, CHUNK)
-            copy = b""
-            while len(copy) < len(chunk) and (more := os.read(other, len(chunk) - len(copy))):
-                copy += more
-            if chunk != copy:
-                return False
-            if not chunk:
-                return not os.read(other, 1)
+        return is_same(one, other)
     finally:
         os.close(one)
         os.close(other)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from tanist.capture.commands import give_back, take_output, take_outputs
 from tanist.capture.habackup import capturing
-from tanist.model.errors import Busy
 from tanist.model.steps import FeedCommand, RunCommands
 from tanist.steps.context import Context
-
-PATIENCE = 60.0  # seconds that a capture that is at work is given to end, besides what its commands may take
+from tanist.steps.waiting import PATIENCE, wait_while_busy
 
 
 def apply_run_commands(spec: RunCommands, context: Context) -> None:
     host, controller = context.host, context.controller
-    deadline = host.monotonic() + PATIENCE + sum(command.timeout for command in spec.commands)
-    while True:
-        try:
-            with capturing(host, controller.name, context.node):
-                take_outputs(host, controller, spec.commands)
-            return
-        except Busy:
-            if host.monotonic() >= deadline:
-                raise
-        host.sleep(0.05)
+
+    def take() -> None:
+        with capturing(host, controller.name, context.node):
+            take_outputs(host, controller, spec.commands)
+
+    wait_while_busy(host, take, PATIENCE + sum(command.timeout for command in spec.commands))
 
 
 def undo_run_commands(spec: RunCommands, context: Context) -> None:

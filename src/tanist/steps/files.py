@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tanist import __version__
 from tanist.capture.habackup import capture
 from tanist.capture.manifest import About
@@ -9,13 +11,12 @@ from tanist.capture.restore import restore_path
 from tanist.capture.store import save_store
 from tanist.facts.node import read_node_facts
 from tanist.model.dataclasses import replace
-from tanist.model.errors import Busy
 from tanist.model.steps import PutPath, SaveCapture, SaveOwn
 from tanist.steps.context import Context
 from tanist.steps.cron import find_parked
+from tanist.steps.waiting import wait_while_busy
 
 UNIT_PLACES = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/", "/usr/local/lib/systemd/")
-CAPTURE_PATIENCE = 60.0  # seconds that an hourly capture, at work when the release began, is given to end
 
 
 def apply_save_own(spec: SaveOwn, context: Context) -> None:
@@ -60,24 +61,17 @@ def _tell_systemd(spec: PutPath, context: Context) -> None:
 def apply_save_capture(spec: SaveCapture, context: Context) -> None:
     read = context.read_facts or (lambda: read_node_facts(context.host, context.controller, context.node))
     facts = read()
-    parked = find_parked(spec.parked, context)
-    deadline = context.host.monotonic() + CAPTURE_PATIENCE
-    while True:
-        try:
-            capture(
-                context.host,
-                context.controller,
-                context.node,
-                epoch=spec.epoch,
-                run=spec.run,
-                facts=facts,
-                elsewhere=parked,
-            )
-            return
-        except Busy:
-            if context.host.monotonic() >= deadline:
-                raise
-        context.host.sleep(0.05)
+    capturing = partial(
+        capture,
+        context.host,
+        context.controller,
+        context.node,
+        epoch=spec.epoch,
+        run=spec.run,
+        facts=facts,
+        elsewhere=find_parked(spec.parked, context),
+    )
+    wait_while_busy(context.host, capturing)
 
 
 def undo_save_capture(spec: SaveCapture, context: Context) -> None:
