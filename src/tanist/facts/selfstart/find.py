@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tanist.facts import tool
 from tanist.facts.selfstart import networks
 from tanist.facts.selfstart.mounts import find_in_fstab, mount_unit
 from tanist.facts.selfstart.scripts import find_exports, find_lines
@@ -12,6 +13,7 @@ from tanist.facts.selfstart.units import PROPERTIES, find_started, parse_show
 from tanist.host.host import Host
 from tanist.model.definition import Controller
 from tanist.model.starter import Starter
+from tanist.model.unread import Unread
 
 LIMIT = 4 << 20
 NETWORKS: tuple[tuple[tuple[str, ...], str, Callable[[str], frozenset[str]]], ...] = (
@@ -56,8 +58,14 @@ def read_stack(host: Host, controller: Controller) -> Stack:
     device = controller.asset.device
     if not device:
         return Stack()
-    ran = host.run(["lsblk", "-s", "-J", "-o", "NAME,PATH,TYPE,UUID,LABEL", device], ok=None, timeout=30)
-    return parse_lsblk(ran.text if ran.status == 0 else "", device)
+    return parse_lsblk(ask_disk(host, ["lsblk", "-s", "-J", "-o", "NAME,PATH,TYPE,UUID,LABEL", device]), device)
+
+
+def ask_disk(host: Host, argv: list[str]) -> str:
+    """What a tool says that looks at disks; "" where it fails, or does not come back from one that hangs: then it is
+    not known whether the system would leave it alone, and the caller goes by the configuration."""
+    said = tool.read_text(host, argv)
+    return "" if isinstance(said, Unread) else said
 
 
 def read_pulled_in(host: Host) -> frozenset[str]:
@@ -123,16 +131,16 @@ def look_at_lvm(host: Host, group: str, volume: str) -> Iterator[Starter]:
     conf = read_text(host, "/etc/lvm/lvmlocal.conf") + "\n" + read_text(host, "/etc/lvm/lvm.conf")
     if not lvm_activates(conf, group, volume):
         return
-    ran = host.run(["vgs", "--noheadings", "-o", "vg_autoactivation", group], ok=None, timeout=30)
-    if ran.status == 0 and not ran.text.strip():
+    said = tool.read_text(host, ["vgs", "--noheadings", "-o", "vg_autoactivation", group])
+    if isinstance(said, str) and not said.strip():
         return  # the group itself says no (lvm 2.03.12 and newer)
     what = f"LVM activates {group}/{volume} on this node at boot"
     yield Starter(what=what, mend=f"vgchange --setautoactivation n {group}")
 
 
 def look_at_md(host: Host, name: str) -> Iterator[Starter]:
-    ran = host.run(["mdadm", "--detail", "--export", f"/dev/{name}"], ok=None, timeout=30)
-    fields = dict(line.split("=", 1) for line in ran.text.splitlines() if "=" in line)
+    said = ask_disk(host, ["mdadm", "--detail", "--export", f"/dev/{name}"])
+    fields = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     uuid = fields.get("MD_UUID", "")
     conf = read_text(host, "/etc/mdadm/mdadm.conf") + "\n" + read_text(host, "/etc/mdadm.conf")
     if md_assembles(conf, name, uuid):

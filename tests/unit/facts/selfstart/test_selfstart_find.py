@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tanist.facts.selfstart.find import find_starters
 from tanist.facts.selfstart.units import PROPERTIES
-from tanist.model.host import Mount
+from tanist.model.host import Mount, Ran
 from tests.unit.facts.selfstart import test_selfstart_parse as samples
 from tests.unit.runs.world import UNITS, Node, World, said
 
@@ -121,6 +123,21 @@ def test_lvm_and_md_below_the_asset(node: Node) -> None:
     assert found(node) == {}
     node.answer(["vgs"], status=127)
     put(node, "/etc/lvm/lvm.conf", samples.LVM % 'auto_activation_volume_list = [ "root" ]')
+    assert found(node) == {}
+
+
+@pytest.mark.requirement("A62")
+def test_tools_that_hang_on_a_dead_disk_end_no_look(node: Node) -> None:
+    """Seen on a mirror whose last disk hung: mdadm did not come back, and `tanist check` ended with it."""
+
+    def hang(argv: Sequence[str], _: bytes) -> Ran:
+        raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within 10 s, killed")
+
+    node.answer(["lsblk"], samples.LSBLK)
+    for program in ("vgs", "mdadm"):
+        node.answer_with([program], hang)
+    assert len(found(node)) == 2, "the configuration alone would start both"
+    node.answer_with(["lsblk"], hang)
     assert found(node) == {}
 
 
