@@ -9,6 +9,7 @@ from typing import Literal
 
 from tanist.definition import values as v
 from tanist.definition.addresses import parse_cidr, parse_ip
+from tanist.definition.busy import build_busy
 from tanist.definition.captured import build_captured
 from tanist.definition.drills import build_drill
 from tanist.definition.layers import build_layers, check_layers, check_members
@@ -74,6 +75,7 @@ def build_controller(root: Table, stem: str) -> Controller:
     controller = Controller(
         name=name,
         asset=_build_asset(root.table("asset", required=True)),
+        busy=build_busy(tree) if tree else (),
         tree=_build_tree(tree) if tree else "",
         identity=_build_identity(root.table("identity", required=True), name, nodes),
         nodes=nodes,

@@ -32,6 +32,9 @@ def _check_tree(controller: Controller, problems: Problems) -> str:
     wrong = check_place(controller.tree) if controller.tree else ""
     if wrong:
         problems.add(("tree", "path"), wrong)
+    if controller.busy and controller.asset.kind == "directory":
+        says = "is for a file system of its own: who uses this one may have nothing to do with the tree; leave it out"
+        problems.add(("tree", "busy"), says)
     return "" if wrong else controller.tree
 
 

@@ -334,6 +334,14 @@ class Drill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BusyAct:
+    """What is done about a tree that somebody keeps busy while it is to be let go."""
+
+    signal: Literal["", "TERM", "KILL"]  # "": only waited
+    seconds: float  # that it is given then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     name: str
     asset: Asset
@@ -358,6 +366,7 @@ class Controller:
     devices: tuple[str, ...] = ()  # device nodes that a capture may hold
     drill: Drill = Drill()
     storage: StoragePolicy = StoragePolicy()
+    busy: tuple[BusyAct, ...] = ()  # one after the other, once the services have stopped; none: it fails by name
 
     def node(self, name: str) -> Node:
         for node in self.nodes:

@@ -199,7 +199,7 @@ def stop_service(session: Session, spec: StartService, *, hard: bool) -> None:
 
 def kill_users(session: Session, target: str) -> None:
     """Whoever still has files open below a tree that is another node's (fuser(1))."""
-    session.host.run(["fuser", "-k", "-KILL", "-m", target], ok=None, timeout=10)
+    session.host.run(["fuser", "-k", "-KILL", "-M", "-m", target], ok=None, timeout=10)
 
 
 def stand_back(session: Session, held: Held, opinion: Opinion, claim: Claim | Unread) -> None:

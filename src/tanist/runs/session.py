@@ -47,7 +47,7 @@ class Session:
 
     @property
     def context(self) -> Context:
-        return Context(host=self.host, controller=self.controller, node=self.node)
+        return Context(host=self.host, controller=self.controller, node=self.node, note=self.note)
 
     def engine(self, journal: Journal, context: Context | None = None, *, guarded: bool = True) -> Engine:
         """Not `guarded`: everything of the controller is down already, whoever owns it; or it is a drill's copy."""

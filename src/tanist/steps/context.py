@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tanist.model.facts import NodeFacts
 
 
+def say_nothing(text: str) -> None:
+    """Nobody listens."""
+
+
 def nothing() -> None:
     """There is nothing to be done meanwhile."""
 
@@ -22,6 +26,7 @@ class Context:
     host: Host
     controller: Controller
     node: str
+    note: Callable[[str], None] = say_nothing  # what a person who waits is to know
     meanwhile: Callable[[], None] = nothing  # called while a service stops, perhaps more than once
     read_facts: Callable[[], NodeFacts] | None = None  # of this node, where the run has read them already
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tanist.model.steps import SetHostname
+from tanist.steps.busy import unmount_within
 from tanist.steps.context import Context
-from tanist.steps.storage import mounted_at, release_mount
+from tanist.steps.storage import mounted_at
 
 FILE = "/etc/hostname"
 
@@ -20,7 +21,7 @@ def apply_set_hostname(spec: SetHostname, context: Context) -> None:
 
 
 def undo_set_hostname(spec: SetHostname, context: Context) -> None:
-    release_mount(FILE, context)
+    unmount_within(FILE, context)
     context.host.set_hostname(spec.own)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from tanist.capture.twins import Different, Twins
 from tanist.host.attributes import change_flags, pinned
 from tanist.model.errors import Failed
+from tanist.steps.busy import unmount_within
 from tanist.steps.context import Context
-from tanist.steps.storage import mount_for_root, mounted_at, refuse_running_services, release_mount
+from tanist.steps.storage import mount_for_root, mounted_at, refuse_running_services
 
 if TYPE_CHECKING:
     from tanist.model.steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
@@ -32,7 +33,7 @@ def apply_mount_beside(spec: MountBeside, context: Context) -> None:
 
 
 def undo_mount_beside(spec: MountBeside, context: Context) -> None:
-    release_mount(spec.target, context)
+    unmount_within(spec.target, context)
 
 
 def is_mount_beside_applied(spec: MountBeside, context: Context) -> bool:
@@ -164,7 +165,7 @@ def apply_set_aside(spec: SetAside, context: Context) -> None:
     files = context.host.files
     if not spec.aside:
         if _old_mount(spec, context):
-            release_mount(spec.tree, context)
+            unmount_within(spec.tree, context)
     elif not files.exists(spec.aside):
         try:
             files.move(spec.tree, spec.aside)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from tanist.model.errors import Failed
 from tanist.model.steps import CoverSshKeys, MakeSshKeys, ServeAlias
+from tanist.steps.busy import unmount_within
 from tanist.steps.context import Context
 from tanist.steps.services import is_running
-from tanist.steps.storage import mounted_at, release_mount
+from tanist.steps.storage import mounted_at
 
 
 def apply_make_keys(spec: MakeSshKeys, context: Context) -> None:
@@ -40,7 +41,7 @@ def undo_cover(spec: CoverSshKeys, context: Context) -> None:
 
 def begin_undo_cover(spec: CoverSshKeys, context: Context) -> Callable[[], None]:
     for _, own in spec.covers:
-        release_mount(own, context)
+        unmount_within(own, context)
     return begin_reload(spec.unit, context)
 
 

@@ -11,14 +11,13 @@ from tanist.model.errors import Failed
 from tanist.model.host import IdMap, Mount
 from tanist.model.unread import Unread
 from tanist.plan import places
+from tanist.steps.busy import unmount_within
 from tanist.steps.context import Context
 from tanist.steps.services import read_unit
 
 if TYPE_CHECKING:
     from tanist.model.definition import Controller
     from tanist.model.steps import BindMount, FreeMmp, MapTree, MountBeside, MountHidden, MountTree, MountUnmapped
-
-UNMOUNT_PATIENCE = 3.0  # seconds that a busy mount is given: a stopped service's last process may still be going
 
 
 def mounted_at(host: Host, target: str) -> Mount | None:
@@ -46,7 +45,7 @@ def mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Con
 
 
 def undo_mount_hidden(spec: MountHidden, context: Context) -> None:
-    release_mount(spec.target, context)
+    unmount_within(spec.target, context)
 
 
 def is_mount_hidden_applied(spec: MountHidden, context: Context) -> bool:
@@ -74,7 +73,7 @@ def apply_mount_tree(spec: MountTree, context: Context) -> None:
     context.host.files.make_directory(spec.target)
     context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
     if spec.hidden:
-        release_mount(spec.hidden, context)
+        unmount_within(spec.hidden, context)
 
 
 def refuse_running_services(tree: str, context: Context) -> None:
@@ -98,7 +97,7 @@ def undo_mount_tree(spec: MountTree, context: Context) -> None:
         context.host.files.make_directory(spec.hidden.rsplit("/", 1)[0], 0o700)
         context.host.files.make_directory(spec.hidden, 0o700)
         context.host.mount_device(spec.device, spec.hidden, spec.fstype, spec.options, None)
-    release_mount(spec.target, context)
+    unmount_within(spec.target, context)
 
 
 def is_mount_tree_applied(spec: MountTree, context: Context) -> bool:
@@ -128,7 +127,7 @@ def apply_map_tree(spec: MapTree, context: Context) -> None:
 def undo_map_tree(spec: MapTree, context: Context) -> None:
     mount = mounted_at(context.host, spec.target)
     if mount is not None and "idmapped" in mount.options:
-        release_mount(spec.target, context)
+        unmount_within(spec.target, context)
 
 
 def is_map_tree_applied(spec: MapTree, context: Context) -> bool:
@@ -141,7 +140,7 @@ def apply_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
 
 
 def undo_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
-    release_mount(spec.target, context)
+    unmount_within(spec.target, context)
 
 
 def is_mount_unmapped_applied(spec: MountUnmapped, context: Context) -> bool:
@@ -157,45 +156,8 @@ def apply_bind(spec: BindMount, context: Context) -> None:
 
 
 def undo_bind(spec: BindMount, context: Context) -> None:
-    release_mount(spec.target, context)
+    unmount_within(spec.target, context)
 
 
 def is_bind_applied(spec: BindMount, context: Context) -> bool:
     return mounted_at(context.host, spec.target) is not None
-
-
-def release_mount(target: str, context: Context) -> None:
-    """Unmount; nothing mounted there is fine. Failed names who keeps it busy."""
-    host = context.host
-    if mounted_at(host, target) is None:
-        return
-    deadline = host.monotonic() + UNMOUNT_PATIENCE
-    while True:
-        try:
-            host.unmount(target)
-            return
-        except OSError as error:
-            if error.errno == errno.EINVAL and mounted_at(host, target) is None:
-                return
-            if error.errno != errno.EBUSY:
-                raise
-        if host.monotonic() >= deadline:
-            raise Failed(f"{target} is busy: {describe_users(host, target)}")
-        host.sleep(0.05)
-
-
-def describe_users(host: Host, target: str) -> str:
-    """Who keeps a mount busy, by process name and number (fuser(1) -m)."""
-    ran = host.run(["fuser", "-m", target], ok=None, timeout=10)
-    if ran.status == 127:
-        return "some process uses it (install psmisc to see which)"
-    pids = [word.rstrip("cefFrm") for word in ran.text.split()]
-    named = []
-    for pid in pids[:10]:
-        try:
-            name = host.files.read(f"/proc/{pid}/comm", 64).decode(errors="replace").strip()
-        except OSError:
-            continue
-        named.append(f"{name} (process {pid})")
-    nested = [mount.target for mount in host.mounts() if mount.target.startswith(target + "/")]
-    return ", ".join(named + [f"the mount {path}" for path in nested]) or "nobody that fuser can name"
