@@ -15,6 +15,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fence", action="store_true", help="where the old owner is not proved down: stop it first, as defined"
     )
+    parser.add_argument(
+        "--check-filesystem",
+        action="store_true",
+        help="replay the journal and look at the whole file system before it is used; may take hours",
+    )
     parser.add_argument("--reboot", action="store_true", help="restart this machine on the way, as the seed system did")
     parser.add_argument("--planned", action="store_true", help=argparse.SUPPRESS)
 
@@ -41,7 +46,12 @@ def take(args: argparse.Namespace, session: Session) -> int:
     from tanist.runs.takeover import TakeoverOptions, takeover  # a tenth of a second, beside what was begun
 
     options = TakeoverOptions(
-        reason=args.reason, attest=args.attest, capture=args.capture, reboot=args.reboot, fence=args.fence
+        reason=args.reason,
+        attest=args.attest,
+        capture=args.capture,
+        reboot=args.reboot,
+        fence=args.fence,
+        check=args.check_filesystem,
     )
     if args.dry_run:
         from tanist.cli.render import print_dry_run

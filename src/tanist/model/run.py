@@ -31,6 +31,7 @@ class RunStarted:
     capture: str = ""  # takeover: the generation asked for, "" for the newest; restore: the one chosen
     reboot: bool = False  # takeover: by way of a restart of the machine
     fence: bool = False  # takeover: by way of a fence, because the verdict was not PROVED
+    check: bool = False  # takeover: the whole file system is checked before it is used
     format: int = 1  # of the whole journal
 
 

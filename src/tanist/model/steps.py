@@ -304,6 +304,16 @@ class FreeMmp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFileSystem:
+    """All of the file system looked at, its journal replayed before; undone: nothing, but unmounted."""
+
+    device: str
+    target: str  # where only root sees it, for the moment of the replay
+    fstype: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitLease:
     """Until another node's lease has run out; undone: nothing, it was only looked at."""
 
@@ -427,6 +437,7 @@ StepSpec = (
     | PowerOff
     | Reserve
     | FreeMmp
+    | CheckFileSystem
     | WaitLease
     | TakeLease
     | MountBeside

@@ -9,6 +9,7 @@ from tanist.model.definition import Controller
 from tanist.model.host import IdMap
 from tanist.model.standing import Standing
 from tanist.model.steps import (
+    CheckFileSystem,
     CreateGroup,
     CreateUser,
     FreeMmp,
@@ -48,19 +49,22 @@ def build_acquire(
     stopped: str = "",
     holder: str = "",
     alone: bool = False,
+    check: bool = False,
 ) -> Plan:
     """The accounts that this node lacks, and the tree, ids mapped by name; hidden where it is to be re-owned first.
 
     `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped; `holder`:
     who has the lease by the disk; `alone`: this node's copy counts without the other one. `epoch`: what the reservation
     is for, 0: the claim's next. Reserved before anything is put together: nobody else writes then, so that the mount
-    guard need not be waited for."""
+    guard need not be waited for. `check`: the whole file system before it is mounted."""
     ownership = choose_ownership(controller, standing, claim)
     keep = claim.state == "held" and claim.node != standing.node
     reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
     guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
     steps = [*build_lease(controller, standing.node, epoch, run, stopped, holder)]
     steps += [*_accounts(standing), *reserved, *build_layers(controller.asset, alone=alone), *guard]
+    if check and controller.asset.kind == "filesystem":
+        steps.append(_check_file_system(controller))
     if not ownership.walk:
         steps += _see_tree(controller, ownership)
     elif controller.asset.kind == "filesystem":
@@ -117,6 +121,14 @@ def build_reserve(controller: Controller, node: str, epoch: int, *, keep: bool) 
         keep=keep,
     )
     yield f"reserve {', '.join(spec.devices)} for {node} alone and read it back, epoch {epoch}", spec
+
+
+def _check_file_system(controller: Controller) -> Named:
+    asset = controller.asset
+    spec = CheckFileSystem(
+        device=asset.device, target=places.hidden(controller.name), fstype=asset.fstype, options=asset.mount_options
+    )
+    return f"check all of {asset.device}, its journal replayed before; nothing is mended", spec
 
 
 def describe_wait(mmp: MmpMark | None) -> str:

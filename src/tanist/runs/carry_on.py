@@ -58,7 +58,9 @@ def continue_run(session: Session, journal: Journal) -> None:
     match state.started.kind:
         case "takeover":
             begun = state.started
-            asked = TakeoverOptions(attest=begun.attested, capture=begun.capture, reboot=begun.reboot)
+            asked = TakeoverOptions(
+                attest=begun.attested, capture=begun.capture, reboot=begun.reboot, check=begun.check
+            )
             drive_takeover(session, journal, asked)
         case "init":
             drive_first(session, journal)

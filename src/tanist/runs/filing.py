@@ -28,6 +28,7 @@ def begin_run(
     capture: str = "",
     reboot: bool = False,
     fence: bool = False,
+    check: bool = False,
     opened: tuple[str, Journal] | None = None,
 ) -> tuple[str, Journal]:
     """A run with its first record: who, why and on what evidence. `opened`: from `new_run`, where a name was needed
@@ -50,6 +51,7 @@ def begin_run(
             capture=capture,
             reboot=reboot,
             fence=fence,
+            check=check,
         )
     )
     start_courier(session, run)

@@ -39,6 +39,7 @@ from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.replay import tell_replay, was_dirty
 from tanist.runs.replica import choose_alone
 from tanist.runs.session import (
     Session,
@@ -61,6 +62,7 @@ class TakeoverOptions:
     capture: str = ""
     reboot: bool = False
     fence: bool = False  # stop the old owner first, where it is not proved down
+    check: bool = False  # all of the file system, before it is used
 
 
 def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -> None:
@@ -86,6 +88,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
                 capture=options.capture,
                 reboot=options.reboot,
                 fence=observation.verdict.outcome is not Outcome.PROVED,
+                check=options.check,
                 opened=(run, journal),
             )
             drive_takeover(session, journal, options, facts)
@@ -136,7 +139,10 @@ def drive_takeover(
     ask_for_addresses(session)
     try:
         fence_first(session, journal, engine)
+        dirty = was_dirty(engine.state)
         engine.execute("acquire", lambda: plan_acquire(session, engine))
+        if dirty:
+            tell_replay(session)
         if "claim" not in engine.state.parts:
             check_capture(session, options, facts)
         engine.execute("claim", lambda: plan_claim(session, engine))
@@ -189,6 +195,7 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
         stopped=stopped,
         holder=holder,
         alone=alone,
+        check=started.check,
     )
     return PlanMade(part="acquire", plan=plan)
 
@@ -302,6 +309,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
         mmp=read_mmp(session),
         stopped=stopped,
         alone=choose_alone(session, observation.evidence),
+        check=options.check,
     )
     text += [render_plan(acquire)]
     text.append(render_plan(build_claim(session.controller, standing, observation.claim, "dry-run", epoch)))

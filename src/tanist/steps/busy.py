@@ -38,7 +38,7 @@ def is_assets_own(target: str, context: Context) -> bool:
     asset = context.controller.asset
     if asset.kind != "filesystem":
         return False
-    mounts = mounted_here(context.host, asset.device)
+    mounts = mounted_here(context.host, asset.device, *asset.members)
     return not isinstance(mounts, Unread) and target in mounts
 
 

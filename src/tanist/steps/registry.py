@@ -54,6 +54,7 @@ PLACES: dict[type, Place] = {
     s.CoverSshKeys: Place(module="sshkeys", subject="cover", hold=True),
     s.ServeAlias: Place(module="sshkeys", subject="serve_alias", hold=True),
     s.FreeMmp: Place(module="storage", subject="free_mmp"),
+    s.CheckFileSystem: Place(module="filesystem", subject="check_file_system"),
     s.PowerOff: Place(module="power", subject="power_off"),
     s.WaitLease: Place(module="lease", subject="wait_lease"),
     s.TakeLease: Place(module="lease", subject="take_lease"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tanist.facts.storage import mounted_here
@@ -32,6 +33,19 @@ def tree_place(host: Host, controller: Controller) -> str:
     return hidden if mounted_at(host, hidden) is not None else controller.tree
 
 
+def mount_asset(host: Host, device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
+    """Failed with the kernel's own words where it says more than a number."""
+    try:
+        host.mount_device(device, target, fstype, options, idmap)
+    except OSError as error:
+        from tanist.facts.kernellog import read_refusal  # only where it is wanted
+
+        said = read_refusal(host, device)
+        if not said:
+            raise
+        raise Failed(f"{device} can't be mounted: {error.strerror or error}; the kernel says: {said}") from error
+
+
 def apply_mount_hidden(spec: MountHidden, context: Context) -> None:
     refuse_running_services(context.controller.tree, context)
     mount_for_root(spec, context)
@@ -41,7 +55,7 @@ def mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Con
     """Below directories that nobody else can enter."""
     context.host.files.make_directory(spec.target.rsplit("/", 1)[0], 0o700)
     context.host.files.make_directory(spec.target, 0o700)
-    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, None)
+    mount_asset(context.host, spec.device, spec.target, spec.fstype, spec.options, None)
 
 
 def undo_mount_hidden(spec: MountHidden, context: Context) -> None:
@@ -71,7 +85,7 @@ def apply_mount_tree(spec: MountTree, context: Context) -> None:
     if mounted_at(context.host, spec.target) is None:
         refuse_running_services(spec.target, context)
     context.host.files.make_directory(spec.target)
-    context.host.mount_device(spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
+    mount_asset(context.host, spec.device, spec.target, spec.fstype, spec.options, spec.idmap)
     if spec.hidden:
         unmount_within(spec.hidden, context)
 
@@ -96,7 +110,7 @@ def undo_mount_tree(spec: MountTree, context: Context) -> None:
     if spec.hidden and mounted_at(context.host, spec.target) is not None:
         context.host.files.make_directory(spec.hidden.rsplit("/", 1)[0], 0o700)
         context.host.files.make_directory(spec.hidden, 0o700)
-        context.host.mount_device(spec.device, spec.hidden, spec.fstype, spec.options, None)
+        mount_asset(context.host, spec.device, spec.hidden, spec.fstype, spec.options, None)
     unmount_within(spec.target, context)
 
 

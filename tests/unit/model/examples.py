@@ -63,6 +63,7 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.WaitLease(node="ec-a", seconds=160.0, alone=True),
     s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power", over="1:3"),
     s.FreeMmp(device="/dev/asset"),
+    s.CheckFileSystem(device="/dev/asset", target="/run/tanist/oc/tree", fstype="xfs", options=("noatime",)),
     s.MountBeside(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
     s.MarkCopy(target="/run/hidden", uuid="01-ab", note="/var/lib/copy"),
     s.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),

@@ -68,3 +68,10 @@ def test_only_after_a_strong_proof_the_wait_is_skipped_and_else_it_is_announced(
     assert "waits up to 42 s, to see that ec-a does not write" in describe_wait(HELD)
     assert "to see that nobody does not" not in describe_wait(replace(HELD, node=""))
     assert describe_wait(clean) == describe_wait(None) == ""
+
+
+def test_a_check_comes_after_the_mount_guard_and_before_the_mount() -> None:
+    controller = with_proof()
+    parts = (make_standing(controller), make_claim(controller))
+    plan = build_acquire(controller, *parts, mmp=HELD, stopped="ec-a has no power", check=True)
+    assert [type(step.spec).__name__ for step in plan.steps][-3:] == ["FreeMmp", "CheckFileSystem", "MountTree"]

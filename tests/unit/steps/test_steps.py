@@ -52,6 +52,7 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "Announce",
         "PowerOff",
         "FreeMmp",
+        "CheckFileSystem",
         "WaitLease",
     }
     assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys"}
