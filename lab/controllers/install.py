@@ -90,7 +90,7 @@ def profile(name: str, *, fstype: str = "ext4", mode: str = "host") -> str:
 
 
 def make_file_system(lab: Lab, device: str, fstype: str, label: str) -> None:
-    force = {"ext4": "-F", "xfs": "-f"}[fstype]
+    force = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}[fstype]
     lab.exec("ec-a", [f"mkfs.{fstype}", "-q", force, "-L", label, device], check=True)
 
 
