@@ -27,8 +27,9 @@ BTRFS = "/sys/fs/btrfs"
 
 def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unread:
     """`name`: the kernel's of the device where the file system is, "" where it is not put together here."""
-    if asset.fstype == "btrfs" and name:
-        return _read_btrfs(host, name, spread=bool(asset.members))
+    if asset.fstype == "btrfs":
+        mounted = _read_btrfs(host, name, spread=bool(asset.members))
+        return mounted if mounted.profiles or not asset.members else _read_profiles_offline(host, asset, mounted)
     if asset.fstype != "ext4":
         return FileSystemHealth(fstype=asset.fstype, tells=False)
     with open_view(host, asset) as device:
@@ -75,6 +76,13 @@ def _read_btrfs(host: Host, device: str, *, spread: bool) -> FileSystemHealth:
                 tells=bool(counts) and None not in counts,
             )
     return FileSystemHealth(fstype="btrfs", tells=False)
+
+
+def _read_profiles_offline(host: Host, asset: Asset, found: FileSystemHealth) -> FileSystemHealth | Unread:
+    from tanist.facts.btrfs import marks  # most assets are not, and each start would pay for it
+
+    profiles = marks.read_profiles(host, asset.disks)
+    return profiles if isinstance(profiles, Unread) else replace(found, profiles=profiles)
 
 
 def _numbers(host: Host, uuid: str) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def _check_redundancy(pair: Pair, told: Told) -> Found:
     if isinstance(storage.devices, Unread):
         return untold("redundancy", [(one.node, storage.devices.why)])
     if profiles := _profiles(storage):
-        return _judge_profiles(one.node, profiles)
+        return _judge_profiles(one.node, profiles, stated)
     arrays = () if isinstance(storage.arrays, Unread) else storage.arrays
     if isinstance(storage.arrays, Unread):
         return untold("redundancy", [(one.node, storage.arrays.why)])
@@ -159,9 +159,11 @@ def _profiles(storage: StorageReadout) -> tuple[str, ...]:
     return found.profiles if isinstance(found, FileSystemHealth) else ()
 
 
-def _judge_profiles(node: str, profiles: tuple[str, ...]) -> Found:
+def _judge_profiles(node: str, profiles: tuple[str, ...], stated: str) -> Found:
     weak = [one for one in profiles if one.split()[1] in ("single", "dup", "raid0")]
     said = ", ".join(profiles)
+    if weak and stated:
+        return good("redundancy", f"btrfs on {node} keeps {said}: {stated}, as the definition says")
     if weak:
         return wrong(
             "redundancy", f"btrfs on {node} keeps {', '.join(weak)}: one disk that fails takes it along ({said})"

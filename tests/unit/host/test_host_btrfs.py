@@ -101,6 +101,7 @@ def test_its_profiles_and_errors_are_told_while_it_is_mounted() -> None:
             name = disks[0].rsplit("/", 1)[-1]
             away = read_health(host, asset, name)
             assert not isinstance(away, Unread) and not away.tells
+            assert away.profiles == ("data raid1", "metadata raid1"), "read unmounted"
             host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, None)
             found = read_health(host, asset, name)
             assert not isinstance(found, Unread)

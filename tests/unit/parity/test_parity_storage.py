@@ -225,6 +225,8 @@ def test_a_btrfs_that_keeps_one_copy_is_told() -> None:
     directory = replace(OPSCENTER, asset=Asset(kind="directory"))
     (found,) = not_good(pair(replace(GOOD, filesystem=btrfs), replace(STANDBY, filesystem=None), directory))
     assert found.kind == "redundancy" and "btrfs on ec-a keeps data single" in found.says
+    stated = replace(directory, storage=replace(directory.storage, redundant_by="two array boxes"))
+    assert not_good(pair(replace(GOOD, filesystem=btrfs), replace(STANDBY, filesystem=None), stated)) == []
     mirrored = replace(btrfs, profiles=("data raid1", "metadata raid1"))
     assert not not_good(pair(replace(GOOD, filesystem=mirrored), replace(STANDBY, filesystem=None), directory))
 

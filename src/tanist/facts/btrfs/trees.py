@@ -38,8 +38,12 @@ class UnreadableError(Exception):
 class Chunk:
     start: int  # logical address
     size: int
-    striped: bool
+    kind: int  # what it holds, and how often
     copies: tuple[tuple[int, int], ...]  # (number of the device, byte of it)
+
+    @property
+    def striped(self) -> bool:
+        return bool(self.kind & STRIPED)
 
     def holds(self, address: int) -> bool:
         return self.start <= address < self.start + self.size
@@ -164,6 +168,12 @@ class Trees:
                 return chunk
         raise UnreadableError(f"no chunk holds {address}")
 
+    def walk_chunks(self) -> Iterator[Chunk]:
+        low = (CHUNK_TREE, CHUNK_ITEM, 0)
+        for found, data in self.walk(self.block.chunks, low, (*low[:2], 2**64 - 1)):
+            if found[:2] == low[:2]:
+                yield _parse_chunk(found[2], data)
+
 
 def _key(data: bytes, at: int) -> Key:
     found: Key = struct.unpack_from("<QBQ", data, at)
@@ -173,7 +183,7 @@ def _key(data: bytes, at: int) -> Key:
 def _parse_chunk(start: int, data: bytes) -> Chunk:
     size, kind, count = struct.unpack_from("<Q16xQ12xH", data)
     copies = (struct.unpack_from("<QQ", data, 48 + 32 * at) for at in range(count))
-    return Chunk(start=start, size=size, striped=bool(kind & STRIPED), copies=tuple(copies))
+    return Chunk(start=start, size=size, kind=kind, copies=tuple(copies))
 
 
 def _parse_system_chunks(data: bytes) -> Iterator[Chunk]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tanist.facts.btrfs.checksums import SHA256, checksum, xxhash64
+from tanist.facts.btrfs.marks import read_profiles
 from tanist.facts.btrfs.superblock import ARRAY, PLACE, parse_super_block
+from tanist.facts.fshealth import read_health
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.fake import FakeHost
 from tanist.model.claim import Claim
@@ -254,6 +256,19 @@ def test_data_in_stripes_is_read_where_it_is_mounted(host: FakeHost, images: dic
     disks = Disks(host, images["striped-a-logged"], images["striped-b-logged"])
     assert "lies in stripes over several devices" in why(disks.claim())
     assert disks.state().startswith("dirty: ")
+
+
+def test_how_often_each_kind_of_block_is_kept_is_read_unmounted(host: FakeHost, images: dict[str, Blocks]) -> None:
+    for name, wanted in (("mirror", ("data raid1", "metadata raid1")), ("striped", ("data raid0", "metadata raid1"))):
+        disks = Disks(host, images[f"{name}-a-logged"], images[f"{name}-b-logged"])
+        found = read_health(host, disks.asset, "")
+        assert not isinstance(found, Unread)
+        assert (found.profiles, found.tells) == (wanted, False)
+    alone = Disks(host, images["crc32c-a-logged"])
+    assert read_profiles(host, alone.asset.disks) == ("data single", "metadata dup")
+    assert isinstance(read_profiles(host, Disks(host, {}).asset.disks), Unread)
+    block = images["crc32c-a-logged"][PLACE // BLOCK]
+    assert "block at" in why(read_profiles(host, Disks(host, {PLACE // BLOCK: block}).asset.disks))
 
 
 # -- super block
