@@ -1,10 +1,17 @@
-"""tanist storage VERB NAME: a server's tree onto the asset, and a close look at what that stands on."""
+"""tanist storage VERB NAME: bare disks into an asset, a server's tree onto it, a close look at what it stands on."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tanist.cli.context import open_session
+from tanist.model.errors import Refused, TanistError
+
+TYPE_CHECKING = False  # as in typing, whose import takes 5 ms
+if TYPE_CHECKING:
+    from tanist.plan.disks import Wanted
+    from tanist.runs.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +21,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     move.add_argument("--back", action="store_true", help="back to its old place, with all that was written since")
     move.add_argument("--dry-run", action="store_true", help="say what would be done")
     move.add_argument("--reason", default="", help="why, for the history")
+    plan = verbs.add_parser("plan", help="what would make the asset from bare disks, and what is in its way")
+    plan.add_argument("name")
+    add_wishes(plan)
+    plan.add_argument("--propose", action="store_true", help="an [asset] table for the bare disks that all nodes see")
+    plan.add_argument(
+        "--disk", action="append", default=[], help="propose this one: path, serial number or WWN; twice: a mirror"
+    )
+    plan.add_argument("--fstype", choices=("ext4", "xfs"), default="ext4", help="to propose (default ext4)")
+    plan.add_argument("--lvm", action="store_true", help="propose a volume below the file system")
+    make = verbs.add_parser("prepare", help="make the asset that the definition states, from bare disks")
+    make.add_argument("name")
+    add_wishes(make)
+    make.add_argument("--confirm", metavar="NAME", help="do it without asking: the controller's name once more")
+    make.add_argument("--reason", default="", help="why, for the history")
     check = verbs.add_parser("check", help="a close look: same disks, redundancy, health, room, speed")
     check.add_argument("name")
     check.add_argument("--json", action="store_true")
@@ -23,8 +44,76 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--no-measure", action="store_true", help="do not measure, even if it is time to")
 
 
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--erase", action="append", default=[], metavar="SERIAL", help="a disk that is not blank: what is on it may go"
+    )
+    parser.add_argument("--quota", action="store_true", help="ext4 with its quota feature")
+
+
 def run(args: argparse.Namespace) -> int:
-    return {"migrate": migrate, "check": check}[args.verb](args)
+    return {"migrate": migrate, "check": check, "plan": plan, "prepare": prepare}[args.verb](args)
+
+
+def plan(args: argparse.Namespace) -> int:
+    """Exit status 0: prepare would do it; 1: something is in its way."""
+    from tanist.runs.prepare import describe_prepare, propose
+
+    session = open_session(args.name)
+    if args.propose or args.disk or not session.controller.asset.device:
+        print(propose(session, disks=tuple(args.disk), fstype=args.fstype, lvm=args.lvm))
+        return 0
+    text, obstacles = describe_prepare(session, read_wishes(args))
+    print(text)
+    for one in obstacles:
+        print(f"in the way: {one}")
+    return 1 if obstacles else 0
+
+
+def prepare(args: argparse.Namespace) -> int:
+    from tanist.runs import prepare as preparing
+
+    session, wanted = open_session(args.name), read_wishes(args)
+    outlook = preparing.Outlook(session, wanted, "RUN")
+    print(outlook.render(session, wanted), flush=True)
+    preparing.demand_clear(outlook.obstacles)
+    demand_word(session, args.confirm)
+    preparing.prepare(session, wanted, outlook, args.reason)
+    show_findings(session)
+    return 0
+
+
+def read_wishes(args: argparse.Namespace) -> Wanted:
+    from tanist.plan.disks import Wanted
+
+    return Wanted(erase=tuple(args.erase), quota=args.quota)
+
+
+def demand_word(session: Session, typed: str | None) -> None:
+    """What is made here can't be made undone: the controller's name is typed, whoever asks."""
+    if typed is None and sys.stdin.isatty():
+        print(
+            f"this writes to the disks above. Type the controller's name to go on ({session.name}): ",
+            end="",
+            flush=True,
+        )
+        typed = sys.stdin.readline().strip()
+    if typed != session.name:
+        raise Refused(
+            "not confirmed: nothing was written",
+            next_step=f"tanist storage prepare {session.name} --confirm {session.name}",
+        )
+
+
+def show_findings(session: Session) -> None:
+    """As `storage check`, without a measurement: what both nodes make of the new asset. The run has ended by then."""
+    from tanist.cli.check import render
+    from tanist.runs.storage_check import tell_storage
+
+    try:
+        print("\n\n".join(render(one, whole=False, verdict=False) for one in tell_storage(session)))
+    except (OSError, TanistError) as error:
+        print(f"the findings can't be told now ({error}): tanist storage check {session.name}")
 
 
 def check(args: argparse.Namespace) -> int:

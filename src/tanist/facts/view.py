@@ -29,7 +29,7 @@ def open_view(host: Host, asset: Asset) -> Iterator[str | Unread]:
     if not place.offset:
         yield place.device
         return
-    window = _open_window(host, place)
+    window = open_window(host, place)
     try:
         yield window
     finally:
@@ -50,7 +50,7 @@ def find_place(host: Host, asset: Asset) -> Place | Unread:
     return place
 
 
-def _open_window(host: Host, place: Place) -> str | Unread:
+def open_window(host: Host, place: Place) -> str | Unread:
     limits = [f"--offset={place.offset}", *([f"--sizelimit={place.size}"] if place.size else [])]
     ran = ask(host, ["losetup", "--find", "--show", "--read-only", "--direct-io=on", *limits, place.device])
     if isinstance(ran, Unread):

@@ -293,6 +293,12 @@ class FakeHost:
         status, out, err = Systemctl(self.units, self._changing, self.sleep).call(argv[1:])
         return Ran(argv=tuple(argv), status=status, stdout=out.encode(), stderr=err.encode())
 
+    def claim_device(self, path: str) -> FakeLock:
+        if path in self._locks:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+        self._locks[path] = FakeLock(self._locks, path, "")
+        return self._locks[path]
+
     def mounts(self) -> tuple[Mount, ...]:
         return self._mounts.table()
 

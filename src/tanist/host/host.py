@@ -86,6 +86,12 @@ class Host(Protocol):
         It is never waited for or looked at again; one that can't be started is none."""
         ...
 
+    # -- block devices
+    def claim_device(self, path: str) -> Lock:
+        """A block device for this process alone (open(2), O_EXCL) until closed: no mount, array or volume may have it
+        meanwhile; whoever opens it without O_EXCL still can. OSError(EBUSY) where somebody has it so."""
+        ...
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]: ...
 

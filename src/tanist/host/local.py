@@ -97,6 +97,12 @@ class LocalHost:
 
         launch(argv)
 
+    # -- block devices
+    def claim_device(self, path: str) -> Lock:
+        from tanist.host.locks import FileLock
+
+        return FileLock(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+
     # -- mounts
     def mounts(self) -> tuple[Mount, ...]:
         from tanist.host.mountinfo import read_mounts

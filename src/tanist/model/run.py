@@ -8,7 +8,7 @@ from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.steps import Plan
 
-RunKind = Literal["init", "takeover", "release", "start", "restore", "drill", "migrate", "migrate-back"]
+RunKind = Literal["init", "takeover", "release", "start", "restore", "drill", "migrate", "migrate-back", "prepare"]
 Outcome = Literal["done", "undone", "failed"]  # failed: only a drill, of which nothing stays
 
 

@@ -405,6 +405,64 @@ class PromoteReplica:
 
 LayerStep = AssembleArray | ActivateVolume | PromoteReplica  # what plan/layers.py makes of the layers of an asset
 LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
+Command = tuple[str, ...]
+ERASED = 32 << 20  # bytes at either end of a disk: every mark, and all that could show up in a layer made there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseDisk:
+    """Zeros over both ends of a disk, where every mark lies; undone: nothing, it stays erased.
+
+    A disk that is not the one that was meant, is in use, or has anything on it beyond `marks`, is left alone."""
+
+    device: str
+    wwn: str
+    serial: str
+    size: int  # bytes
+    marks: tuple[str, ...]  # DiskMark.key of what may be lost
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveShared:
+    """A token written here is read there, on each disk, and wiped: one medium, not two that say the same of
+    themselves; undone: wiped."""
+
+    devices: tuple[str, ...]
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeArray:
+    """A new md array; undone: stopped, and the members are no members any more."""
+
+    device: str
+    uuid: str
+    members: tuple[str, ...]
+    argv: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeVolume:
+    """A new volume group of this node with one volume; undone: both gone."""
+
+    group: str
+    volume: str
+    device: str
+    disk: str
+    uuid: str  # of the physical volume
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeFileSystem:
+    """A new file system; undone: its marks wiped."""
+
+    device: str
+    fstype: str
+    uuid: str
+    argv: Command
+
 
 StepSpec = (
     CreateGroup
@@ -445,6 +503,11 @@ StepSpec = (
     | CopyTree
     | CompareTrees
     | SetAside
+    | EraseDisk
+    | ProveShared
+    | MakeArray
+    | MakeVolume
+    | MakeFileSystem
 )
 
 Direction = Literal["apply", "undo"]

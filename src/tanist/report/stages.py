@@ -16,6 +16,7 @@ STAGES: dict[type, str] = {
         (
             *(*s.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
             *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown, s.MountBeside, s.SetAside),
+            *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),
         ),
         STORAGE,
     ),

@@ -72,6 +72,10 @@ def continue_run(session: Session, journal: Journal) -> None:
             drive_restore(session, journal)
         case "migrate" | "migrate-back":
             drive_migrate(session, journal)
+        case "prepare":
+            from tanist.runs.prepare import drive_prepare  # what no other run needs
+
+            drive_prepare(session, journal)
 
 
 def demand_open_run(session: Session) -> Journal:
@@ -118,7 +122,7 @@ def undo(session: Session, reason: str = "") -> None:
     """Back to where the run began. A release that has let the asset go can only be finished, and is."""
     with owning(session, "undo"):
         journal = demand_open_run(session)
-        engine = session.engine(journal)
+        engine = open_engine(session, journal)
         state = engine.state
         if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
             undo_release(session, journal, hold, reason)
@@ -131,7 +135,20 @@ def undo(session: Session, reason: str = "") -> None:
             engine.repeat(LAYERS)
         engine.undo()
         take_back_rest(session, engine)
-        finish(session, journal, f"{session.node} is what it was before the {state.started.kind}", begun, "undone")
+        summary = f"{session.node} is what it was before the {state.started.kind}"
+        if state.started.kind == "prepare" and state.touched:
+            summary = "what was made is gone again; what was on the disks before stays erased"
+            session.note(summary)
+        finish(session, journal, summary, begun, "undone")
+
+
+def open_engine(session: Session, journal: Journal) -> Engine:
+    """The one that the run was begun with."""
+    if read_run(journal.records).started.kind == "prepare":
+        from tanist.runs.prepare import prepare_engine
+
+        return prepare_engine(session, journal)
+    return session.engine(journal)
 
 
 def take_back_rest(session: Session, engine: Engine) -> None:

@@ -51,7 +51,7 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
     """What is taken away without the tree mounted here is the node's own; a release has it until it let go."""
     if isinstance(step.spec, OWN) or step.id.rpartition(".")[0] in GIVING:
         return False
-    if state.started.kind in ("migrate", "migrate-back"):
+    if state.started.kind in ("migrate", "migrate-back", "prepare"):
         return False  # there is no claim before `init`
     if state.undoing:
         return bool(find_tree(session))

@@ -17,6 +17,11 @@ def check_storage(session: Session, *, measuring: bool | None) -> tuple[Assessme
     measured = look(session, measuring=measuring)
     if measuring and measured.skipped:
         session.note(f"not measured: {measured.skipped}")
+    return tell_storage(session)
+
+
+def tell_storage(session: Session) -> tuple[Assessment, ...]:
+    """Without a closer look than `tanist check` takes."""
     return tuple(
         replace(one, found=tuple(item for item in one.found if item.kind in STORAGE)) for one in check(session)
     )

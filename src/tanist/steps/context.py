@@ -28,6 +28,7 @@ class Context:
     node: str
     note: Callable[[str], None] = say_nothing  # what a person who waits is to know
     meanwhile: Callable[[], None] = nothing  # called while a service stops, perhaps more than once
+    read_tokens: Callable[[], tuple[tuple[str, str, str], ...]] | None = None  # (node, disk, token) of the other nodes
     read_facts: Callable[[], NodeFacts] | None = None  # of this node, where the run has read them already
 
 

@@ -65,6 +65,11 @@ PLACES: dict[type, Place] = {
     s.CopyTree: Place(module="migrate", subject="copy_tree"),
     s.CompareTrees: Place(module="migrate", subject="compare_trees"),
     s.SetAside: Place(module="migrate", subject="set_aside"),
+    s.EraseDisk: Place(module="prepare", subject="erase_disk"),
+    s.ProveShared: Place(module="prepare", subject="prove_shared"),
+    s.MakeArray: Place(module="prepare", subject="make_array"),
+    s.MakeVolume: Place(module="prepare", subject="make_volume"),
+    s.MakeFileSystem: Place(module="prepare", subject="make_file_system"),
 }
 
 

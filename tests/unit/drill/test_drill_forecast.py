@@ -179,6 +179,7 @@ def test_every_step_of_a_takeover_is_in_the_forecast() -> None:
     elsewhere = {
         *(s.InitAsset, s.MakeSshKeys, s.SaveCapture, s.Reboot),  # first claim, release, --reboot
         *(s.MountBeside, s.MarkCopy, s.CopyTree, s.CompareTrees, s.SetAside),  # migrate
+        *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),  # prepare
     }
     assert {*REHEARSED, *NOT_REHEARSED} == {*get_args(s.StepSpec)} - elsewhere
 

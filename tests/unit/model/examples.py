@@ -69,6 +69,13 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),
     s.CompareTrees(source="/tree", target="/run/hidden", asset="/run/hidden", last=True, notes="/run/same"),
     s.SetAside(tree="/tree", aside="/tree.before-tanist", device="/dev/sdb1", options="rw,noatime"),
+    s.EraseDisk(device="/dev/sda", wwn="0x5", serial="S1", size=1 << 30, marks=("ext4 aa",), run="r1"),
+    s.ProveShared(devices=("/dev/sda", "/dev/sdb"), run="r1"),
+    s.MakeArray(device="/dev/md/a", uuid="0f:1e", members=("/dev/sda", "/dev/sdb"), argv=("mdadm", "--create")),
+    s.MakeVolume(
+        group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", uuid="7Z-1", commands=(("pvcreate", "x"), ("y",))
+    ),
+    s.MakeFileSystem(device="/dev/g/v", fstype="xfs", uuid="1-2", argv=("mkfs.xfs", "/dev/g/v")),
     s.Reserve(
         controller="oc", node="ec-b", nodes=("ec-a", "ec-b"), epoch=2, devices=("/dev/asset",), timeout=10.0, keep=True
     ),
