@@ -30,7 +30,7 @@ SIZES = (1_000, 100_000)
 MEMORY = 60 << 10  # KiB
 SHARE = 0.005  # of a core
 APART = 5.0  # seconds from an arrival to the next change: each has its own capture
-PATIENCE = 300.0  # seconds for a change to arrive, on a machine however busy
+PATIENCE = 1800.0  # seconds for a change to arrive: as long as the agent lets a capture take, on a machine however busy
 EVERY = 0.02  # seconds between two looks
 SETTLE = 60  # seconds for the first capture and check to be over
 FILL = f"""
@@ -76,7 +76,9 @@ def measure(rounds: int, progress: Callable[[str], None], *, minutes: float = 5.
         progress(f"agent: {minutes:g} minutes of nothing")
         costs = list(pool.map(lambda pair: watch(*pair, minutes=minutes), pairs))
         progress(f"agent: {10 * rounds} changes")
-        delays = list(pool.map(lambda pair: change(*pair, count=10 * rounds), pairs)) if rounds else []
+        delays = (
+            list(pool.map(lambda pair: change(*pair, count=10 * rounds, progress=progress), pairs)) if rounds else []
+        )
     series = [Series(what=f"change to mirror, {SIZES[i]} files", seconds=tuple(one)) for i, one in enumerate(delays)]
     found = [cost for both in costs for cost in both]
     return Result(claims=build_claims(found), raw=tuple(series), notes=(*map(render_cost, found), *tell(delays)))
@@ -107,7 +109,7 @@ def watch(station: Station, files: int, *, minutes: float) -> list[Cost]:
         return list(pool.map(on, PAIR))
 
 
-def change(station: Station, files: int, *, count: int) -> list[float]:
+def change(station: Station, files: int, *, count: int, progress: Callable[[str], None]) -> list[float]:
     """Seconds from each change until a capture with it is whole on the standby. The next one waits for that."""
     path = station.lab.root("ec-a") / f"{PLACE}/server.conf".lstrip("/")
     mirror = station.lab.root("ec-b") / f"var/lib/tanist/{NAME}/mirror"
@@ -121,6 +123,8 @@ def change(station: Station, files: int, *, count: int) -> list[float]:
         if not await_arrival(mirror, known, text.encode(), made + PATIENCE):
             raise BenchError(f"{files} files: change {number + 1} of {count} was not on the standby in {PATIENCE:g} s")
         delays.append(time.monotonic() - made)
+        if len(delays) % 10 == 0:
+            progress(f"agent: {tell_one(files, delays)}")
     return delays
 
 
@@ -162,11 +166,14 @@ def render_cost(one: Cost) -> str:
 
 
 def tell(delays: Sequence[Sequence[float]]) -> list[str]:
-    return [
-        f"{files} files: {len(one)} changes were mirrored after {median(one):.2f} s (median), "
-        f"{percentile(one, 0.99):.2f} s (p99), {max(one):.2f} s (the slowest)"
-        for files, one in zip(SIZES, delays, strict=False)
-    ]
+    return [tell_one(files, one) for files, one in zip(SIZES, delays, strict=False)]
+
+
+def tell_one(files: int, delays: Sequence[float]) -> str:
+    return (
+        f"{files} files: {len(delays)} changes were mirrored after {median(delays):.2f} s (median), "
+        f"{percentile(delays, 0.99):.2f} s (p99), {max(delays):.2f} s (the slowest)"
+    )
 
 
 def percentile(values: Sequence[float], share: float) -> float:
