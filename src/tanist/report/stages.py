@@ -15,7 +15,7 @@ STAGES: dict[type, str] = {
     **dict.fromkeys(
         (
             *(*s.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
-            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.Reown, s.MountBeside, s.SetAside),
+            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.CheckFileSystem, s.Reown, s.MountBeside, s.SetAside),
             *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),
         ),
         STORAGE,

@@ -177,7 +177,8 @@ def test_what_lies_below_the_file_system_is_known_from_a_real_takeover_only() ->
 
 def test_every_step_of_a_takeover_is_in_the_forecast() -> None:
     elsewhere = {
-        *(s.InitAsset, s.MakeSshKeys, s.SaveCapture, s.Reboot),  # first claim, release, --reboot
+        *(s.InitAsset, s.MakeSshKeys, s.SaveCapture),  # first claim, release
+        *(s.Reboot, s.CheckFileSystem),  # --reboot, --check-filesystem
         *(s.MountBeside, s.MarkCopy, s.CopyTree, s.CompareTrees, s.SetAside),  # migrate
         *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),  # prepare
     }

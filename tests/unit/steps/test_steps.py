@@ -44,6 +44,8 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "InitAsset",
         "MakeSshKeys",
         "MarkCopy",
+        "EraseDisk",
+        "ProveShared",
         "SaveOwn",
         "PutPath",
         "RunCommands",
