@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tanist.model.layers import DrbdLayer
     from tanist.model.replica import Replica
 
-BOOT_PATIENCE = 60.0  # seconds that a boot gives two copies to find each other and settle which is newer
+BOOT_PATIENCE = 30.0  # seconds that a boot gives two copies to find each other and settle which is newer
 
 
 def read_own(session: Session) -> tuple[DrbdLayer, Replica] | None:

@@ -43,6 +43,8 @@ TREE, DEVICE = "/var/opt/oc", "/dev/asset"
 ASSETS = {
     "filesystem": f'kind = "filesystem"\ndevice = "{DEVICE}"\nfstype = "ext4"\noptions = ["noatime"]',
     "directory": 'kind = "directory"',
+    "replicated": 'kind = "filesystem"\ndevice = "/dev/drbd0"\nfstype = "ext4"\n'
+    'layer = [{ kind = "drbd", resource = "r0", device = "/dev/drbd0" }]',
 }
 PORTS = {"ec-a": ("svc0", "10.88.0.11", "10.99.0.11"), "ec-b": ("ens3", "10.88.0.12", "10.99.0.12")}
 UNITS = ("oc-ec.service", "oc-proxy.service")
