@@ -66,6 +66,7 @@ class Drbd:
         if self.linked:
             self._meet()
         for name, copy in self.copies.items():
+            copy.dirty = copy.dirty and not copy.disk.holder  # a mount replays the journal
             other = self.copies[self.other(name)]
             if copy.primary and self.linked:
                 self._overwrite(copy, other)

@@ -12,9 +12,11 @@ from tanist.model.evidence import Outcome, Says
 from tanist.runs.boot import boot, gate
 from tanist.runs.first import init
 from tanist.runs.observe import observe
+from tanist.runs.peers import find_activity
 from tanist.runs.release import release
 from tanist.runs.replica import demand_peer_copy
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
+from tanist.runs.watch import Watcher
 from tests.unit.runs.replicas import ReplicaWorld
 from tests.unit.runs.test_runs_takeover import ATTEST, is_active
 from tests.unit.runs.world import UNITS
@@ -98,8 +100,10 @@ def test_an_old_copy_proves_neither_that_the_claim_is_this_node_s_nor_that_it_is
     assert start_boot(world, "ec-a") == "active"
     release(world.session("ec-a"))
     assert says_of(world, "ec-b", "claim") == (Says.RELEASED, "ec-a")
+    assert says_of(world, "ec-b", "storage")[0] is Says.RELEASED
     world.cut_cable()
     world.ssh_works = False
+    assert says_of(world, "ec-b", "storage")[0] is Says.UNKNOWN
     assert says_of(world, "ec-b", "claim") == (Says.HELD, "ec-a")
     assert observe(world.session("ec-b"), "").verdict.outcome is not Outcome.PROVED
 
@@ -119,6 +123,21 @@ def test_the_dry_run_says_it_as_well(world: ReplicaWorld) -> None:
     _, text = dry_run(world.session("ec-b"), ATTEST)
     assert "promote this node's copy of r0, without the other copy" in text
     assert "is not here" in world.said("ec-b")
+
+
+@pytest.mark.requirement("A05", "A61")
+def test_a_zombie_whose_own_copy_calls_it_the_owner_gives_up_and_demotes_it(world: ReplicaWorld) -> None:
+    """ec-a was frozen while ec-b took over; thawed, its claim is still its own, and another machine has its address."""
+    world.a.silent = True
+    world.cut_cable()
+    takeover(world.session("ec-b"), ATTEST)
+    world.a.silent = False
+    opinion = Watcher(world.session("ec-a")).round()
+    assert opinion is not None and opinion.says == "lost" and "ec-b says that it is active, epoch 2" in opinion.why
+    assert find_activity(world.session("ec-a")) == () and not world.drbd.copies["ec-a"].primary
+    assert is_active(world, "ec-b")
+    world.both_ran.clear()  # that they both ran is what a person's wrong word did
+    world.wire.violations.clear()
 
 
 @pytest.mark.parametrize("state", ["Outdated", "Inconsistent"])
