@@ -62,7 +62,7 @@ def _read_claim_file(host: Host, kind: str, device: str) -> bytes | Unread:
         case _:
             from tanist.facts.btrfs import marks
 
-            return marks.read_claim_file(host, (device,))
+            return marks.read_claim_file(host, (device,), whole=False)
 
 
 def _below(host: Host, place: Place, depth: int) -> Iterator[str]:

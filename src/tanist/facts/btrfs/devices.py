@@ -29,8 +29,9 @@ def read_super_block(host: Host, device: str) -> SuperBlock | Unread:
     return block
 
 
-def find_devices(host: Host, devices: Sequence[str]) -> Found | Unread:
-    """`devices`: all that the definition names, the first counts where they are of different file systems."""
+def find_devices(host: Host, devices: Sequence[str], *, whole: bool = True) -> Found | Unread:
+    """`devices`: all that the definition names, the first counts where they are of different file systems. Not `whole`:
+    one alone will do, which may have been left behind by the others."""
     read = {device: read_super_block(host, device) for device in devices}
     blocks = {device: block for device, block in read.items() if isinstance(block, SuperBlock)}
     wrong = [block.why for block in read.values() if isinstance(block, Unread)]
@@ -42,7 +43,7 @@ def find_devices(host: Host, devices: Sequence[str]) -> Found | Unread:
     newest = max(same.values(), key=lambda block: block.generation)
     behind = [device for device, block in same.items() if block.generation != newest.generation]
     wrong += [f"{device}: was left behind" for device in behind]
-    if newest.devices > len(devices):
+    if whole and newest.devices > len(devices):
         return Unread(
             f"{', '.join(devices)}: a btrfs on {newest.devices} devices, the definition names {len(devices)} (members)"
         )

@@ -57,16 +57,16 @@ def judge_marks(block: SuperBlock) -> tuple[StorageState, str]:
     return "unknown", "no log to replay; btrfs keeps no mark of being mounted"
 
 
-def read_claim_file(host: Host, devices: Sequence[str]) -> bytes | Unread:
-    """Again where another node has written meanwhile."""
-    found = find_devices(host, devices)
+def read_claim_file(host: Host, devices: Sequence[str], *, whole: bool = True) -> bytes | Unread:
+    """Again where another node has written meanwhile. `whole`: see find_devices()."""
+    found = find_devices(host, devices, whole=whole)
     for _ in range(TRIES):
         if isinstance(found, Unread):
             return found
         claim = read_claim(host, found)
         if not isinstance(claim, Unread):
             return claim
-        before, found = found, find_devices(host, devices)
+        before, found = found, find_devices(host, devices, whole=whole)
         if found == before:
             return claim
     return Unread("its owner commits quicker than it can be read")

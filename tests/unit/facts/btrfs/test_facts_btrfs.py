@@ -12,6 +12,7 @@ import pytest
 from tanist.facts.btrfs.checksums import SHA256, checksum, xxhash64
 from tanist.facts.btrfs.marks import read_profiles
 from tanist.facts.btrfs.superblock import ARRAY, PLACE, parse_super_block
+from tanist.facts.claims import find_claims
 from tanist.facts.fshealth import read_health
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.fake import FakeHost
@@ -248,6 +249,10 @@ def test_a_device_that_the_definition_does_not_name_is_missed(host: FakeHost, im
     disks = Disks(host, images["mirror-a-logged"])
     assert "a btrfs on 2 devices, the definition names 1 (members)" in why(disks.claim())
     assert "a btrfs on 2 devices" in disks.state()
+    half = Disks(host, images["mirror-b-logged"])
+    host.answer(["blkid"], "TYPE=btrfs\n")
+    assert find_claims(host, DEVICES[0], ()) == (f"opscenter is {SECOND.describe()}",), "before it is erased"
+    assert isinstance(half.claim(), Unread)
     stranger = Disks(host, images["mirror-a-logged"], images["crc32c-a-logged"])
     assert stranger.claim() == SECOND and "/dev/b: belongs to another btrfs" in stranger.state()
 
