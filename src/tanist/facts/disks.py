@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tanist.facts.blank import read_edges, read_token, strip_token
 from tanist.facts.claims import find_claims
 from tanist.facts.device import drop_cache
+from tanist.facts.reservation import read_reservation
 from tanist.facts.sysfs import read_word
 from tanist.facts.tool import read_text
 from tanist.model.dataclasses import replace
@@ -30,6 +31,7 @@ COLUMNS = "NAME,KNAME,MAJ:MIN,TYPE,SIZE,RO,SERIAL,WWN,MODEL,TRAN,MOUNTPOINT"
 BY_ID = "/dev/disk/by-id"
 SERIALS = ("device/serial", "serial")
 NAMES = ("wwid", "device/wwid")
+TRIES, PAUSE = 8, 0.25  # seconds between them
 PATIENCE = 20.0  # seconds for one look; a disk that hangs is Unread
 
 
@@ -165,8 +167,10 @@ def look_closer(host: Host, disk: SeenDisk, parts: tuple[str, ...], *, exclusive
     marks, token = read_content(host, device, parts)
     claims = find_claims(host, device, parts) if marks and not isinstance(marks, Unread) else ()
     uses = [*disk.uses, *read_openers(host, device)]
-    if exclusive and not uses and not disk.holders and (busy := try_alone(host, device)):
-        uses.append(busy)
+    if exclusive:
+        uses += read_reserved(host, device)
+        if not uses and not disk.holders and (busy := try_alone(host, device)):
+            uses.append(busy)
     return replace(disk, looked=True, marks=marks, claims=claims, token=token, uses=tuple(uses))
 
 
@@ -216,12 +220,25 @@ def read_openers(host: Host, device: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def read_reserved(host: Host, device: str) -> tuple[str, ...]:
+    """Hosts that have registered at the disk, this cluster's or another one's. A disk that can't be asked has none."""
+    found = read_reservation(host, device)
+    if isinstance(found, Unread) or not (found.keys or found.holder):
+        return ()
+    keys = ", ".join(dict.fromkeys(f"{key:#x}" for key in (*found.keys, found.holder) if key))
+    return (
+        f"hosts have registered at it for a reservation, by the keys {keys}   (own ones: tanist proofs NAME --clear)",
+    )
+
+
 def try_alone(host: Host, device: str) -> str:
-    """ "" where the kernel would let one have it alone."""
-    try:
-        host.claim_device(device).close()
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            return f"it can't be opened: {error.strerror or error}"
-        return "the kernel lets nobody have it alone: it is in use (another mount namespace, an exported disk, a layer)"
-    return ""
+    """ "" where the kernel would let one have it alone. A program of udev may have it for a moment."""
+    for _ in range(TRIES):
+        try:
+            host.claim_device(device).close()
+            return ""
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return f"it can't be opened: {error.strerror or error}"
+        host.sleep(PAUSE)
+    return "the kernel lets nobody have it alone: it is in use (another mount namespace, an exported disk, a layer)"

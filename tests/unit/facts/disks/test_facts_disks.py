@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tanist.facts.blank import MIB, SECTOR, build_token, read_edges, read_token, strip_token
-from tanist.facts.disks import parse_disks, parse_wipefs, read_content, read_disks, try_alone
+from tanist.facts.disks import parse_disks, parse_wipefs, read_content, read_disks, read_reserved, try_alone
 from tanist.facts.programs import parse_version, read_programs
 from tanist.model.disks import DiskMark, Programs
 from tanist.model.unread import Unread
@@ -164,14 +164,36 @@ def test_versions_are_the_first_number_with_a_dot(tmp_path: Path) -> None:
     assert parse_version("mdadm - v4.2 - 2021-12-30 - Debian 4.2-5") == "4.2"
 
 
+def test_a_disk_at_which_hosts_have_registered_is_in_use(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/sda").touch()
+    ask = "sg_persist --no-inquiry --readonly --in {} /dev/sda"
+    held = "  PR generation=0x2, Reservation follows:\n    Key=0xbad\n    scope: LU_SCOPE,  "
+    held += "type: Write Exclusive, registrants only\n"
+    commands: dict[str, str | int] = {
+        ask.format("--read-keys"): "  PR generation=0x2, 1 registered reservation key follows:\n    0xbad\n",
+        ask.format("--read-reservation"): held,
+    }
+    (use,) = read_reserved(Machine(tmp_path, commands=commands).host, "/dev/sda")
+    assert "by the keys 0xbad" in use
+    assert read_reserved(Machine(tmp_path, commands={}).host, "/dev/sda") == (), "sg_persist is not there"
+
+
 class Refusing:
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, times: int = 99) -> None:
+        self.number, self.times, self.asked = number, times, 0
 
     def claim_device(self, path: str) -> object:
+        self.asked += 1
+        if self.asked > self.times:
+            return Path("/dev/null").open()
         raise OSError(self.number, "what the kernel says", path)
+
+    def sleep(self, seconds: float) -> None:
+        pass
 
 
 @pytest.mark.parametrize(("number", "says"), [(16, "the kernel lets nobody have it alone"), (5, "it can't be opened")])
 def test_a_disk_that_the_kernel_does_not_give_away_is_in_use(number: int, says: str) -> None:
     assert says in try_alone(Refusing(number), "/dev/sda")  # type: ignore[arg-type]
+    assert try_alone(Refusing(16, times=2), "/dev/sda") == "", "udev had it for a moment"  # type: ignore[arg-type]
