@@ -43,6 +43,7 @@ set -e
 drbdadm create-md --force r0
 systemctl -q enable drbd@r0.target
 systemctl start drbd@r0.target
+sync
 """
 # both are blank: nothing needs to be copied (drbdsetup(8), new-current-uuid)
 MAKE = """
@@ -112,7 +113,7 @@ def pair(lab: VmLab) -> Pair:
         lab.push(node, Path(__file__).with_name("on_replica.py"), "/root/on_replica.py")
         for path, text in files.items():
             lab.exec(node, ["sh", "-c", f"cat >{path}"], input=text.encode(), check=True)
-        made.sh(node, f"{PREPARE}; sync")
+        made.sh(node, PREPARE)
 
     on_both(prepare)
     made.sh("ec-a", MAKE)
