@@ -1,6 +1,7 @@
 """Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
 
-Usage: on_machine.py DEFINITION state|claim|look|acquire|release|mark NODE EPOCH. Prints JSON; refused: why, status 1.
+Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark NODE EPOCH, acquire PROOF. Prints JSON;
+refused: why, status 1.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import sys
 from pathlib import Path
 
 from tanist.definition.load import load_controller
+from tanist.facts.layers import read_layers
 from tanist.facts.storage import read_claim_offline, read_marks
 from tanist.host.local import LocalHost
 from tanist.journal.claimfile import create_claim
 from tanist.model.claim import Claim
 from tanist.model.codec import encode
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
-from tanist.model.steps import MountTree, StepSpec
-from tanist.plan.layers import build_layers
+from tanist.model.steps import AttachDisk, MountTree, StepSpec
+from tanist.plan.layers import build_layers, stays
 from tanist.steps.context import Context
 from tanist.steps.registry import handler_for
 
@@ -36,9 +39,13 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
     controller = load_controller(Path(path).read_bytes(), path)
     context = Context(host=host, controller=controller, node=node)
     steps = asset_steps(controller)
+    if verb == "acquire" and node:  # the proof that the old owner is stopped
+        steps = [replace(spec, proof=node) if isinstance(spec, AttachDisk) else spec for spec in steps]
     match verb:
         case "state":
             return encode(read_marks(host, controller.asset, watch_seconds=3))
+        case "layers":
+            return encode(read_layers(host, controller.asset))
         case "claim":
             return encode(read_claim_offline(host, controller.asset))
         case "mark":
@@ -50,9 +57,10 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
             for spec in steps:
                 handler_for(type(spec)).apply(spec, context)
         case "release":
-            for spec in reversed(steps):
+            for spec in reversed([spec for spec in steps if not stays(spec)]):
                 handler_for(type(spec)).undo(spec, context)
-    return [bool(looks(spec, context)) for spec in steps if (looks := handler_for(type(spec)).is_applied)]
+    shown = (spec for spec in steps if not stays(spec))
+    return [bool(looks(spec, context)) for spec in shown if (looks := handler_for(type(spec)).is_applied)]
 
 
 if __name__ == "__main__":

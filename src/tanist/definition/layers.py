@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tanist.definition import values as v
 from tanist.definition.table import Table
 from tanist.model.definition import Asset
-from tanist.model.layers import DrbdLayer, Layer, LvmLayer, MdLayer
+from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer
 
 
 def build_layers(asset: Table) -> tuple[Layer, ...]:
@@ -44,7 +44,41 @@ def _build_drbd(table: Table) -> DrbdLayer | None:
     return DrbdLayer(resource=resource, device=device) if resource and device else None
 
 
-KINDS: dict[str, Callable[[Table], Layer | None]] = {"md": _build_md, "lvm": _build_lvm, "drbd": _build_drbd}
+def _build_iscsi(table: Table) -> IscsiLayer:
+    return IscsiLayer(
+        target=table.text("target", v.check_iscsi_name),
+        portals=table.texts("portals", v.check_portal, required=True),
+        device=table.text("device", v.check_device, default=""),
+        logout=table.flag("logout", default=False),
+    )
+
+
+def _build_multipath(table: Table) -> MultipathLayer:
+    return MultipathLayer(
+        device=table.text("device", v.check_device),
+        wwid=table.text("wwid", v.check_wwid),
+        paths=table.whole("paths", 1, 64, default=2),
+        flush=table.flag("flush", default=False),
+    )
+
+
+def _build_program(table: Table) -> ProgramLayer:
+    return ProgramLayer(
+        program=table.text("program", v.check_absolute),
+        device=table.text("device", v.check_device),
+        settings=table.options("settings", v.check_any),
+        timeout=table.seconds("timeout", 120.0),
+    )
+
+
+KINDS: dict[str, Callable[[Table], Layer | None]] = {
+    "md": _build_md,
+    "lvm": _build_lvm,
+    "drbd": _build_drbd,
+    "iscsi": _build_iscsi,
+    "multipath": _build_multipath,
+    "program": _build_program,
+}
 
 
 def check_layers(table: Table, asset: Asset) -> None:
@@ -65,6 +99,13 @@ def check_layers(table: Table, asset: Asset) -> None:
         if layer.source and not below.source:
             table.complain("layer", f"{layer.kind} lies on nothing; allowed: before all layers that lie on a disk")
             break
+    named = [layer.device for layer in asset.layers if layer.source]
+    if not all(named) and not (on and on[0].disks):
+        table.complain("layer", "iscsi has no device and nothing above names its disks; allowed: device, its disk")
+    if any(isinstance(layer, IscsiLayer) and layer.logout for layer in asset.layers) and any(
+        isinstance(layer, MultipathLayer) and not layer.flush for layer in asset.layers
+    ):
+        table.complain("layer", "a log-out leaves the multipath map without a disk; allowed: flush = true")
     if any(layer.disks for layer in on[1:]):
         table.complain("layer", "an upper layer lies on the one before it; allowed: lvm without a disk")
     if asset.device and uppermost.device and uppermost.device != asset.device:

@@ -121,6 +121,31 @@ def check_drbd_device(text: str) -> str:
     return f'"{text}" is no DRBD device; allowed: /dev/drbd and its number, as drbdadm sh-dev shows it, /dev/drbd0'
 
 
+def check_iscsi_name(text: str) -> str:
+    """RFC 3720, 3.2.6.3."""
+    kind, _, rest = text.partition(".")
+    if kind in ("iqn", "eui", "naa") and rest and len(text) <= 223 and not rest.strip(_WORD + ".:-"):
+        return ""
+    return f'"{text}" is no name of an iSCSI target; allowed: as the target has it, iqn.2026-01.org.example:disks'
+
+
+def check_wwid(text: str) -> str:
+    """scsi_id(8), page 0x83; NVMe: as sysfs has it."""
+    if text and not text.strip(_WORD + "._:-"):
+        return ""
+    return f'"{text}" is no WWID; allowed: as multipath -ll shows it in brackets, 36001405ab00000000000000000000000'
+
+
+def check_portal(text: str) -> str:
+    address, _, port = text.rpartition(":")
+    plain = address[1:-1] if address.startswith("[") and address.endswith("]") else address
+    found = parse_ip(plain)
+    bits = 128 if address.startswith("[") else 32
+    if found is not None and (found.bits, found.text) == (bits, plain) and port.isdecimal() and 0 < int(port) < 65536:
+        return ""
+    return f'"{text}" is no portal; allowed: an address and its port, 10.66.0.21:3260 or [fd00::21]:3260'
+
+
 def check_in_tree(text: str) -> str:
     if text.startswith("/"):
         return f'"{text}" is absolute; allowed: a path relative to the tree'

@@ -50,6 +50,11 @@ class Asset:
         """Where each node has a copy of its own, and what one reads is no truth about the other."""
         return next((layer for layer in self.layers if isinstance(layer, DrbdLayer)), None)
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether a standby can't look at it."""
+        return any(layer.exclusive for layer in self.layers)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAddress:

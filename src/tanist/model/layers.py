@@ -5,6 +5,8 @@ Each kind has
     device      the block device that is there once it is up
     disks       the devices that it names itself, () where it lies on the layer below
     source      it makes disks appear (a log-in, an attachment): nothing on this node lies below it
+    whole       once it is up it is a disk as the array has it, to be reserved before anything is put together on it
+    exclusive   only the node that is the owner sees the disk
     copies      any one of `disks` has all the data
     takes       what two controllers on one node can't both take
     lacks       what it must be told as the lowest layer and was not: "" when it can be that
@@ -22,7 +24,9 @@ class MdLayer:
     """A RAID 1 across disks that both nodes see."""
 
     kind: ClassVar[str] = "md"
+    exclusive: ClassVar[bool] = False
     source: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     copies: ClassVar[bool] = True
     lacks: ClassVar[str] = ""
     device: str  # "/dev/md/asset"
@@ -43,7 +47,9 @@ class LvmLayer:
     """A volume of a group that moves as a whole, by its system id."""
 
     kind: ClassVar[str] = "lvm"
+    exclusive: ClassVar[bool] = False
     source: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     copies: ClassVar[bool] = False
     group: str
     volume: str
@@ -71,7 +77,9 @@ class DrbdLayer:
     """A device of which each node has a copy on a disk of its own. It names no disks: none of them is shared."""
 
     kind: ClassVar[str] = "drbd"
+    exclusive: ClassVar[bool] = False
     source: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     copies: ClassVar[bool] = True
     lacks: ClassVar[str] = ""
     disks: ClassVar[tuple[str, ...]] = ()
@@ -87,7 +95,82 @@ class DrbdLayer:
         return (f"DRBD resource {self.resource}", self.device)
 
 
-Layer = MdLayer | LvmLayer | DrbdLayer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IscsiLayer:
+    """A log-in to an iSCSI target, which makes its disks appear."""
+
+    kind: ClassVar[str] = "iscsi"
+    source: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+    copies: ClassVar[bool] = False
+    lacks: ClassVar[str] = ""
+    target: str  # "iqn.2026-01.org.example:store"
+    portals: tuple[str, ...]  # "10.66.0.21:3260", "[fd00::21]:3260": each is a way to it
+    device: str = ""  # the disk that appears; empty: the layer above names what it waits for
+    logout: bool = False  # whether a release logs out
+
+    @property
+    def exclusive(self) -> bool:
+        return self.logout
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return (self.device,) if self.device else ()
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return self.disks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultipathLayer:
+    """Several ways to one disk, seen as one device (multipath(8))."""
+
+    kind: ClassVar[str] = "multipath"
+    exclusive: ClassVar[bool] = False
+    source: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
+    copies: ClassVar[bool] = False
+    lacks: ClassVar[str] = ""
+    device: str  # "/dev/mapper/ledger"
+    wwid: str  # "36001405ab00000000000000000000000", as multipath -ll shows it
+    paths: int = 2  # that there should be
+    flush: bool = False  # whether a release takes the map away
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return (self.device,)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return (f"multipath map {self.wwid}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramLayer:
+    """A disk that a program of the administrator's attaches to one node at a time: a cloud volume."""
+
+    kind: ClassVar[str] = "program"
+    exclusive: ClassVar[bool] = True
+    source: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+    copies: ClassVar[bool] = False
+    lacks: ClassVar[str] = ""
+    program: str  # absolute path
+    device: str  # that appears
+    settings: tuple[tuple[str, str], ...] = ()  # what the program is told; no secret: anybody may read a definition
+    timeout: float = 120.0  # seconds for each act
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return (self.device,)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return (self.device,)
+
+
+Layer = MdLayer | LvmLayer | IscsiLayer | MultipathLayer | ProgramLayer | DrbdLayer
 
 
 def find_disks(layers: tuple[Layer, ...]) -> tuple[str, ...]:

@@ -159,11 +159,12 @@ class Proofs:
 class LayerState:
     """A layer below the file system, as this node sees it. `wrong`: "" when nothing is."""
 
-    kind: str  # "array", "volume group" or "replication"
+    kind: str  # of the finding: "array", "volume group", "replication", "iscsi"
     name: str
     says: str
     wrong: str = ""
     mend: str = ""
+    own: str = ""  # what no other node may have as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,39 @@ class ActivateVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogIn:
+    """A log-in to an iSCSI target by each of its portals; undone: logged out, or nothing where it stays."""
+
+    target: str
+    portals: tuple[str, ...]
+    device: str  # that is waited for; empty: the next step waits
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatherPaths:
+    """A multipath map with its paths; undone: flushed, or nothing where it stays."""
+
+    device: str
+    wwid: str
+    paths: int  # that are waited for; one is enough to go on with
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachDisk:
+    """A disk attached to this node by a program; undone: detached.
+
+    `proof`: that its old owner is stopped, "" for none: then it is not taken away from another node."""
+
+    program: str
+    device: str
+    settings: tuple[tuple[str, str], ...]
+    timeout: float  # seconds for each act
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MapTree:
     """A plain directory as the tree, seen through an id map (asset kind `directory`)."""
 
@@ -403,7 +436,8 @@ class PromoteReplica:
         return int(self.device.removeprefix("/dev/drbd"))
 
 
-LayerStep = AssembleArray | ActivateVolume | PromoteReplica  # what plan/layers.py makes of the layers of an asset
+# what plan/layers.py makes of the layers of an asset
+LayerStep = AssembleArray | ActivateVolume | LogIn | GatherPaths | AttachDisk | PromoteReplica
 LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
 Command = tuple[str, ...]
 ERASED = 32 << 20  # bytes at either end of a disk: every mark, and all that could show up in a layer made there

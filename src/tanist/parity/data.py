@@ -26,6 +26,8 @@ def check_data(pair: Pair) -> Iterator[Found]:
 
 def _check_asset(pair: Pair) -> Found:
     mine = pair.taker.disk
+    if isinstance(mine, Unread) and pair.controller.asset.exclusive:
+        return good("asset", f"{pair.taker.node} sees it once it is the owner: {mine.why}")
     if isinstance(mine, Unread):
         return untold("asset", [(pair.taker.node, mine.why)])
     if mine is None:

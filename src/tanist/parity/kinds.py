@@ -320,6 +320,25 @@ _ALL = (
         mend='set system_id_source = "uname" in the section global of /etc/lvm/lvm.conf',
     ),
     Kind(
+        name="iscsi",
+        weight="warning",
+        why="A node that is not logged in to the target can't look at the disk, nor tell whose it is.",
+        mend="iscsiadm -m node -T TARGET -p PORTAL --login",
+    ),
+    Kind(
+        name="initiator name",
+        weight="blocks",
+        why="Two nodes with one initiator name, as a clone has it, throw each other out of the target, and are one "
+        "node to its reservations.",
+        mend="another InitiatorName in /etc/iscsi/initiatorname.iscsi of one of them",
+    ),
+    Kind(
+        name="attachment",
+        weight="blocks",
+        why="The program that attaches the asset's disk must answer on the node that would take over.",
+        mend="the program's own words, by hand: PROGRAM state",
+    ),
+    Kind(
         name="mount guard",
         weight="warning",
         why="ext4's multiple mount protection refuses a second mount while another node has the file system: the last "
@@ -487,19 +506,8 @@ _ALL = (
 KINDS = {kind.name: kind for kind in _ALL}
 STORAGE = frozenset(  # what `tanist storage check` tells
     (
-        *(
-            "asset",
-            "shared disk",
-            "redundancy",
-            "array",
-            "replica",
-            "split brain",
-            "replication",
-            "volume group",
-            "file system",
-            "mount guard",
-            "paths",
-        ),
+        *("asset", "shared disk", "redundancy", "array", "volume group", "file system", "mount guard", "paths"),
+        *("iscsi", "initiator name", "attachment", "replica", "split brain", "replication"),
         *("network path", "switch", "power supply", "I/O errors", "file system errors", "disk health", "media check"),
         *("capacity", "tree full", "storage speed", "storage check", "sharenfs", "owner", "standby"),
     )

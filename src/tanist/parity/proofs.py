@@ -70,6 +70,8 @@ def _check_verified(pair: Pair) -> Found:
 
 
 def check_layers(pair: Pair) -> Iterator[Found]:
+    told = [(one.node, one.layers) for one in pair.known if not isinstance(one.layers, Unread)]
+    owned = [(node, layer.own) for node, layers in told for layer in layers]
     for one in pair.known:
         if isinstance(one.layers, Unread):
             yield untold("array", [(one.node, one.layers.why)], subject=one.node)
@@ -78,6 +80,9 @@ def check_layers(pair: Pair) -> Iterator[Found]:
             subject = f"{layer.name} on {one.node}"
             if layer.wrong:
                 yield wrong(layer.kind, f"{one.node}: {layer.wrong}", subject=subject, mend=layer.mend)
+            elif others := [name for name, own in owned if layer.own and own == layer.own and name != one.node]:
+                says = f"{one.node}: {layer.says}, and so is that of {others[0]}"
+                yield wrong(layer.kind, says, subject=subject, mend=layer.mend)
             else:
                 yield good(layer.kind, f"{one.node}: {layer.says}", subject=subject)
 

@@ -51,12 +51,13 @@ def check_storage(pair: Pair) -> Iterator[Found]:
 
 def _check_shared(pair: Pair, told: Told) -> Iterator[Found]:
     """Each disk by the names that the disk itself gives (WWN, serial number), and by the marks that lie on it."""
+    exclusive = pair.controller.asset.exclusive
     for one, storage in told:
         for disk in storage.opened:
-            if disk.why:
+            if disk.why and (one.active or not exclusive):
                 says = f"{one.node} can't read {disk.path}: {disk.why}"
                 yield wrong("shared disk", says, subject=f"{disk.path} on {one.node}")
-    if len(told) < 2:
+    if len(told) < 2 or exclusive:
         return
     yield from (_compare_disk(path, told) for path in pair.controller.asset.disks if _all_read(path, told))
     for what in dict.fromkeys(mark.what for _, storage in told for mark in storage.identities):

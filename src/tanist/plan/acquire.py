@@ -27,7 +27,7 @@ from tanist.model.steps import (
 from tanist.model.storage import MmpMark
 from tanist.plan import places
 from tanist.plan.idmap import describe_ids
-from tanist.plan.layers import build_layers
+from tanist.plan.layers import build_disks, build_stack
 from tanist.plan.ownership import Ownership, choose_ownership
 from tanist.plan.release import numbered
 
@@ -55,14 +55,15 @@ def build_acquire(
 
     `mmp`: what the file system says of its last user; `stopped`: by what strong proof that one is stopped; `holder`:
     who has the lease by the disk; `alone`: this node's copy counts without the other one. `epoch`: what the reservation
-    is for, 0: the claim's next. Reserved before anything is put together: nobody else writes then, so that the mount
-    guard need not be waited for. `check`: the whole file system before it is mounted."""
+    is for, 0: the claim's next. Reserved once the disks are there and before anything is put together: nobody else
+    writes then, so that the mount guard need not be waited for. `check`: the whole file system before it is mounted."""
     ownership = choose_ownership(controller, standing, claim)
     keep = claim.state == "held" and claim.node != standing.node
     reserved = [*build_reserve(controller, standing.node, epoch or claim.epoch + 1, keep=keep)]
     guard = _guard(controller, mmp, stopped or ("reserved" if reserved else ""))
     steps = [*build_lease(controller, standing.node, epoch, run, stopped, holder)]
-    steps += [*_accounts(standing), *reserved, *build_layers(controller.asset, alone=alone), *guard]
+    steps += [*_accounts(standing), *build_disks(controller.asset), *reserved]
+    steps += [*build_stack(controller.asset, alone=alone), *guard]
     if check and controller.asset.kind == "filesystem":
         steps.append(_check_file_system(controller))
     if not ownership.walk:

@@ -6,13 +6,14 @@ from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import HoldClaim, InitAsset, Plan, StepSpec
 from tanist.plan.acquire import build_reserve, mount_tree, number_steps
-from tanist.plan.layers import build_layers
+from tanist.plan.layers import build_disks, build_stack
 
 
 def build_first_acquire(controller: Controller, standing: Standing, run: str) -> Plan:
     """The numbers that this node has for the accounts are those of the disk, for good."""
-    steps: list[tuple[str, StepSpec]] = [*build_reserve(controller, standing.node, 1, keep=False)]
-    steps += build_layers(controller.asset)
+    steps: list[tuple[str, StepSpec]] = [*build_disks(controller.asset)]
+    steps += build_reserve(controller, standing.node, 1, keep=False)
+    steps += build_stack(controller.asset)
     if controller.asset.kind == "filesystem":
         steps.append((f"mount {controller.asset.device} at {controller.tree}", mount_tree(controller)))
     made = InitAsset(

@@ -40,7 +40,7 @@ from tanist.model.steps import (
     WriteExports,
 )
 from tanist.plan import places
-from tanist.plan.layers import describe_down
+from tanist.plan.layers import describe_down, stays
 
 Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
@@ -100,8 +100,11 @@ def _running(commands: tuple[SavedCommand, ...], moment: str) -> Iterator[Planne
 
 
 def _is_among(step: PlannedStep, kinds: Kinds) -> bool:
-    """What was given to a program that needs the controller's services is not taken back where these are away."""
+    """What was given to a program that needs the controller's services is not taken back where these are away; a
+    log-in that stays is not in the way of anybody."""
     if isinstance(step.spec, FeedCommand) and step.spec.command.when == "running":
+        return False
+    if stays(step.spec):
         return False
     return isinstance(step.spec, kinds)
 

@@ -13,6 +13,7 @@ from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.appear import wait_for_disks
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import begin_run, find_open_run, finish, verify
 from tanist.runs.inert import say_inert
@@ -68,6 +69,7 @@ def _boot(session: Session) -> str:
         if not active:
             session.note(f"{session.node} is a standby of {session.name}")
             return "inert"
+        wait_for_disks(session)
         wait_for_link(session)
         observation = observe(session, "")
         if observation.claim.node != session.node or observation.claim.state != "held":

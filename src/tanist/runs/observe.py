@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tanist.facts.storage import read_claim_seen
+from tanist.facts.storage import ClaimSeen, read_claim_seen
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.errors import NotProved, Refused
-from tanist.model.evidence import Evidence, Outcome, Verdict
+from tanist.model.evidence import Evidence, Outcome, Says, Verdict
 from tanist.model.peer import PeerWord
 from tanist.model.unread import Unread
 from tanist.plan.fence import describe_offer, fences
@@ -27,7 +27,40 @@ class Observation:
 
 def observe(session: Session, attestation: str) -> Observation:
     """Refused when the claim can't be read: it tells which epoch comes and what numbers the disk has."""
-    seen = read_claim_seen(session.host, session.controller.asset, session.controller.tree)
+    asset = session.controller.asset
+    seen = read_claim_seen(session.host, asset, session.controller.tree)
+    if isinstance(seen, Unread) and any(layer.kind == "program" for layer in asset.layers):
+        return observe_detached(session, attestation)
+    return observe_claim(session, attestation, seen)
+
+
+def observe_detached(session: Session, attestation: str) -> Observation:
+    """Of an asset whose disk is not attached to this node. Where another node has it, it is judged by the claim that
+    was seen last, and taken away from that node only once it is proved to be stopped: then judged again by its own."""
+    from tanist.runs import attach  # few assets need it
+
+    proof, held = "", attach.describe_held(session)
+    if held:
+        last = attach.load_claim_seen(session)
+        if last is None:
+            raise Refused(f"{held}, and no claim of {session.name} was ever seen here", next_step="detach it there")
+        session.note(f"{held}: judged by the claim that was seen last, {last.describe()}")
+        first = look(session, last, attestation, glance=False, held=held)
+        if first.verdict.outcome is not Outcome.PROVED:
+            return first
+        proof = "; ".join(first.verdict.reasons)
+    done = attach.attach(session, proof)
+    found: Observation | None = None
+    try:
+        seen = read_claim_seen(session.host, session.controller.asset, session.controller.tree)
+        found = observe_claim(session, attestation, seen)
+        return found
+    finally:
+        if found is None or found.verdict.outcome is not Outcome.PROVED:
+            attach.detach(session, done)
+
+
+def observe_claim(session: Session, attestation: str, seen: ClaimSeen | Unread) -> Observation:
     if isinstance(seen, Unread):
         raise Refused(
             f"the claim on the asset can't be read: {seen.why}",
@@ -43,7 +76,17 @@ def observe(session: Session, attestation: str) -> Observation:
     return look(session, claim, attestation, glance=False)
 
 
-def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> Observation:
+def held_elsewhere(session: Session, evidence: tuple[Evidence, ...], held: str) -> tuple[Evidence, ...]:
+    """A disk that is attached to another node says as much as a claim that this one holds, where there is one only."""
+    others = session.controller.peers(session.node)
+    if len(others) != 1:
+        return evidence
+    claim = Evidence(source="claim", about=others[0].name, says=Says.HELD, detail=f"could not be read: {held}")
+    return tuple(claim if item.source == "claim" and item.says is Says.UNKNOWN else item for item in evidence)
+
+
+def look(session: Session, claim: Claim, attestation: str, *, glance: bool, held: str = "") -> Observation:
+    """`held`: that the disk is attached to another node, so that its claim can't be read; "" where it can."""
     words: list[PeerWord] = []
     proof = session.controller.proof
 
@@ -62,6 +105,7 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool) -> O
         who=session.who,
         glance=glance,
     )
+    evidence = held_elsewhere(session, evidence, held) if held else evidence
     verdict = with_offers(session, claim, evidence, attestation, decide(evidence, session.node, proof.suffices))
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
 

@@ -192,11 +192,10 @@ def drive_prepare(session: Session, journal: Journal, plan: Plan | None = None) 
     try:
         engine.execute(PART, build)
     except StepFailure as failure:
-        state = engine.state
-        if isinstance(failure.__cause__, Untouched) and len(state.touched) == 1 and not state.resumed:
+        if isinstance(failure.__cause__, Untouched) and len(engine.state.touched) == 1:
             engine.undo()
             finish(session, journal, f"undone: {failure.message}", outcome="undone")
-            raise Refused(f"{failure.message}. Nothing was written") from failure
+            raise Failed(f"{failure.message}. Nothing was written", node=session.node) from failure
         raise
     verify_prepared(session, engine)
     asset = session.controller.asset

@@ -225,13 +225,26 @@ def prepared(session: Session) -> Iterator[None]:
         _, manifest = choose_capture(session, directory)
         check_fitness(session, manifest)  # reads the entries
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
-    if isinstance(claim, Unread) and session.controller.asset.kind == "filesystem":
+    if isinstance(claim, Unread) and session.controller.asset.kind == "filesystem" and not comes_later(session):
         raise Refused(f"the asset can't be read from {session.node}, so it could not be taken here: {claim.why}")
     yield
 
 
+def comes_later(session: Session) -> bool:
+    """A disk that is attached to one node at a time."""
+    if not session.controller.asset.exclusive:
+        return False
+    from tanist.runs.attach import can_come  # few assets need it
+
+    return can_come(session)
+
+
 def look_after_release(session: Session, owner: str) -> Observation:
     controller = session.controller
+    if session.controller.asset.exclusive:
+        from tanist.runs.attach import attach  # few assets need it
+
+        attach(session)
     looks = Looks(session.host)  # side by side: nobody is served meanwhile
     looks.begin("marks", partial(read_marks, session.host, controller.asset))
     looks.begin("claim", partial(read_claim_offline, session.host, controller.asset, controller.tree))

@@ -9,7 +9,7 @@ from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
 from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
-from tanist.facts.storage import read_claim_seen, read_marks
+from tanist.facts.storage import ClaimSeen, read_claim_seen, read_marks
 from tanist.journal.claimfile import load_claim
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
@@ -176,12 +176,13 @@ def ask_for_addresses(session: Session) -> None:
 
 def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     controller = session.controller
-    seen = read_claim_seen(session.host, controller.asset, controller.tree)
+    stopped = stopped_by(session, engine.state)
+    seen = read_claim(session, stopped)
     claim = demand_epoch(seen if isinstance(seen, Unread) else seen.claim, engine)
     alone = choose_alone(session, engine.state.evidence)
     standing = read_standing(session.host, controller, session.node)
     holder = read_holder(session)  # before what follows: it is to be the one that this is about
-    mmp, stopped = read_mmp(session), stopped_by(session, engine.state)
+    mmp = read_mmp(session)
     if not stopped and controller.proof.reservation is None and (wait := describe_wait(mmp)):
         session.note(wait)
     started = engine.state.started
@@ -198,6 +199,15 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
         check=started.check,
     )
     return PlanMade(part="acquire", plan=plan)
+
+
+def read_claim(session: Session, stopped: str) -> ClaimSeen | Unread:
+    """`stopped`: by what strong proof its owner is; a disk that a program attaches may be taken away from it then."""
+    if any(layer.kind == "program" for layer in session.controller.asset.layers):
+        from tanist.runs.attach import read_claim_here  # few assets need it
+
+        return read_claim_here(session, stopped)
+    return read_claim_seen(session.host, session.controller.asset, session.controller.tree)
 
 
 def read_mmp(session: Session) -> MmpMark | None:

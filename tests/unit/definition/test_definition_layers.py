@@ -16,6 +16,9 @@ ON_DISK = '{ kind = "lvm", group = "vg0", volume = "data", disk = "/dev/sda" }'
 
 
 DRBD = '{ kind = "drbd", resource = "r0", device = "/dev/drbd0" }'
+ISCSI = '{ kind = "iscsi", target = "iqn.2026-01.test:a", portals = ["10.66.0.21:3260"] }'
+SHOWN = ISCSI.replace(" }", ', device = "/dev/sda" }')
+MAPPED = '{ kind = "multipath", device = "/dev/mapper/a", wwid = "36001405ab0" }'
 
 
 def definition(device: str, *layers: str) -> bytes:
@@ -35,6 +38,16 @@ def test_a_stack_arrives_lowest_first() -> None:
     array = MdLayer(device="/dev/md/data", uuid=UUID, members=("/dev/sda", "/dev/sdb"))
     assert asset.layers == (array, LvmLayer(group="vg0", volume="data"))
     assert load_controller(definition("/dev/vg0/data", ON_DISK), "small.toml").asset.layers[0].device == asset.device
+
+
+def test_disks_that_a_log_in_shows_are_named_by_the_layer_above_or_by_itself() -> None:
+    def disks(device: str, *layers: str) -> tuple[str, ...]:
+        return load_controller(definition(device, *layers), "small.toml").asset.disks
+
+    assert disks("/dev/sda", SHOWN) == ("/dev/sda",)
+    assert disks("/dev/vg0/data", SHOWN, LVM) == ("/dev/sda",)
+    assert disks("/dev/vg0/data", ISCSI, MAPPED, LVM) == ("/dev/mapper/a",)
+    assert disks("/dev/md/data", ISCSI, ISCSI.replace("test:a", "test:b"), MD) == ("/dev/sda", "/dev/sdb")
 
 
 def test_a_device_of_which_each_node_has_a_copy_shares_no_disk() -> None:
@@ -71,6 +84,14 @@ LEASED = b'proof = { suffices = ["lease"], lease = { device = "/dev/lease" } }\n
         (definition("/dev/md/data", MD.replace(UUID, "1-2")), 'asset.layer.uuid: "1-2" is no array\'s UUID'),
         (definition("/dev/vg0/data", ON_DISK.replace("vg0", "v g")), 'asset.layer.group: "v g" is no name for LVM'),
         (definition("/dev/vg0/data", ON_DISK.replace("lvm", "zfs")), "asset.layer.kind: "),
+        (definition("/dev/vg0/data", ISCSI, LVM), "asset.layer: iscsi has no device and nothing above names its"),
+        (definition("/dev/sda", ON_DISK, SHOWN), "asset.layer: iscsi lies on nothing"),
+        (definition("/dev/sda", SHOWN.replace("3260", "0")), 'asset.layer.portals: "10.66.0.21:0" is no portal'),
+        (definition("/dev/sda", SHOWN.replace("iqn.", "")), 'asset.layer.target: "2026-01.test:a" is no name'),
+        (
+            definition("/dev/mapper/a", ISCSI.replace(" }", ", logout = true }"), MAPPED),
+            "asset.layer: a log-out leaves the multipath map without a disk; allowed: flush = true",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(text: bytes, says: str) -> None:

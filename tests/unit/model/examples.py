@@ -80,6 +80,9 @@ STEPS: tuple[s.StepSpec, ...] = (
         controller="oc", node="ec-b", nodes=("ec-a", "ec-b"), epoch=2, devices=("/dev/asset",), timeout=10.0, keep=True
     ),
     s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
+    s.AttachDisk(program="/opt/a", device="/dev/disk/by-id/a", settings=(("volume", "v"),), timeout=9.0, proof="off"),
+    s.LogIn(target="iqn.2026-01.test:a", portals=("10.66.0.21:3260",), device="/dev/disk/by-id/a", stays=True),
+    s.GatherPaths(device="/dev/mapper/a", wwid="3600", paths=2, stays=False),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
     s.PromoteReplica(resource="r0", device="/dev/drbd0", alone=True),
     s.PowerOff(

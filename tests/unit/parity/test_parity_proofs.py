@@ -72,6 +72,14 @@ def test_a_layer_that_is_wrong_is_named_with_its_node() -> None:
     assert bad(assess(replace(PAIR, owner=replace(OWNER, layers=(dead,))))) == {"array /dev/md/a on ec-a": "warning"}
 
 
+def test_two_nodes_with_one_initiator_name_are_named() -> None:
+    clone = LayerState(kind="initiator name", name="iSCSI", says="its name is iqn.a", own="iqn.a", mend="rename one")
+    both = replace(PAIR, owner=replace(OWNER, layers=(clone,)), taker=replace(PAIR.taker, layers=(clone,)))
+    assert bad(assess(both)) == {"initiator name iSCSI on ec-a": "blocks", "initiator name iSCSI on ec-b": "blocks"}
+    other = replace(clone, own="iqn.b")
+    assert bad(assess(replace(both, owner=replace(OWNER, layers=(other,))))) == {}
+
+
 def test_a_clash_blocks_only_while_the_other_one_is_active_here() -> None:
     clash = Clash(other="db", what=("both have the unit x",), here=False)
     assert bad(with_taker(clashes=(clash,))) == {"shared standby db": "warning"}

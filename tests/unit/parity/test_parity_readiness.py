@@ -293,7 +293,18 @@ def test_a_drill_within_its_schedule_is_good() -> None:
 def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     seen = {found.kind for build in ONE_WRONG.values() for found in not_good(assess(build()))}
     seen |= {found.kind for found in not_good(assess(replace(PAIR, owner=None, owner_why="silence")))}
-    elsewhere = {"fence", "proofs", "verification", "bad capture", "mount guard", "array", "volume group"}
+    elsewhere = {
+        "iscsi",
+        "initiator name",
+        "attachment",
+        "fence",
+        "proofs",
+        "verification",
+        "bad capture",
+        "mount guard",
+        "array",
+        "volume group",
+    }
     elsewhere |= {"memory", "conflict", "shared standby"}  # test_parity_proofs.py
     elsewhere |= {"shared disk", "redundancy", "paths", "network path", "I/O errors", "file system errors"}
     elsewhere |= {"storage check", "capacity", "tree full", "storage speed", "disk health", "media check"}
