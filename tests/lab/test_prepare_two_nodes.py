@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from tanist.cli.context import open_session
+from tanist.model.errors import Refused
+from tanist.plan.disks import Wanted
+from tanist.runs.prepare import Outlook, prepare
 from tests.unit.host.machines import in_namespaces, shell
 from tests.vm.definitions import render_definition
 
@@ -139,6 +143,18 @@ def foreign_or_in_use(nodes: Nodes) -> None:
     assert nodes.marks().endswith(",ledger,ext4")
 
 
+def changed_since_the_plan(nodes: Nodes) -> None:
+    session = open_session("ledger")
+    outlook = Outlook(session, Wanted(), "RUN")
+    assert outlook.obstacles == ()
+    shell(f"mke2fs -q -F -t ext4 -L theirs {nodes.device}")
+    before = shell(f"sha256sum {nodes.device}")
+    with pytest.raises(Refused, match=r"something was put on it meanwhile: ext4 .* Nothing was written"):
+        prepare(session, Wanted(), outlook, "")
+    assert shell(f"sha256sum {nodes.device}") == before
+    assert nodes.tanist("undo", "ledger", status=3), "no run is left open"
+
+
 def killed_and_resumed(nodes: Nodes) -> None:
     prepare = ("storage", "prepare", "ledger", "--confirm", "ledger")
     nodes.kill_at("prepare.1", *prepare)
@@ -160,11 +176,15 @@ def killed_and_taken_back(nodes: Nodes) -> None:
     nodes.kill_at("prepare.1", *prepare)
     shell(f"mkswap -q -L theirs {nodes.device} || mkswap -L theirs {nodes.device}")
     said = nodes.tanist("resume", "ledger", status=8)
-    assert "something was put on it meanwhile: swap" in said and "Nothing was written" in said
+    assert "something was put on it meanwhile: swap" in said
+    assert "Nothing was written" not in said, "the run that was killed may have"
+    assert "stays erased" in nodes.tanist("undo", "ledger")
     assert "theirs" in nodes.marks(), "left alone"
 
 
 @pytest.mark.requirement("A14", "A20", "A21")
-@pytest.mark.parametrize("story", [blank_to_asset, foreign_or_in_use, killed_and_resumed, killed_and_taken_back])
+@pytest.mark.parametrize(
+    "story", [blank_to_asset, foreign_or_in_use, changed_since_the_plan, killed_and_resumed, killed_and_taken_back]
+)
 def test_an_asset_is_made_on_two_nodes(story: Callable[[Nodes], None]) -> None:
     on_two_nodes(story)

@@ -192,10 +192,11 @@ def drive_prepare(session: Session, journal: Journal, plan: Plan | None = None) 
     try:
         engine.execute(PART, build)
     except StepFailure as failure:
-        if isinstance(failure.__cause__, Untouched) and len(engine.state.touched) == 1:
+        state = engine.state
+        if isinstance(failure.__cause__, Untouched) and len(state.touched) == 1 and not state.resumed:
             engine.undo()
             finish(session, journal, f"undone: {failure.message}", outcome="undone")
-            raise Failed(f"{failure.message}. Nothing was written", node=session.node) from failure
+            raise Refused(f"{failure.message}. Nothing was written") from failure
         raise
     verify_prepared(session, engine)
     asset = session.controller.asset
