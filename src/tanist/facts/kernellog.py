@@ -17,7 +17,7 @@ from tanist.model.unread import Unread
 if TYPE_CHECKING:
     from tanist.host.host import Host
 
-LINE = re.compile(r"(?:EXT4-fs|XFS)[^(]*\(([^)]+)\):? (.*)")
+LINE = re.compile(r"(?:EXT4-fs|XFS)[^(]*\((?:device )?([^)]+)\):? (.*)")  # (device ...): warnings and errors of ext4
 BEGINS = "Mounting "  # xfs
 MOUNTED = "mounted filesystem"  # ext4, its last line of a mount
 ENDS = "unmounting filesystem", "Unmounting Filesystem"
@@ -27,7 +27,7 @@ MOST = 12  # lines
 def read_mount_log(host: Host, device: str) -> tuple[str, ...] | Unread:
     """Of the last mount, or of the last try, oldest first."""
     lines = read_lines(host, device)
-    return lines if isinstance(lines, Unread) else choose_mount(lines)
+    return lines if isinstance(lines, Unread) else choose_mount(without_use(lines))
 
 
 def read_refusal(host: Host, device: str) -> str:
@@ -50,6 +50,14 @@ def parse_lines(text: str, name: str) -> tuple[str, ...]:
     """`text`: of dmesg, in whatever form of time."""
     found = (LINE.search(line) for line in text.splitlines())
     return tuple(match[2].strip() for match in found if match and match[1] == name)
+
+
+def without_use(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Without what was said after the last mount, where its end can be seen (ext4)."""
+    ends = [number for number, line in enumerate(lines, start=1) if line.startswith(MOUNTED)]
+    if not ends or any(line.startswith(BEGINS) for line in lines[ends[-1] :]):
+        return lines  # of another file system that the device had before
+    return lines[: ends[-1]]
 
 
 def choose_mount(lines: tuple[str, ...]) -> tuple[str, ...]:

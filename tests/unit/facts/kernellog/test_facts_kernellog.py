@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tanist.facts.kernellog import choose_mount, parse_lines
+from tanist.facts.kernellog import choose_mount, parse_lines, without_use
 
 EXT4 = """\
 [52737.810095] EXT4-fs (loop4): mounted filesystem c6985bc2-773f-4566-bd83-0b1b40f62bf4 r/w with ordered data mode.
@@ -38,6 +38,17 @@ OLDER = """\
     ],
 )
 def test_the_last_mount_of_that_device_is_told(text: str, name: str, first: str, count: int) -> None:
-    found = choose_mount(parse_lines(text, name))
+    found = choose_mount(without_use(parse_lines(text, name)))
     assert len(found) == count
     assert not found or found[0].startswith(first)
+
+
+def test_a_refusal_is_all_that_was_said_since_the_last_use() -> None:
+    """fs/ext4/mmp.c, dump_mmp_msg()."""
+    refused = OLDER + (
+        "[   20.1] EXT4-fs (sda): unmounting filesystem.\n"
+        "[   31.2] EXT4-fs warning (device sda): ext4_multi_mount_protect:328: "
+        "Device is already active on another node.\n"
+    )
+    found = choose_mount(parse_lines(refused, "sda"))
+    assert found == ("ext4_multi_mount_protect:328: Device is already active on another node.",)
