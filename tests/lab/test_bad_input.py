@@ -172,6 +172,54 @@ def test_a_brim_full_asset_is_let_go_and_its_services_wait_for_a_person(pair: Pa
     let_go(pair, "ec-a")
 
 
+# /var/lib/tanist on a disk of its own, a small one
+SMALL = """
+cp -a /var/lib/tanist /run/kept
+mount -t tmpfs -o size=64m,mode=0700 tmpfs /var/lib/tanist
+cp -a /run/kept/. /var/lib/tanist/
+rm -r /run/kept
+"""
+LARGE = """
+rm -f /var/lib/tanist/ballast
+cp -a /var/lib/tanist /run/kept
+umount /var/lib/tanist
+find /var/lib/tanist -mindepth 1 -delete
+cp -a /run/kept/. /var/lib/tanist/
+rm -r /run/kept
+"""
+FILL = "fallocate -l $(($(stat -f -c '%a * %S' /var/lib/tanist) - $1)) /var/lib/tanist/ballast"
+PAGE = 4096
+
+
+def test_a_standby_whose_own_disk_is_full_at_any_step_ends_cleanly_and_goes_on_once_there_is_room(pair: Pair) -> None:
+    """There is more room in each round, so that another step is the first that can't be written down."""
+    pair.turn("ec-b")
+    pair.sh("ec-b", SMALL)
+    pair.own["ec-b"] = read_fingerprint(pair.lab, "ec-b")
+    room, more = 0, PAGE
+    try:
+        while True:
+            pair.sh("ec-b", FILL, str(room))
+            done = pair.tanist("ec-b", "takeover")
+            pair.sh("ec-b", "rm /var/lib/tanist/ballast")
+            if done.returncode == 0:
+                break
+            expect(done, FAILED if room else REFUSED, ["No space left on device", "what to do: "])
+            if pair.look("ec-b").journal:  # or it is over, and had no room in the history
+                ended = pair.tanist("ec-b", "resume" if room % (2 * PAGE) else "undo")
+                assert ended.returncode == 0 or "no run of postgresql is open" in said(ended), said(ended)
+            if pair.look("ec-b").active_file:
+                pair.check_active("ec-b")
+                let_go(pair, "ec-b")
+            assert not pair.look("ec-b").journal
+            room, more = room + more, more + PAGE
+        assert room > 2 * PAGE, "it was full at the beginning, and in the middle"
+        pair.check_active("ec-b")
+        let_go(pair, "ec-b")
+    finally:
+        pair.sh("ec-b", LARGE)
+
+
 @pytest.mark.requirement("A37")
 def test_habackup_is_silent_on_a_standby_and_refuses_a_bare_mount_point(pair: Pair) -> None:
     done = pair.lab.exec("ec-b", ["habackup", "postgresql"])

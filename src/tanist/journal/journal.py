@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tanist.host.host import Host
 from tanist.journal.records import parse_journal, render_record
+from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import Body, Record
 
 STATE = "/var/lib/tanist"
@@ -26,7 +27,8 @@ def find_journal(host: Host, controller: str, run: str) -> str:
 
 
 class Journal:
-    """Append-only. `append` returns when the record is on the disk (fdatasync)."""
+    """Append-only. `append` returns when the record is on the disk (fdatasync); Refused where the first one can't be
+    written, Failed for a later one: without its record nothing more is done."""
 
     def __init__(self, host: Host, path: str, records: tuple[Record, ...] = ()) -> None:
         self._host = host
@@ -51,6 +53,17 @@ class Journal:
 
     def append(self, body: Body) -> Record:
         record = Record(n=len(self.records) + 1, at=round(self._host.now(), 6), boot=self._boot, body=body)
-        self._host.files.append(self.path, render_record(record))
+        try:
+            self._host.files.append(self.path, render_record(record))
+        except OSError as error:
+            raise self._unwritable(error) from error
         self.records.append(record)
         return record
+
+    def _unwritable(self, error: OSError) -> TanistError:
+        says = f"the journal {self.path} can't be written: {error.strerror or error}"
+        if not self.records:
+            return Refused(says, next_step=f"make room on the disk of {STATE} (df {STATE}), then try again")
+        name = self.path.removeprefix(f"{STATE}/").partition("/")[0]
+        step = f"make room on the disk of {STATE}, then: tanist resume {name}   or   tanist undo {name}"
+        return Failed(f"{says}; the run stops where it is", next_step=step)

@@ -19,8 +19,8 @@ def after_becoming_active(session: Session, state: RunState) -> None:
     nodes that answered when the run began; the others get it with the next hourly capture."""
     epoch, run = state.started.epoch, state.started.run
     reachable = {one.about for one in state.started.evidence if one.source == "peer" and one.says is Says.INACTIVE}
-    note_claim(session)
     try:
+        note_claim(session)
         before = read_fingerprint(session.host.files, session.controller.own_paths)
         facts = read_node_facts(session.host, session.controller, session.node)
         # after a takeover, what the commands say is what they were given

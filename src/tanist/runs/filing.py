@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tanist.engine import Engine
-from tanist.journal.journal import Journal, done_directory, runs_directory
+from tanist.journal.journal import STATE, Journal, done_directory, runs_directory
 from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
@@ -78,10 +78,15 @@ def demand_shown(session: Session, lacking: Sequence[str]) -> None:
 def finish(
     session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: Outcome = "done"
 ) -> None:
-    """The last record, the history, the file: killed between them, the next look at the open runs does the rest."""
+    """The last record, the history, the file: killed between them, or without room for the rest, the next look at the
+    open runs does it."""
     seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
     journal.append(RunEnded(outcome=outcome, summary=summary, seconds=seconds))
-    file_away(session, journal)
+    try:
+        file_away(session, journal)
+    except OSError as error:
+        says = f"this run is over, and not in the history yet: {error.strerror or error}"
+        session.note(f"warning: {says}; make room (df {STATE}), the next run on this node enters it")
 
 
 def find_open_run(session: Session) -> Journal | None:
@@ -97,7 +102,7 @@ def find_open_run(session: Session) -> Journal | None:
         if not journal.records:
             files.remove(journal.path)  # killed before its first record: nothing was done
         elif read_run(journal.records).ended is not None:
-            file_away(session, journal)
+            file_late(session, journal)
         else:
             return journal
     return None
@@ -111,6 +116,17 @@ def file_away(session: Session, journal: Journal) -> None:
     done = done_directory(session.name)
     files.make_directory(done, 0o700)
     files.move(journal.path, f"{done}/{journal.path.rsplit('/', 1)[1]}")
+
+
+def file_late(session: Session, journal: Journal) -> None:
+    """Refused where there is still no room for it."""
+    try:
+        file_away(session, journal)
+    except OSError as error:
+        raise Refused(
+            f"{journal.path} is over and can't be entered into the history: {error.strerror or error}",
+            next_step=f"make room on the disk of {STATE}: df {STATE}",
+        ) from error
 
 
 def refuse_open_run(session: Session) -> None:

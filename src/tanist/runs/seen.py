@@ -29,8 +29,13 @@ def note_claim_on_disk(session: Session) -> None:
 
 
 def save_claim_seen(session: Session, claim: Claim) -> None:
+    """A full disk costs this memory, not the run that came so far."""
     text = json.dumps(encode(claim), indent=1).encode() + b"\n"
-    session.host.files.write(places.claim_seen(session.name), text)
+    path = places.claim_seen(session.name)
+    try:
+        session.host.files.write(path, text)
+    except OSError as error:
+        session.note(f"warning: {path} can't be written, so the claim is not remembered: {error.strerror or error}")
 
 
 def seen_epoch(session: Session) -> int:

@@ -16,7 +16,7 @@ from tanist.host.host import Host
 from tanist.host.ssh import open_peer
 from tanist.model.dataclasses import dataclass, field
 from tanist.model.definition import Controller
-from tanist.model.errors import Busy, Lost, Refused
+from tanist.model.errors import Busy, Failed, Lost, Refused
 from tanist.model.event import Event, Report
 from tanist.plan import places
 from tanist.steps.context import Context
@@ -143,7 +143,13 @@ def read_active(session: Session) -> str:
 
 def save_active(session: Session, run: str, epoch: int) -> None:
     body = {"format": 1, "run": run, "epoch": epoch, "node": session.node, "since": timestamp(session.host)}
-    session.host.files.write(places.active_file(session.name), json.dumps(body, indent=1).encode() + b"\n")
+    path = places.active_file(session.name)
+    try:
+        session.host.files.write(path, json.dumps(body, indent=1).encode() + b"\n")
+    except OSError as error:
+        says = f"{session.node} is up, but {path}, which says so at a boot, can't be written: {error.strerror or error}"
+        step = f"make room on its disk, then: tanist resume {session.name}"
+        raise Failed(says, node=session.node, next_step=step) from error
     for path in (places.inert(session.name), places.motd(session.name)):  # runs/inert.py
         session.host.files.remove(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tanist.host.fake import Crash, FakeHost
 from tanist.journal.journal import Journal, runs_directory
 from tanist.journal.records import parse_journal, parse_record, render_record
-from tanist.model.errors import Failed
+from tanist.model.errors import Failed, Refused
 from tanist.model.run import Record, StepBegun
 from tests.unit.model.examples import BODIES
 
@@ -122,3 +123,18 @@ def test_a_later_boot_writes_its_own_id(host: FakeHost, journal: Journal) -> Non
     loaded = Journal.load(host, journal.path)
     loaded.append(StepBegun(step="a.2"))
     assert loaded.records[-1].boot != loaded.records[-2].boot
+
+
+def test_on_a_full_disk_nothing_is_begun_and_what_was_begun_stops_by_name(host: FakeHost, journal: Journal) -> None:
+    def full(path: str, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fresh = Journal.create(host, "oc", "run2")
+    host.files.append = full  # type: ignore[method-assign]
+    with pytest.raises(Refused, match=r"run2.jsonl can't be written: No space left on device"):
+        fresh.append(BODIES[0])
+    before = len(journal.records)
+    with pytest.raises(Failed, match="the run stops where it is") as failed:
+        journal.append(StepBegun(step="acquire.1"))
+    assert "tanist resume oc   or   tanist undo oc" in failed.value.next_step
+    assert len(journal.records) == before

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed, NotProved, Refused
-from tanist.model.host import Address
+from tanist.model.host import Address, Ran
 from tanist.runs.backup import backup
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
@@ -17,7 +18,7 @@ from tanist.runs.history import load_history
 from tanist.runs.release import release
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
 from tests.unit.runs.picture import differences, take
-from tests.unit.runs.world import ADDRESSES, TREE, UNITS, World
+from tests.unit.runs.world import ADDRESSES, TREE, UNITS, World, said
 
 ATTEST = TakeoverOptions(attest="I saw its lamps go out", reason="power failed")
 
@@ -215,3 +216,55 @@ def test_a_standby_captures_nothing(world: World) -> None:
     changes = len(world.b.log)
     backup(world.session("ec-b"), mirror=True)
     assert len(world.b.log) == changes
+
+
+@pytest.mark.requirement("A14")
+@pytest.mark.parametrize(
+    ("at", "data", "says"),
+    [
+        (1024 + 0x38, b"\0\0", "no ext4 super block; its copies are not where mkfs usually puts them"),
+        (1024 + 0x60, b"\0\0\0\x40", "incompatible:0x40000000 (of a newer Linux), which this node's kernel 6.1.0"),
+    ],
+)
+def test_a_file_system_that_this_node_cannot_mount_is_refused_before_anything_is_changed(
+    world: World, at: int, data: bytes, says: str
+) -> None:
+    release(world.session("ec-a"))
+    honest = world.b._dd
+
+    def spoilt(argv: Sequence[str], stdin: bytes) -> Ran:
+        block = bytearray(honest(argv, stdin).stdout)
+        block[at : at + len(data)] = data
+        return said(argv, bytes(block))
+
+    world.b.answer_with(["dd"], spoilt)
+    world.b.files.make_directory("/proc/sys/kernel")
+    world.b.files.write("/proc/sys/kernel/osrelease", b"6.1.0-18-amd64\n")
+    before = take(world, "ec-b")
+    with pytest.raises(Refused) as refused:
+        takeover(world.session("ec-b"), TakeoverOptions())
+    assert says in refused.value.message
+    assert is_unchanged(world, "ec-b", before)
+    world.b.answer_with(["dd"], honest)
+    takeover(world.session("ec-b"), TakeoverOptions())
+    assert is_active(world, "ec-b")
+
+
+LOG = "[1.0] EXT4-fs (sda): recovery complete\n[1.1] EXT4-fs (sda): mounted filesystem x r/w with ordered data mode.\n"
+
+
+def tells_of_replay(world: World) -> bool:
+    return any("was not unmounted by its last user" in one.says for one in world.events["ec-b"])
+
+
+def test_after_a_power_cut_it_is_told_what_the_kernel_replayed(orphan: World) -> None:
+    orphan.b.answer(["dmesg"], LOG)
+    takeover(orphan.session("ec-b"), ATTEST)
+    assert tells_of_replay(orphan)
+
+
+def test_after_a_release_nothing_was_replayed(world: World) -> None:
+    world.b.answer(["dmesg"], LOG)
+    release(world.session("ec-a"))
+    takeover(world.session("ec-b"), TakeoverOptions())
+    assert not tells_of_replay(world)
