@@ -19,6 +19,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Asset
 from tanist.model.host import IdMap
 from tanist.model.unread import Unread
+from tanist.runs.drill_snapshot import find_snapshot, snapshot_of
 from tests.unit.host.machines import TREE, in_namespaces, shell
 
 NEEDED = pytest.mark.skipif(
@@ -130,5 +131,23 @@ def test_a_btrfs_that_is_hidden_or_another_is_no_mount_of_the_asset() -> None:
                 host.mount_device(first, TREE, "btrfs", options, None)
             with pytest.raises(OSError, match=r"already mounted there, not /dev/null"):
                 host.mount_device("/dev/null", TREE, "btrfs", options, None)
+
+    in_namespaces(body)
+
+
+@NEEDED
+@pytest.mark.parametrize("idmap", [None, MAP], ids=["plain", "mapped"])
+def test_a_drill_has_a_snapshot_of_the_whole_asset(idmap: IdMap | None) -> None:
+    def body() -> None:
+        host = LocalHost()
+        with two_disks() as disks:
+            asset = Asset(kind="filesystem", device=disks[0], fstype="btrfs", members=disks[1:])
+            host.mount_device(asset.device, TREE, "btrfs", asset.mount_options, idmap)
+            host.files.make_directory(f"{TREE}/.tanist", 0o700)
+            assert find_snapshot(host, TREE) == "btrfs"
+            with snapshot_of(host, TREE) as place:
+                shell(f"rm {TREE}/top")
+                assert "top" in os.listdir(place)
+            assert os.listdir(f"{TREE}/.tanist") == []
 
     in_namespaces(body)
