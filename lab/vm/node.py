@@ -116,7 +116,8 @@ class VmNode(Node):
             wires.show_pulled(qmp, self.layout, self.name)
 
     def make_disks(self) -> None:
-        """The shared disks and its own, where they are missing."""
+        """The shared disks and its own, where they are missing, and the directory for all that is the machine's own."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         for each in disks_of(self.name):
             image = disk_image(self.layout, self.name, each)
             image.parent.mkdir(parents=True, exist_ok=True)

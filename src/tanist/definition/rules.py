@@ -13,6 +13,7 @@ from tanist.model.definition import WATCHDOG_FIRES, Controller
 from tanist.model.paths import is_inside
 
 _Place = tuple[Where, str]
+_EXPORTABLE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@,="
 
 
 def check_controller(controller: Controller, problems: Problems) -> None:
@@ -25,6 +26,7 @@ def check_controller(controller: Controller, problems: Problems) -> None:
     _check_repetitions(controller, problems)
     _check_proofs(controller, problems)
     _check_captured(controller, problems)
+    _check_exports(controller, problems)
 
 
 def _check_tree(controller: Controller, problems: Problems) -> str:
@@ -230,3 +232,16 @@ def _is_whole(label: str) -> bool:
 
 def _listed(where: Where, paths: Iterable[str]) -> list[_Place]:
     return [((*where, i), path) for i, path in enumerate(paths)]
+
+
+def _check_exports(controller: Controller, problems: Problems) -> None:
+    """Their whole paths stand in exports(5) and in units, each with marks of its own; and an fsid names one of them."""
+    numbers: dict[str, str] = {}
+    for i, export in enumerate(controller.exports):
+        if (path := f"{controller.tree}/{export.path}").strip(_EXPORTABLE):
+            text = f'"{path}" can\'t be exported; allowed: letters, digits and / . _ - + @ , ='
+            problems.add(("export", i, "path"), text)
+        for option in export.options:
+            if option.startswith("fsid=") and numbers.setdefault(option, export.path) != export.path:
+                text = f'"{option}" is another export\'s already; allowed: a number for each, or none: tanist makes one'
+                problems.add(("export", i, "options"), text)

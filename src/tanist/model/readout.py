@@ -11,6 +11,7 @@ from tanist.model.facts import NodeFacts
 from tanist.model.hardware import Space as Space
 from tanist.model.hardware import StorageReadout
 from tanist.model.measured import Measured
+from tanist.model.nfs import NfsReadout
 from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
@@ -234,3 +235,4 @@ class Readout:
     measured: Measured | Unread | None = None  # None: not told
     reverse: tuple[Reverse, ...] | Unread = ()  # of the service addresses
     replica: ReplicaReadout | Unread | None = None  # None: the asset is no copy, or not told
+    nfs: NfsReadout | Unread | None = None  # None: not told, or nothing is exported

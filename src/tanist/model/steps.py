@@ -221,6 +221,35 @@ class WriteExports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepNfsState:
+    """What the NFS server knows of its clients lies with the tree, the server stopped; undone: this node's own again,
+    and its own server, where one ran."""
+
+    controller: str
+    kept: str  # directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeNfs:
+    """The NFS server started, with a grace period for the clients that are known; undone: stopped."""
+
+    controller: str
+    scope: str  # the server's name to NFSv4.1 clients: the same on each node
+    tree: str
+    source: str  # what the server sees at the tree; empty: the tree itself
+    paths: tuple[str, ...]  # that it must export then
+    kept: str
+    notify: tuple[tuple[str, str], ...]  # (service address, directory that says whom to notify from it)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyLocks:
+    """NFSv3 clients with locks told that the server is another one, so that they claim them; undone: nothing."""
+
+    notify: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetHostname:
     """The running host name, and a bind over /etc/hostname: gone at the next boot by itself."""
 
@@ -516,6 +545,9 @@ StepSpec = (
     | BindMount
     | MountUnmapped
     | WriteExports
+    | KeepNfsState
+    | ServeNfs
+    | NotifyLocks
     | SetHostname
     | AddAddress
     | StartService

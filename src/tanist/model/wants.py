@@ -18,3 +18,4 @@ class Wants:
     units: tuple[str, ...]
     paths: tuple[str, ...]  # what a takeover replaces or binds over
     makes: tuple[str, ...]  # accounts and groups that a takeover may make, and its undoing remove
+    exports: tuple[str, ...] = ()  # over NFS, relative to the tree

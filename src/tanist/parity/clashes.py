@@ -36,6 +36,7 @@ def read_wants(controller: Controller, heard: Iterable[Readout] = ()) -> Wants:
         ports=tuple(sorted({*_ports(controller), *((one.protocol, one.address, one.port) for one in listening)})),
         units=tuple(one.unit for one in controller.services),
         paths=(*controller.captured_paths, *(bind.target for bind in controller.binds)),
+        exports=tuple(one.path for one in controller.exports),
         makes=(*controller.accounts.users, *controller.accounts.groups) if controller.accounts.create else (),
     )
 
@@ -71,6 +72,8 @@ def find_clashes(mine: Wants, theirs: Wants) -> tuple[str, ...]:
 def _find(mine: Wants, theirs: Wants) -> Iterator[str]:
     if mine.mode == theirs.mode == "host":
         yield 'both are in mode "host": a node has one name and one set of ssh keys, so it can be only one of them'
+    if mine.exports and theirs.exports:
+        yield "both export directories: a node has one record of NFS clients, so only one of them can be active on it"
     for what, ours, others in (
         ("the address", mine.addresses, theirs.addresses),
         ("the unit", mine.units, theirs.units),

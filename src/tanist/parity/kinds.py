@@ -240,6 +240,20 @@ _ALL = (
         mend="apt install nfs-kernel-server (or nfs-utils)",
     ),
     Kind(
+        name="other exports",
+        weight="warning",
+        why="A node has one NFS server and one record of its clients, and while the controller is active it is the "
+        "controller's. Clients of other exports lose their locks whenever it comes or goes.",
+        mend="export those from another machine, or accept it",
+    ),
+    Kind(
+        name="nfs grace",
+        weight="warning",
+        why="After a takeover nobody gets a new lock, and no NFSv4 client opens a file, until all clients that are "
+        "known have claimed theirs, or this time is over.",
+        mend="set grace-time in section nfsd of /etc/nfs.conf (and fs.nfs.nlm_grace_period), not below the lease time",
+    ),
+    Kind(
         name="cron",
         weight="blocks",
         why="The controller's cron entries come along; this node has no cron daemon that would run them.",

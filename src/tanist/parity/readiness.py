@@ -15,6 +15,7 @@ from tanist.parity.machines import check_machines
 from tanist.parity.measured import check_measured
 from tanist.parity.names import check_names
 from tanist.parity.network import check_network
+from tanist.parity.nfs import check_nfs
 from tanist.parity.proofs import check_layers, check_others, check_proofs
 from tanist.parity.replica import check_replica
 from tanist.parity.standby import check_standby
@@ -23,7 +24,7 @@ from tanist.parity.storage import check_storage
 
 def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
     looks = (
-        *(check_machines, check_beside, check_network, check_names, check_standby),
+        *(check_machines, check_beside, check_network, check_names, check_standby, check_nfs),
         *(check_others, check_layers, check_replica, check_data, check_storage, check_measured, check_proofs),
     )
     found = [*(one for look in looks for one in look(pair)), check_drill(pair)]

@@ -14,7 +14,6 @@ from tanist.parity.network import service_ports
 
 SPARE = 64 << 20  # bytes beyond what a restore writes: journals, logs
 FEW = 5
-NFS_UNITS = ("nfs-server.service", "nfs-kernel-server.service")
 CRON_UNITS = ("cron.service", "crond.service")
 
 
@@ -121,13 +120,6 @@ def _check_helpers(pair: Pair) -> Iterator[Found]:
     """The daemons that serve what the controller brings along."""
     units = () if isinstance(pair.taker.units, Unread) else pair.taker.units
     loaded = {one.name: one for one in units if one.loaded == "loaded"}
-    if pair.controller.exports:
-        there = [name for name in NFS_UNITS if name in loaded]
-        yield (
-            good("nfs server", f"{there[0]} is on {pair.taker.node}")
-            if there
-            else wrong("nfs server", f"{pair.taker.node} has no NFS server")
-        )
     if pair.controller.cron:
         runs = [name for name in CRON_UNITS if name in loaded and loaded[name].active == "active"]
         yield (

@@ -6,10 +6,11 @@ changing them may cut the operator's own line.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterable, Iterator
 
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller, SavedCommand, Service
+from tanist.model.definition import Controller, Export, SavedCommand, Service
 from tanist.model.paths import is_inside
 from tanist.model.standing import Standing
 from tanist.model.steps import (
@@ -26,11 +27,13 @@ from tanist.model.steps import (
     FreeMmp,
     HoldClaim,
     InitAsset,
+    KeepNfsState,
     MakeSshKeys,
     MapTree,
     MountHidden,
     MountTree,
     MountUnmapped,
+    NotifyLocks,
     Plan,
     PlannedStep,
     PowerOff,
@@ -40,6 +43,7 @@ from tanist.model.steps import (
     Reserve,
     SaveOwn,
     ServeAlias,
+    ServeNfs,
     SetHostname,
     StartService,
     StepSpec,
@@ -153,6 +157,7 @@ def _runtime(controller: Controller, standing: Standing, run: str, store: str, o
             f"probe, add and announce {address.address}/{address.prefix} on {address.interface}",
             AddAddress(address=address, probe_seconds=PROBE_SECONDS),
         )
+    yield from _notify(controller)
     for service in controller.services:
         yield starting(service)
         if store:
@@ -174,9 +179,9 @@ def _exports(controller: Controller) -> Iterator[Named]:
     """From the unmapped mount beside the tree: NFS clients hold the numbers of the disk."""
     if not controller.exports:
         return
-    root = controller.tree
+    name, root, source = controller.name, controller.tree, ""
     if controller.asset.kind == "filesystem":
-        root = f"{places.runtime(controller.name)}/unmapped"
+        root = source = places.unmapped(name)
         yield (
             f"mount the asset without an id map at {root}, for NFS",
             MountUnmapped(
@@ -186,12 +191,51 @@ def _exports(controller: Controller) -> Iterator[Named]:
                 options=controller.asset.mount_options,
             ),
         )
-    lines = tuple(
-        f"{root}/{export.path} " + " ".join(f"{client}({','.join(export.options)})" for client in export.clients)
-        for export in controller.exports
+    kept = places.nfs_state(root)
+    yield (
+        "stop the NFS server, and have the controller's record of NFS clients",
+        KeepNfsState(controller=name, kept=kept),
     )
-    path = f"/etc/exports.d/tanist-{controller.name}.exports"
-    yield f"export {', '.join(export.path for export in controller.exports)}", WriteExports(path=path, lines=lines)
+    said = ", ".join(export.path for export in controller.exports)
+    lines = tuple(render_export(controller, export) for export in controller.exports)
+    yield f"export {said}", WriteExports(path=f"/etc/exports.d/tanist-{name}.exports", lines=lines)
+    serve = ServeNfs(
+        controller=name,
+        scope=controller.identity.hostname,
+        tree=controller.tree,
+        source=source,
+        paths=tuple(f"{controller.tree}/{export.path}" for export in controller.exports),
+        kept=kept,
+        notify=_notified(controller, kept),
+    )
+    yield "start the NFS server: its clients may claim what they had", serve
+
+
+def _notify(controller: Controller) -> Iterator[Named]:
+    if controller.exports:
+        kept = places.nfs_state(
+            places.unmapped(controller.name) if controller.asset.kind == "filesystem" else controller.tree
+        )
+        yield "tell NFSv3 clients with locks, so that they claim them", NotifyLocks(notify=_notified(controller, kept))
+
+
+def _notified(controller: Controller, kept: str) -> tuple[tuple[str, str], ...]:
+    return tuple((one.address, f"{kept}/notify/{one.address}") for one in controller.identity.addresses)
+
+
+def render_export(controller: Controller, export: Export) -> str:
+    """A line of exports(5). File handles name the export by its fsid: without one, by what this node calls the disk."""
+    options = export.options
+    if not any(option.startswith("fsid=") for option in options):
+        options = (*options, f"fsid={derive_fsid(controller.name, export.path)}")
+    clients = (f"{client}({','.join(options)})" for client in export.clients)
+    return " ".join([f"{controller.tree}/{export.path}", *clients])
+
+
+def derive_fsid(controller: str, path: str) -> str:
+    """The same on every node, and nobody else's. A UUID with its dashes: without, digits alone would be a number."""
+    text = hashlib.sha256(f"tanist NFS export\0{controller}\0{path}".encode()).hexdigest()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:32]))
 
 
 def _hostname(controller: Controller, standing: Standing) -> Iterator[Named]:

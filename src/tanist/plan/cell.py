@@ -32,7 +32,13 @@ MASKED = (
     *("multipathd.service", "iscsid.service", "iscsi.service", "open-iscsi.service", "sanlock.service"),
     *("wdmd.service", "watchdog.service", "chronyd.service", "chrony.service", "systemd-timesyncd.service"),
     *("lvm2-monitor.service", "lvm2-lvmpolld.service", "mdmonitor.service", "zfs-import.target", "remote-fs.target"),
-    *("tanist-agent.service", "systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udev-settle.service"),
+    *(
+        "nfs-server.service",
+        "tanist-agent.service",
+        "systemd-udevd.service",
+        "systemd-udev-trigger.service",
+        "systemd-udev-settle.service",
+    ),
 )
 # As an own kernel's, these would reach the machine: no device nodes, no restart, no log of the machine's.
 WITHHELD = ("CAP_MKNOD", "CAP_SYS_BOOT", "CAP_SYSLOG", "CAP_AUDIT_CONTROL", "CAP_LEASE")

@@ -109,6 +109,16 @@ def same(controller: str) -> str:
     return f"{RUN}/{controller}/same"
 
 
+def unmapped(controller: str) -> str:
+    """The asset without an id map, for NFS."""
+    return f"{RUN}/{controller}/unmapped"
+
+
+def nfs_state(root: str) -> str:
+    """What the NFS server knows of its clients. `root`: where the disk's own numbers are seen."""
+    return f"{root}/.tanist/nfs"
+
+
 def copied(controller: str) -> str:
     """The UUID of the file system that a copy of the tree went into, and may go into again."""
     return f"{STATE}/{controller}/copied"

@@ -19,6 +19,7 @@ from tanist.model.steps import (
     CoverSshKeys,
     FeedCommand,
     HoldClaim,
+    KeepNfsState,
     LayerStep,
     MapTree,
     MountBeside,
@@ -33,6 +34,7 @@ from tanist.model.steps import (
     RunCommands,
     SaveCapture,
     ServeAlias,
+    ServeNfs,
     SetHostname,
     StartService,
     StepSpec,
@@ -44,7 +46,7 @@ from tanist.plan.layers import describe_down, stays
 
 Kinds = tuple[type, ...]
 BEFORE: Kinds = (ArmCron, StartService, ServeAlias, AddAddress)
-MOUNTS: Kinds = (WriteExports, MountUnmapped, BindMount)
+MOUNTS: Kinds = (ServeNfs, WriteExports, KeepNfsState, MountUnmapped, BindMount)
 LAYERS: Kinds = (*LAYER_STEPS, Reserve)
 ASSET: Kinds = (HoldClaim, MountHidden, MountTree, MapTree, *LAYERS, TakeLease)
 KEYS: Kinds = (CoverSshKeys,)
@@ -174,6 +176,10 @@ def describe_undo(spec: StepSpec) -> str:
             return "stop ssh on the service addresses"
         case AddAddress(address=address):
             return f"remove {address.address}/{address.prefix} from {address.interface}"
+        case ServeNfs():
+            return "stop the NFS server"
+        case KeepNfsState():
+            return "have this node's own record of NFS clients again"
         case WriteExports():
             return "withdraw the NFS exports"
         case MountTree(target=target, hidden=hidden) if hidden:

@@ -29,7 +29,7 @@ STAGES: dict[type, str] = {
         OUTSIDE,
     ),
     **dict.fromkeys((s.SetHostname, s.AddAddress, s.Announce, s.CoverSshKeys, s.ServeAlias, s.MakeSshKeys), IDENTITY),
-    s.StartService: SERVICES,
+    **dict.fromkeys((s.StartService, s.KeepNfsState, s.ServeNfs, s.NotifyLocks), SERVICES),
     s.CheckHealth: HEALTH,
     **dict.fromkeys((s.MarkCopy, s.CopyTree, s.CompareTrees), COPY),
     s.Reboot: REBOOT,

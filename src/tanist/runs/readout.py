@@ -21,6 +21,7 @@ from tanist.facts.links import read_links
 from tanist.facts.listeners import read_listeners
 from tanist.facts.memory import read_memory
 from tanist.facts.names import read_names
+from tanist.facts.nfs import read_nfs
 from tanist.facts.node import read_node_facts
 from tanist.facts.packages import read_packages
 from tanist.facts.security import read_security
@@ -34,7 +35,8 @@ from tanist.model.errors import Refused
 from tanist.model.readout import Captures, Edited, Reach, Readout
 from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
-from tanist.parity.standby import CRON_UNITS, NFS_UNITS
+from tanist.parity.nfs import NFS_UNITS
+from tanist.parity.standby import CRON_UNITS
 from tanist.plan import places
 from tanist.runs.drills import read_drilled
 from tanist.runs.measured import load_measured
@@ -98,6 +100,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         storage=read_hardware(host, controller, session.node),
         measured=load_measured(session),
         replica=read_copy(session),
+        nfs=read_nfs(host, controller.name) if controller.exports else None,
         clock=host.now(),
     )
 

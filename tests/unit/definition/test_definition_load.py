@@ -183,3 +183,16 @@ def test_a_node_without_a_name_is_told_what_to_type(tmp_path: Path, text: str | 
     with pytest.raises(Refused, match=says) as caught:
         read_node_name(machine.files)
     assert caught.value.next_step.startswith("echo NAME > /etc/tanist/node")
+
+
+@pytest.mark.parametrize(("other", "wrong"), [("other", True), ("share/allstart", False)])
+def test_an_fsid_is_of_one_exported_directory(other: str, wrong: bool) -> None:
+    text = (
+        (Path(__file__).parent / "full.toml").read_text().replace('"no_subtree_check"', '"no_subtree_check", "fsid=7"')
+    )
+    more = f'\n[[export]]\npath = "{other}"\nclients = ["10.9.0.0/24"]\noptions = ["ro", "fsid=7"]\n'
+    if not wrong:
+        assert len(load_controller((text + more).encode(), "full.toml").exports) == 2
+        return
+    with pytest.raises(Refused, match="another export's already"):
+        load_controller((text + more).encode(), "full.toml")

@@ -110,6 +110,7 @@ def test_a_controller_clashes_with_its_twin_in_everything() -> None:
         ({"tree": "/"}, "restored by this one, and / is the other's tree"),
         ({"mode": "host"}, "only one of them"),
         ({"ports": (("tcp", "*", 21165),)}, "both listen on port 21165 (tcp) of every address"),
+        ({"exports": ("share",)}, "both export directories"),
         ({"paths": ("/etc/tanist/identity/opscenter",)}, "/etc/tanist/identity/opscenter by the other"),
     ],
 )
@@ -127,6 +128,7 @@ def test_each_thing_that_both_want_is_told(changes: dict[str, Any], says: str) -
         units=("other.service",),
         paths=("/etc/other",),
         makes=(),
+        exports=(),
     )
     assert find_clashes(mine, apart) == ()
     mine = replace(mine, paths=("/etc/opt/sun/xvm", "/etc/x", "/etc/tanist/identity/opscenter"))

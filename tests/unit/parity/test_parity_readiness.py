@@ -14,6 +14,7 @@ from tanist.model.definition import Drill
 from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
 from tanist.model.host import Answer
+from tanist.model.nfs import NfsReadout
 from tanist.model.pair import Asked, Pair, Wire
 from tanist.model.readiness import Assessment, Found
 from tanist.model.readout import (
@@ -114,6 +115,7 @@ def readout(name: str, *, active: bool) -> Readout:
         proofs=Proofs(at=NOW - 600, works=("power of ec-a",), lacking=(), broken=(), enough=True),
         verified=VERIFIED,
         memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
+        nfs=NfsReadout(others=(), grace=90, lockd_grace=50),
         numbers=Numbers(users=(("ucectl", 998 if active else 997),), groups=(("uceadm", 990),)),
     )
 
@@ -219,6 +221,8 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
     "space /etc": lambda: taker(space=(Space(path="/etc", free=1 << 20, size=1 << 35, inodes_free=100_000),)),
     "edited files": lambda: taker(edited=(Edited(path="/etc/sun-xvm/ec.conf", at=NOW - 5),)),
     "nfs server": lambda: taker(units=tuple(one for one in TAKER.units if one.name != "nfs-server.service")),  # type: ignore[union-attr]
+    "other exports ec-b": lambda: taker(nfs=NfsReadout(others=("/home",), grace=90, lockd_grace=50)),
+    "nfs grace ec-a": lambda: owner(nfs=NfsReadout(others=(), grace=120, lockd_grace=50)),
     "cron": lambda: taker(units=tuple(one for one in TAKER.units if one.name != "cron.service")),  # type: ignore[union-attr]
     "gate ec-b": lambda: taker(gate_lacks=("tanist-gate@opscenter.service",)),
     "gate ec-a": lambda: owner(gate_lacks=("tanist-gate@opscenter.service",)),
@@ -318,7 +322,7 @@ UNTOLD = Unread("the tool is not there")
 PARTS = ("in_step", "links", "packages", "units", "listeners", "space", "settings", "security", "firewall", "names")
 
 
-@pytest.mark.parametrize("part", (*PARTS, "disk"))
+@pytest.mark.parametrize("part", (*PARTS, "disk", "nfs"))
 def test_what_can_not_be_told_is_never_good(part: str) -> None:
     assessment = assess(taker(**{part: UNTOLD}))
     found = not_good(assessment)

@@ -94,7 +94,7 @@ def slept_through(world: World, name: str, record: int, run: Callable[[], object
 def test_a_release_that_slept_at_any_record_harms_nobody_and_gives_this_nodes_own_back(new_world: NewWorld) -> None:
     inert: dict[str, object] = {}
     told: list[bool] = []
-    for record in range(2, 30):
+    for record in range(2, 40):
         world = new_world()
         if not inert:
             release(world.session("ec-a"))
@@ -229,7 +229,7 @@ def test_a_claim_that_cannot_be_read_in_the_middle_of_a_takeover_is_no_leave_to_
     def unreadable() -> None:
         claim_file(orphan).write_bytes(bytes(8192))
 
-    sleep_at(orphan.b, 25, unreadable)
+    sleep_at(orphan.b, 22, unreadable)
     with pytest.raises(Failed, match="the claim can't be read") as caught:
         takeover(orphan.session("ec-b"), ATTEST)
     assert "Everything was undone" in caught.value.message and find_activity(orphan.session("ec-b")) == ()

@@ -11,6 +11,7 @@ import pytest
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed, NotProved, Refused
 from tanist.model.host import Address, Ran
+from tanist.plan.assume import derive_fsid
 from tanist.runs.backup import backup
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
@@ -55,7 +56,7 @@ def test_after_a_release_the_other_node_takes_over_without_a_persons_word(world:
     assert world.b.shown == b"the controller's /etc/tanist/identity/oc/ssh_host_ed25519_key"
     assert claim_of(world, "ec-b") == ("ec-b", 2, "held")
     assert world.b.files.read("/etc/oc/main.conf") == b"configured on ec-a\n"
-    assert world.b.exported == ("/run/tanist/oc/unmapped/share 10.88.0.0/24(ro)\n",)
+    assert world.b.exported == (f"/var/opt/oc/share 10.88.0.0/24(ro,fsid={derive_fsid('oc', 'share')})\n",)
 
 
 @pytest.mark.requirement("A53", "A56", "A57", "A58")

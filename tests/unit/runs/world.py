@@ -81,6 +81,7 @@ class Node(FakeHost):
                 "oc-proxy.service": FakeUnit(ports=(21165,), uses=(TREE,)),
                 "ssh.service": FakeUnit(state="active", enabled="enabled"),
                 "nfs-server.service": FakeUnit(state="active", enabled="enabled"),
+                "nfsdcld.service": FakeUnit(state="active"),
                 "tanist-sshd@oc.service": FakeUnit(ports=(22,)),
                 **{unit: FakeUnit(enabled="enabled") for unit in BOOT_UNITS},
             },
@@ -95,6 +96,8 @@ class Node(FakeHost):
             ),
         }
         self.world = world
+        for directory in ("sm", "sm.bak", "nfsdcld"):
+            (world.top / name / "var/lib/nfs" / directory).mkdir(parents=True, exist_ok=True)
         self._answer_commands()
 
     @override
@@ -103,6 +106,8 @@ class Node(FakeHost):
         try:
             with super()._changing(what):
                 yield
+            if what in ("systemctl start nfs-server.service", "systemctl stop nfs-server.service"):
+                self.exported = self._export_files() if " start " in what else ()
         finally:
             self.world.note_running(what)
         for item in [one for one in self.then if f"{what} ".startswith(one[0])]:
@@ -128,6 +133,7 @@ class Node(FakeHost):
         self.answer(["uname", "-r"], "6.1.0-1-amd64\n")
         self.answer(["setsid"])
         self.answer(["fuser"], " 4711\n")
+        self.answer(["sm-notify"])
         self.answer(["systemctl", "--no-block", "reboot"])
         self.answer(["systemctl", "list-dependencies"])
         self.answer(["lsblk"], status=32)
@@ -143,10 +149,16 @@ class Node(FakeHost):
         return said(argv, status=0 if self.units["oc-ec.service"].state == "active" else 1)
 
     def _exportfs(self, argv: Sequence[str], _: bytes) -> Ran:
+        if "-s" in argv:
+            return said(argv, "".join(self.exported).encode())
         with self._changing(" ".join(argv)):
-            names = self.files.list("/etc/exports.d")
-            self.exported = tuple(self.files.read(f"/etc/exports.d/{name}").decode() for name in names)
+            self.exported = self._export_files()
         return said(argv)
+
+    def _export_files(self) -> tuple[str, ...]:
+        directory = "/etc/exports.d"
+        names = self.files.list(directory) if self.files.exists(directory) else ()
+        return tuple(self.files.read(f"{directory}/{name}").decode() for name in names)
 
     def _reload(self, argv: Sequence[str], _: bytes) -> Ran:
         with self._changing(" ".join(argv)):

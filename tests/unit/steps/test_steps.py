@@ -38,7 +38,7 @@ def test_every_kind_of_step_has_a_handler() -> None:
     assert set(PLACES) == set(typing.get_args(s.StepSpec))
     handlers = {kind.__name__: handler_for(kind) for kind in PLACES}
     held = {name for name, handler in handlers.items() if handler.hold}
-    assert held == {"FeedCommand", "StartService", "CheckHealth", "CoverSshKeys", "ServeAlias"}
+    assert held == {"FeedCommand", "StartService", "CheckHealth", "CoverSshKeys", "ServeAlias", "ServeNfs"}
     trusted = {name for name, handler in handlers.items() if handler.is_applied is None}
     assert trusted == {
         "InitAsset",
@@ -52,12 +52,13 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "FeedCommand",
         "SaveCapture",
         "Announce",
+        "NotifyLocks",
         "PowerOff",
         "FreeMmp",
         "CheckFileSystem",
         "WaitLease",
     }
-    assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys"}
+    assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys", "KeepNfsState"}
 
 
 OWN_KEY = "/etc/ssh/ssh_host_ed25519_key"
