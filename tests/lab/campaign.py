@@ -72,6 +72,7 @@ SUBJECTS: dict[str, Subject] = {
     "PostgreSQL, xfs, mode host": ON_XFS,
     "PostgreSQL, ext4, mode host": POSTGRESQL,
 }
+INSTALLED = "ec-a"  # where the server was installed: its files and its numbers are that node's, until there is a claim
 # a new asset, and nodes that know of none: nothing of a claim, a history, a capture is left (released on both)
 FORGET_ASSET = 'mount "$1" /mnt && rm -rf /mnt/.tanist; umount /mnt'
 FORGET_NODE = 'rm -rf "/var/lib/tanist/$1" && systemctl try-restart "tanist-watch@$1"'
@@ -92,6 +93,7 @@ class Result:
 def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
     """From both released to both released. None when the command had ended before it could be cut off."""
     verb, how, node = pick.choice(VERBS), pick.choice(HOWS), pick.choice(NODES)
+    node = INSTALLED if verb == "init" else node
     way: Way = pick.choice(("resume", "undo", "other node") if how.startswith("power") else ("resume", "undo"))
     told = f"{verb} on {node}, {how}, then {way}"
     try:
@@ -219,9 +221,10 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
     owners = [name for name in NODES if pair.look(name).active_file]
     assert len(owners) <= 1, owners
     if not owners:
-        owners = [pick.choice(NODES)]
+        new = pair.look(INSTALLED).claim.startswith("none")
+        owners = [INSTALLED if new else pick.choice(NODES)]
         pair.turn(owners[0])
-        pair.must(owners[0], "init" if pair.look(owners[0]).claim.startswith("none") else "takeover")
+        pair.must(owners[0], "init" if new else "takeover")
     else:
         pair.turn(owners[0])
     pair.check_active(owners[0])

@@ -69,7 +69,7 @@ def continue_run(session: Session, journal: Journal) -> None:
         case "release":
             resume_release(session, journal)
         case "restore":
-            drive_restore(session, journal)
+            resume_restore(session, journal, observation)
         case "migrate" | "migrate-back":
             drive_migrate(session, journal)
         case "prepare":
@@ -93,6 +93,9 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
     if state.started.kind == "release":
         if read_hold(session, journal) != "away":
             return None
+    elif state.started.kind == "restore":
+        if not was_booted_since(session, journal):
+            return None
     elif state.started.kind not in ("takeover", "start") or tree_is_here(session, state):
         return None
     if state.started.fence and not (state.judged and state.judged.verdict.outcome is Outcome.PROVED):
@@ -101,6 +104,11 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
     heed_intents(session, observation)
     demand_proof(session, observation)
     return observation
+
+
+def was_booted_since(session: Session, journal: Journal) -> bool:
+    """A boot takes down what the run found in use, and an open run keeps it down."""
+    return journal.records[0].boot != session.host.boot_id()
 
 
 def tree_is_here(session: Session, state: RunState) -> bool:
@@ -127,6 +135,7 @@ def undo(session: Session, reason: str = "") -> None:
         if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
             undo_release(session, journal, hold, reason)
             return
+        serving = find_own_again(session, journal) if state.started.kind == "restore" else None
         take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
         begun = session.host.monotonic()
         if state.started.kind in ("takeover", "start", "init"):
@@ -140,6 +149,21 @@ def undo(session: Session, reason: str = "") -> None:
             summary = "what was made is gone again; what was on the disks before stays erased"
             session.note(summary)
         finish(session, journal, summary, begun, "undone")
+        if serving is not None:
+            start(session, read_active(session), serving)
+
+
+def find_own_again(session: Session, journal: Journal) -> Observation | None:
+    """For a restore that a boot cut off: what shows that this node is still the owner, and may start again. None where
+    it has not stopped, or is the owner no more. Refused or NotProved: nothing was changed."""
+    if not was_booted_since(session, journal):
+        return None
+    observation = observe(session, "")
+    if (observation.claim.node, observation.claim.state) != (session.node, "held"):
+        return None
+    heed_intents(session, observation)
+    demand_proof(session, observation)
+    return observation
 
 
 def open_engine(session: Session, journal: Journal) -> Engine:
@@ -184,17 +208,35 @@ def give_back_lost(session: Session, journal: Journal, why: str) -> None:
     finish(session, journal, f"{why}; {session.node} is itself again", begun)
 
 
+def mount_again(session: Session, state: RunState, why: str) -> None:
+    """What the run that is in force had below the tree, and the tree."""
+    for step in load_run(session, state.started.in_force).steps:
+        if isinstance(step.spec, (TakeLease, Reserve, *LAYER_STEPS, MountTree, MapTree)):
+            demand_claim(session, state, step.id)
+            handler_of(step).apply(step.spec, session.context)
+            session.note(f"{why}: {step.says}")
+
+
+def resume_restore(session: Session, journal: Journal, observation: Observation | None) -> None:
+    """After a boot (`observation`: whose asset it is today) the capture lies in a tree that is not mounted, and the
+    services are down: they come up whether the restore succeeds or is undone."""
+    if observation is None:
+        drive_restore(session, journal)
+        return
+    mount_again(session, read_run(journal.records), "to be restored from")
+    try:
+        drive_restore(session, journal)
+    finally:
+        if find_open_run(session) is None:
+            start(session, read_active(session), observation)
+
+
 def resume_release(session: Session, journal: Journal) -> None:
     """After a boot the tree is mounted once more, for a last capture and for the claim. Where another node has taken
     it since, all that is left is this node's own, which comes back."""
     hold, state = read_hold(session, journal), read_run(journal.records)
-    in_force = load_run(session, state.started.in_force).steps
     if hold == "away":
-        for step in in_force:
-            if isinstance(step.spec, (TakeLease, Reserve, *LAYER_STEPS, MountTree, MapTree)):
-                demand_claim(session, state, step.id)
-                handler_of(step).apply(step.spec, session.context)
-                session.note(f"to be released: {step.says}")
+        mount_again(session, state, "to be released")
     if hold != "lost":
         drive_release(session, journal)
         return
