@@ -185,8 +185,8 @@ PROOF_RULES = (  # of "The places of the lease" and "Reservation keys"
     Rule(
         "hold the lease before it mounts the asset",
         "runs/carry_on.py",
-        "(TakeLease, Reserve, AssembleArray, ",
-        "(Reserve, AssembleArray, ",
+        "(TakeLease, Reserve, *LAYER_STEPS, ",
+        "(Reserve, *LAYER_STEPS, ",
         f"{LEASE}a_release_that_a_boot_cut_off",
     ),
     Rule(
