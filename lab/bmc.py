@@ -41,7 +41,7 @@ def main(name: str, password_file: str) -> None:
                     continue
 
 
-def listen_in(namespace: Path) -> socket.socket:
+def listen_in(namespace: Path, port: int = PORT) -> socket.socket:
     """A socket there; the process itself stays in the machine's namespace, whose tools it needs."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(namespace, os.O_RDONLY)
@@ -49,7 +49,7 @@ def listen_in(namespace: Path) -> socket.socket:
     try:
         if libc.setns(there, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"setns {namespace}")
-        listener = socket.create_server((ADDRESS, PORT))
+        listener = socket.create_server((ADDRESS, port))
         if libc.setns(own, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns back")
     finally:

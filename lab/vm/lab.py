@@ -18,7 +18,7 @@ from lab.disk import Disk
 from lab.errors import LabError, LabRefused
 from lab.lab import Cut, Lab, LabStatus, NodeStatus
 from lab.layout import CACHE, NETWORKS
-from lab.node import Node
+from lab.node import PYTHON, Node
 from lab.vm import states, wires
 from lab.vm.layout import (
     DEFAULT_NODES,
@@ -246,6 +246,10 @@ class VmLab(Lab):
     def console(self, node: str) -> str:
         """What the machine's kernel said on its serial line."""
         return (self.layout.node_dir(node) / "console.log").read_text(errors="replace")
+
+    def start_cloud(self) -> None:
+        """A cloud at 10.99.0.1 with one volume for one machine at a time (lab/cloud.py); it ends with the lab."""
+        self._start_once("cloud", [*PYTHON, "-m", "lab.cloud", self.name])
 
     # ---- parts
 
