@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 LONGEST = 65536  # bytes of an answer
 SHOWN = 200  # characters of its words
-LOOK = 10.0  # seconds for `state`
+LOOK = 30.0  # seconds for `state`: a cloud that is asked over the internet
 Where = Literal["here", "free", "elsewhere", "unknown"]
 Verb = Literal["state", "acquire", "release", "force-acquire"]
 
