@@ -1,5 +1,7 @@
 """Run as root inside `unshare --mount`: a file system that processes keep busy, unmounted as a definition says.
 
+Nobody else is on the two file systems, so that a mistake in the code would end no foreign process.
+
 Usage: busy_mount.py DIRECTORY. Prints one JSON object; everything it made ends with it.
 """
 
@@ -50,9 +52,10 @@ def let_go(controller: Controller, tree: Path, acts: tuple[BusyAct, ...]) -> tup
 
 
 def main(directory: Path) -> dict[str, object]:
-    image, tree, other = directory / "asset.img", directory / "tree", directory / "other"
-    call("truncate", "-s", "64M", str(image))
-    call("mkfs.ext4", "-q", "-F", str(image))
+    image, tree, foreign, other = (directory / name for name in ("asset.img", "tree", "foreign.img", "other"))
+    for one in (image, foreign):
+        call("truncate", "-s", "64M", str(one))
+        call("mkfs.ext4", "-q", "-F", str(one))
     tree.mkdir()
     other.mkdir()
     term, kill, wait = (
@@ -73,13 +76,12 @@ def main(directory: Path) -> dict[str, object]:
                 said, notes = let_go(controller, tree, (wait, term))
                 seen["only asked"] = said.startswith("TREE is busy: python") and process.poll() is None
                 seen["notes"] = [note.partition("; ")[2] for note in notes]
-            call("mount", "--bind", str(other), str(other))
-            with user(MEEK, other) as process:
-                seen["a bind of the node's own"] = (
-                    let_go(controller, other, (kill,))[0].partition(": ")[0].endswith("busy")
-                )
+            with loop(foreign) as its_device, mounted(its_device, other), user(MEEK, other) as process:
+                said = let_go(controller, other, (kill,))[0]
+                seen["another file system"] = said.partition(": ")[0].endswith("busy")
                 seen["its user lives"] = process.poll() is None
-            call("umount", "--lazy", str(other))
+                process.kill()
+                process.wait()
             with user(STUBBORN, tree) as process:
                 said, notes = let_go(controller, tree, (term, kill))
                 seen["killed"] = (said, process.wait(), len(notes))

@@ -16,7 +16,7 @@ def test_who_keeps_it_busy_is_named_and_ended_only_as_far_as_the_definition_says
         "alive": True,
         "only asked": True,
         "notes": ["waiting 0.2 s", "sending SIGTERM, then 1 s"],
-        "a bind of the node's own": True,
+        "another file system": True,
         "its user lives": True,
         "killed": ["unmounted", -9, 2],
     }
