@@ -61,8 +61,8 @@ RULES = (
     Rule(
         "in place, never by rename",
         "journal/claimfile.py",
-        "host.files.overwrite(path, slot, offset)",
-        "host.files.write(path, data[:offset] + slot + data[offset + SLOT :])",
+        "seq)\n        host.files.overwrite(path, slot, offset)",
+        "seq)\n        host.files.write(path, data[:offset] + slot + data[offset + SLOT :])",
         f"{FILE}a_save_leaves_the_new_claim",
     ),
     Rule(
