@@ -39,6 +39,8 @@ class Pair:
     def __init__(self, lab: VmLab, kind: Kind) -> None:
         self.lab = lab
         self.device, self.fstype, layers, self.make, self.put_away = kind
+        # without a log to replay, nothing tells a btrfs at work from one that was unmounted
+        self.at_rest = "unknown" if self.fstype == "btrfs" else "clean"
         for node in NODES:
             definition = render_definition(self.device, self.fstype, layers=layers).encode()
             lab.exec(node, ["sh", "-c", "cat >/root/ledger.toml"], input=definition, check=True)
@@ -64,7 +66,7 @@ class Pair:
 def tell_story(pair: Pair) -> None:
     """Each kind keeps the contract on two kernels: acquired, seen, refused, released, given back, cut, taken, inert."""
     lab = pair.lab
-    assert pair.state("ec-b") == "clean", "seen by the other kernel, put together by nobody"
+    assert pair.state("ec-b") == pair.at_rest, "seen by the other kernel, put together by nobody"
 
     # acquire, twice: the second finds everything done
     assert all(pair.do("ec-a", "acquire"))
@@ -87,7 +89,7 @@ def tell_story(pair: Pair) -> None:
     # released cleanly, taken by the other, and back
     assert not any(pair.do("ec-a", "release"))
     assert not any(pair.do("ec-a", "release"))
-    assert pair.state("ec-b") == "clean"
+    assert pair.state("ec-b") == pair.at_rest
     assert all(pair.do("ec-b", "acquire"))
     assert pair.sh("ec-b", f"cat {TREE}/file") == "one"
     claim = pair.do("ec-a", "claim")
@@ -97,7 +99,7 @@ def tell_story(pair: Pair) -> None:
 
     # power cut under load: what was acknowledged is there, the journal is replayed, the dead node boots inert
     acknowledged = cut_while_writing(pair)
-    assert pair.state("ec-b") == "dirty"
+    assert pair.state("ec-b") in ({"dirty", "unknown"} if pair.fstype == "btrfs" else {"dirty"})
     lab.boot("ec-a", wait=False)
     assert all(pair.do("ec-b", "acquire"))
     kept = [int(line) for line in pair.sh("ec-b", f"cat {TREE}/acked").split()]

@@ -19,6 +19,14 @@ MAKE_MD = (
 KINDS: dict[str, Kind] = {
     "ext4": (ASSET0, "ext4", "", "mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {device}", "true"),
     "xfs": (ASSET0, "xfs", "", "mkfs.xfs -q -f {device}", "true"),
+    "btrfs": (ASSET0, "btrfs", "", "mkfs.btrfs -q -f {device}", "true"),
+    "btrfs on two disks": (
+        ASSET0,
+        "btrfs",
+        f'members = ["{ASSET1}"]\n',
+        f"mkfs.btrfs -q -f -d raid1 -m raid1 {{device}} {ASSET1}",
+        "true",
+    ),
     "xfs on lvm": (
         "/dev/ledger/tree",
         "xfs",
