@@ -1,8 +1,8 @@
 """storage plan and prepare, typed: two nodes of which each sees the same loop device.
 
 The other node is a process in a mount namespace of its own, behind a script called ssh; lsblk's answer gets the serial
-numbers that loop devices lack. The rest is real: commands, journal, disk, mke2fs, kill -9. Mirrors and volumes need a
-kernel of their own: tests/vm/test_prepare.py.
+numbers that loop devices lack. The rest is real: commands, journal, disk, mke2fs, kill -9. Mirrors
+and volumes are not made here: they need a kernel that has md and the device mapper.
 """
 
 from __future__ import annotations
