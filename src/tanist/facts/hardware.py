@@ -118,7 +118,7 @@ def read_room(host: Host, controller: Controller, mount: Mount | None) -> Space 
 
 def read_filesystem(host: Host, asset: Asset, mount: Mount | None, name: str) -> FileSystemHealth | Unread | None:
     if asset.kind != "directory":
-        return read_health(host, asset, name)
+        return read_health(host, asset, f"drbd{asset.replicated.minor}" if asset.replicated else name)
     return read_mounted_health(host, mount) if mount else None
 
 
