@@ -20,6 +20,7 @@ from tanist.model.errors import TanistError
 from tanist.model.event import Event
 from tanist.model.layers import DrbdLayer
 from tanist.model.steps import HoldClaim, MountTree, StepSpec
+from tanist.plan import places
 from tanist.plan.layers import build_layers
 from tanist.runs.boot import boot
 from tanist.runs.replica import choose_alone
@@ -57,6 +58,8 @@ def main(path: str, node: str, verb: str, epoch: str = "1") -> object:
         case "alone":
             return choose_alone(session, ())
         case "boot":
+            host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
+            host.files.make_directory(places.runtime(session.name), 0o700)
             save_active(session, "r", int(epoch))
             return boot(session)
         case "mark":
