@@ -137,7 +137,7 @@ def known_hosts(lab: VmLab) -> str:
     lines = []
     for node in NODES:
         shown = lab.exec(node, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"], check=True).stdout.decode()
-        lines.append(" ".join([node, *shown.split()[:2]]) + "\n")
+        lines.append(" ".join([f"tanist-{node}", *shown.split()[:2]]) + "\n")
     return "".join(lines)
 
 
