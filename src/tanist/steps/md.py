@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tanist.model.steps import AssembleArray
 
 PATIENCE = 60.0  # seconds for one call of mdadm
+APPEARS = 30.0  # seconds until udev has made the array's name, beyond those that mdadm waits for it
 CLOSES = 5.0  # seconds that the last user of the array is given
 
 
@@ -24,6 +25,9 @@ def apply_assemble_array(spec: AssembleArray, context: Context) -> None:
     ran = host.run(
         ["mdadm", "--assemble", spec.device, f"--uuid={spec.uuid}", "--run", *there], ok=None, timeout=PATIENCE
     )
+    deadline = host.monotonic() + APPEARS
+    while ran.status == 0 and not is_block_device(host, spec.device) and host.monotonic() < deadline:
+        host.sleep(0.1)
     if ran.status != 0 or not is_block_device(host, spec.device):
         raise Failed(f"mdadm --assemble {spec.device}: {ran.complaint}")
 
