@@ -226,42 +226,6 @@ def test_a_close_look_at_the_storage_is_kept_and_told_by_both_nodes(stage: Stage
     assert "fsyncs per second" in said["storage speed ec-a"] and "fsyncs" not in said["storage speed ec-b"]
 
 
-@pytest.mark.requirement("A29")
-def test_with_the_owner_dead_it_is_compared_as_it_was(stage: Stage) -> None:
-    stage.sh("ec-b", "tanist check postgresql > /dev/null")
-    stage.lab.cut("ec-a")
-    found = check(stage)
-    assert found["verdict"] == "READY" and found["owner_seen"] not in ("now", "never")
-    assert {"owner", "reach ec-b to ec-a"} <= set(bad(found)) <= {"owner", "reach ec-b to ec-a", "wire svc0 of ec-b"}
-    stage.sh("ec-b", "rm /var/lib/tanist/postgresql/readout-ec-a.json")
-    found = check(stage)
-    names = {one["name"]: one["grade"] for one in found["findings"]}
-    assert (names["version"], names["interface 10.88.0.50"], names["owner"]) == ("good", "good", "warning")
-    text = stage.sh("ec-b", "tanist check postgresql --textfile /tmp/t.prom > /dev/null; cat /tmp/t.prom")
-    assert 'tanist_readiness{controller="postgresql",taker="ec-b",owner="ec-a"} 0' in text
-
-
-def test_a_takeover_comes_to_a_node_that_has_another_controller_active_and_both_answer(stage: Stage) -> None:
-    """Of two, one in mode host: the node takes its name and keys; the other, in mode alias, keeps its own."""
-    side_keys = "cut -d' ' -f2 /etc/tanist/identity/side/ssh_host_ed25519_key.pub"
-    key = stage.sh("ec-b", side_keys)
-    stage.sh("ec-b", "tanist takeover postgresql --attest 'the power of ec-a was cut'", timeout=300)
-    assert stage.sh("ec-b", "hostname") == "db"
-    states = {name: stage.sh("ec-b", f"tanist status {name} --json || true") for name in ("side", "postgresql")}
-    assert {name: json.loads(text)["state"] for name, text in states.items()} == dict.fromkeys(states, "active")
-    assert stage.sh("client", "python3 -c \"import urllib.request as u; u.urlopen('http://10.88.0.70:7070/')\"") == ""
-    assert stage.sql("SELECT 1") == "1"
-    scanned = {
-        at: stage.sh("client", f"ssh-keyscan -t ed25519 {at} 2>/dev/null") for at in ("10.88.0.70", "10.88.0.50")
-    }
-    assert scanned["10.88.0.70"].split()[-1] == key
-    own = stage.sh("ec-b", "cut -d' ' -f2 /etc/tanist/identity/postgresql/ssh_host_ed25519_key.pub")
-    assert scanned["10.88.0.50"].split()[-1] == own != key
-    stage.sh("ec-b", "tanist release postgresql", timeout=300)
-    assert stage.sh("ec-b", "hostname") == "ec-b"
-    assert json.loads(stage.sh("ec-b", "tanist status side --json || true"))["state"] == "active"
-
-
 # ---- names: a name server on the third machine, which both nodes ask
 
 NAME_SERVER = Path(__file__).with_name("on_node_dns.py")
@@ -273,7 +237,7 @@ ASK_AS_BEFORE = "f=/etc/resolv.conf; rm $f; mv /root/resolv.conf $f 2>/dev/null;
 READY = "until ss -Hlun sport = 53 | grep -q .; do sleep 0.1; done"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def asking(stage: Stage) -> Iterator[Stage]:
     for node in ("ec-a", "ec-b"):
         stage.lab.exec(node, ["sh", "-c", ASK_IT], input=RESOLV_CONF.encode())
@@ -322,3 +286,42 @@ def test_a_name_server_that_is_silent_cannot_tell_and_holds_nothing_up(asking: S
     )
     assert found["verdict"] == "READY"
     assert say_dns(check(asking))[1].count("Connection refused") == 2, "nothing listens there now"
+
+
+# ---- the owner is dead from here on
+
+
+@pytest.mark.requirement("A29")
+def test_with_the_owner_dead_it_is_compared_as_it_was(stage: Stage) -> None:
+    stage.sh("ec-b", "tanist check postgresql > /dev/null")
+    stage.lab.cut("ec-a")
+    found = check(stage)
+    assert found["verdict"] == "READY" and found["owner_seen"] not in ("now", "never")
+    assert {"owner", "reach ec-b to ec-a"} <= set(bad(found)) <= {"owner", "reach ec-b to ec-a", "wire svc0 of ec-b"}
+    stage.sh("ec-b", "rm /var/lib/tanist/postgresql/readout-ec-a.json")
+    found = check(stage)
+    names = {one["name"]: one["grade"] for one in found["findings"]}
+    assert (names["version"], names["interface 10.88.0.50"], names["owner"]) == ("good", "good", "warning")
+    text = stage.sh("ec-b", "tanist check postgresql --textfile /tmp/t.prom > /dev/null; cat /tmp/t.prom")
+    assert 'tanist_readiness{controller="postgresql",taker="ec-b",owner="ec-a"} 0' in text
+
+
+def test_a_takeover_comes_to_a_node_that_has_another_controller_active_and_both_answer(stage: Stage) -> None:
+    """Of two, one in mode host: the node takes its name and keys; the other, in mode alias, keeps its own."""
+    side_keys = "cut -d' ' -f2 /etc/tanist/identity/side/ssh_host_ed25519_key.pub"
+    key = stage.sh("ec-b", side_keys)
+    stage.sh("ec-b", "tanist takeover postgresql --attest 'the power of ec-a was cut'", timeout=300)
+    assert stage.sh("ec-b", "hostname") == "db"
+    states = {name: stage.sh("ec-b", f"tanist status {name} --json || true") for name in ("side", "postgresql")}
+    assert {name: json.loads(text)["state"] for name, text in states.items()} == dict.fromkeys(states, "active")
+    assert stage.sh("client", "python3 -c \"import urllib.request as u; u.urlopen('http://10.88.0.70:7070/')\"") == ""
+    assert stage.sql("SELECT 1") == "1"
+    scanned = {
+        at: stage.sh("client", f"ssh-keyscan -t ed25519 {at} 2>/dev/null") for at in ("10.88.0.70", "10.88.0.50")
+    }
+    assert scanned["10.88.0.70"].split()[-1] == key
+    own = stage.sh("ec-b", "cut -d' ' -f2 /etc/tanist/identity/postgresql/ssh_host_ed25519_key.pub")
+    assert scanned["10.88.0.50"].split()[-1] == own != key
+    stage.sh("ec-b", "tanist release postgresql", timeout=300)
+    assert stage.sh("ec-b", "hostname") == "ec-b"
+    assert json.loads(stage.sh("ec-b", "tanist status side --json || true"))["state"] == "active"
