@@ -106,8 +106,8 @@ class Node(FakeHost):
         try:
             with super()._changing(what):
                 yield
-            if what in ("systemctl start nfs-server.service", "systemctl stop nfs-server.service"):
-                self.exported = self._export_files() if " start " in what else ()
+                if what in ("systemctl start nfs-server.service", "systemctl stop nfs-server.service"):
+                    self.exported = self._export_files() if " start " in what else ()  # its own, whoever is killed
         finally:
             self.world.note_running(what)
         for item in [one for one in self.then if f"{what} ".startswith(one[0])]:
