@@ -10,7 +10,7 @@ help:
 
 ## make demo          two hosts, a power cut under load, a takeover and the way home (KEEP=1 leaves the hosts up)
 ## make test          every test, the lab tests included
-## make check         format, lint, types, import layers, unit tests: under a minute
+## make check         format, lint, types, import layers, unit tests: two minutes
 ## make fuzz          an hour of coverage-guided bad input (MINUTES=N); what it finds is in tests/fuzz/found
 ## make campaign HOURS=n  kills and power cuts by chance in the lab; keeps its result in docs/campaign.md
 ## make coverage      every branch of plan, verdict, journal and engine is tried by their own tests
