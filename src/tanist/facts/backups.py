@@ -12,8 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, xfs
-from tanist.facts.device import read_blocks
-from tanist.facts.tool import read_text
+from tanist.facts.device import read_blocks, read_size
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -70,9 +69,9 @@ def find_xfs(host: Host, device: str) -> int | None:
     if isinstance(head, bytes):
         block_size, group_blocks = struct.unpack_from(">I", head, 4)[0], struct.unpack_from(">I", head, 84)[0]
         tried.append(block_size * group_blocks)
-    size = read_text(host, ("blockdev", "--getsize64", device))
-    if isinstance(size, str) and size.strip().isdigit():
-        tried.append(-(-(int(size) // 4096) // 4) * 4096)
+    size = read_size(host, device)
+    if isinstance(size, int):
+        tried.append(-(-(size // 4096) // 4) * 4096)
     for place in tried:
         data = read_blocks(host, device, place // 4096, 1, 4096) if place and place % 4096 == 0 else b""
         if isinstance(data, bytes) and data and not isinstance(xfs.parse_super_block(data), Unread):

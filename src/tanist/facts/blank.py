@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import read_blocks
-from tanist.facts.tool import read_text
+from tanist.facts.device import read_blocks, read_size
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -32,13 +31,6 @@ def read_edges(host: Host, device: str) -> bytes | Unread:
     block = next(one for one in (MIB, 65536, 4096, 512) if size % one == 0 or one == 512)
     last = read_blocks(host, device, (size - MIB) // block, MIB // block, block)
     return last if isinstance(last, Unread) else first + last
-
-
-def read_size(host: Host, device: str) -> int | Unread:
-    said = read_text(host, ("blockdev", "--getsize64", device))
-    if isinstance(said, Unread):
-        return said
-    return int(said) if said.strip().isdigit() else Unread(f"blockdev --getsize64 {device}: {said.strip()}")
 
 
 def read_token(edges: bytes) -> str:

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, lvm, md, xfs
-from tanist.facts.device import Place, ask
-from tanist.facts.disk import parse_export
-from tanist.facts.tool import read_text
+from tanist.facts.device import Place, ask, read_export
 from tanist.facts.view import open_window
 from tanist.journal.claimfile import parse_claim
 from tanist.model.claim import Claim
@@ -30,8 +28,7 @@ def find_claims(host: Host, device: str, parts: tuple[str, ...]) -> tuple[str, .
 
 
 def _claims(host: Host, *, device: str, depth: int) -> Iterator[str]:
-    said = read_text(host, ("blkid", "-p", "-o", "export", device), ok=(0, 2, 8))
-    kind = "" if isinstance(said, Unread) else parse_export(said).get("TYPE", "")
+    kind = read_export(host, device).get("TYPE", "")
     if depth > DEEPEST or not kind:
         return
     if kind in ("ext4", "xfs", "btrfs"):

@@ -5,9 +5,12 @@ In: an absolute device path. Out: bytes, or Unread with the words of the tool. N
 
 from __future__ import annotations
 
+import os
+import posixpath
 import stat
 from typing import TYPE_CHECKING
 
+from tanist.facts.tool import read_text
 from tanist.model.dataclasses import dataclass
 from tanist.model.unread import Unread
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from tanist.model.host import Ran
 
 PATIENCE = 10.0  # seconds; a dead disk must not hold anybody up for longer
+LINKS = 8  # one after the other, at most
 NO_BLOCK_DEVICE = b"Inappropriate ioctl"  # what BLKFLSBUF says of a plain image file
 
 
@@ -68,12 +72,54 @@ def is_block_device(host: Host, path: str) -> bool:
     return info is not None and stat.S_ISBLK(info.st_mode)
 
 
+def read_number(host: Host, device: str) -> str:
+    """ "8:16", as /proc/self/mountinfo and lsblk have it; "" for what is no block device. OSError: not known."""
+    info = host.files.stat(device)
+    if info is None or not stat.S_ISBLK(info.st_mode):
+        return ""
+    return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
+
+
+def read_size(host: Host, device: str) -> int | Unread:
+    """In bytes."""
+    said = read_text(host, ("blockdev", "--getsize64", device))
+    if isinstance(said, Unread):
+        return said
+    return int(said) if said.strip().isdigit() else Unread(f"blockdev --getsize64 {device}: {said.strip()}")
+
+
+def resolve(host: Host, path: str) -> str | None:
+    """Where the links of udev lead: a name below /dev."""
+    for _ in range(LINKS):
+        try:
+            info = host.files.stat(path, follow=False)
+            if info is None:
+                return None
+            if not stat.S_ISLNK(info.st_mode):
+                return path
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), host.files.read_link(path)))
+        except OSError:
+            return None
+    return None
+
+
+def read_export(host: Host, device: str) -> dict[str, str]:
+    """What blkid(8) finds there, as TYPE, UUID and so on; {} for a device that is blank or can't be asked."""
+    said = read_text(host, ("blkid", "-p", "-o", "export", device), ok=(0, 2, 8))
+    return {} if isinstance(said, Unread) else parse_export(said)
+
+
+def parse_export(text: str) -> dict[str, str]:
+    """Of blkid's and mdadm's --export: KEY=VALUE in each line."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
 def describe_content(host: Host, device: str) -> str:
     """What blkid(8) finds there, for people."""
     ran = ask(host, ["blkid", "-p", "-o", "export", device])
     if isinstance(ran, Unread):
         return "no file system that tanist knows"
-    found = dict(line.partition("=")[::2] for line in ran.text.splitlines())
+    found = parse_export(ran.text)
     return found.get("TYPE") or found.get("PTTYPE") or "nothing that blkid knows"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tanist.facts.device import parse_export, read_size
 from tanist.facts.storage import read_marks
 from tanist.facts.tool import read_text
 from tanist.model.readout import Disk
@@ -20,7 +21,7 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
         return None
     if asset.replicated is not None:
         return _read_copy(host, asset)
-    size = read_text(host, ("blockdev", "--getsize64", asset.device))
+    size = read_size(host, asset.device)
     if isinstance(size, Unread):
         return size
     probed = read_text(host, ("blkid", "-p", "-o", "export", asset.device))
@@ -30,7 +31,7 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
     fstype = values.get("TYPE", "")
     return Disk(
         device=asset.device,
-        size=int(size) if size.strip().isdigit() else 0,
+        size=size,
         uuid=values.get("UUID", ""),
         fstype=fstype,
         supported=not fstype or _is_supported(host, fstype),
@@ -44,10 +45,6 @@ def _read_copy(host: Host, asset: Asset) -> Disk | Unread:
         return marks
     known = _is_supported(host, marks.fstype)
     return Disk(device=asset.device, size=marks.size, uuid=marks.uuid, fstype=marks.fstype, supported=known)
-
-
-def parse_export(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
 def _is_supported(host: Host, fstype: str) -> bool:

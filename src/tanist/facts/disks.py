@@ -10,16 +10,16 @@ import errno
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tanist.facts.blank import read_edges, read_token, strip_token
 from tanist.facts.claims import find_claims
-from tanist.facts.device import drop_cache
+from tanist.facts.device import drop_cache, read_number
 from tanist.facts.reservation import read_reservation
 from tanist.facts.sysfs import read_word
 from tanist.facts.tool import read_text
+from tanist.facts.users import parse_pids
 from tanist.model.dataclasses import replace
 from tanist.model.disks import UNSIGNED, DiskMark, SeenDisk
 from tanist.model.unread import Unread
@@ -49,7 +49,7 @@ def read_disks(
         numbers = {str(one["maj:min"]).strip(): str(one["kname"]) for one in walk(tree)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Unread(f"lsblk: its answer can't be read: {error!r}"), ()
-    asked = tuple((path, numbers.get(read_number(host, path), "")) for path in paths)
+    asked = tuple((path, numbers.get(number_of(host, path), "")) for path in paths)
     named = {name for _, name in asked}
     parts = {one.name: find_parts(tree, one.name) for one in found}
     return tuple(
@@ -140,15 +140,11 @@ def read_links(host: Host) -> dict[str, tuple[str, ...]]:
     return {name: tuple(links) for name, links in found.items()}
 
 
-def read_number(host: Host, path: str) -> str:
-    """ "8:16" of a block device, "" for anything else."""
+def number_of(host: Host, path: str) -> str:
     try:
-        info = host.files.stat(path)
+        return read_number(host, path)
     except OSError:
         return ""
-    if info is None or not stat.S_ISBLK(info.st_mode):
-        return ""
-    return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
 
 
 def name_from_sysfs(host: Host, disk: SeenDisk) -> SeenDisk:
@@ -211,7 +207,7 @@ def read_openers(host: Host, device: str) -> tuple[str, ...]:
     except OSError:
         return ()
     found = []
-    for pid in (word.rstrip("cefFrm") for word in ran.text.split()):
+    for pid in parse_pids(ran.text):
         if pid == str(os.getpid()):
             continue  # that has claimed it to look
         name = read_word(host, f"/proc/{pid}/comm")

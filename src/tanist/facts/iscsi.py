@@ -6,7 +6,6 @@ out, and never asks for a secret: iscsiadm itself prints none.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -165,19 +164,3 @@ def log_in(layer: IscsiLayer, portal: str) -> str:
 
 def _record(target: str, portal: str) -> str:
     return f"iscsiadm -m node -T {target} -p {portal}"
-
-
-def find_users(host: Host, disks: tuple[str, ...]) -> tuple[str, ...]:
-    """Who on this node uses the disks, or parts of them: mounts, and what is put together on them."""
-    mounts = {one.device: one.target for one in host.mounts()}
-    found = []
-    for disk in disks:
-        block = f"/sys/class/block/{disk}"
-        for name in (disk, *(one for one in list_names(host, block) if one.startswith(disk))):
-            place = f"/sys/class/block/{name}"
-            found += [f"/dev/{name} by {one}" for one in list_names(host, f"{place}/holders")]
-            number = read_word(host, f"{place}/dev")
-            found += [f"/dev/{name} mounted at {mounts[number]}"] if number in mounts else []
-    swaps = read_word(host, "/proc/swaps").splitlines()[1:]
-    used = {posixpath.basename(line.split()[0]) for line in swaps if line}
-    return (*found, *(f"/dev/{one} by swap" for one in disks if one in used))

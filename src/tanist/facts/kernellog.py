@@ -6,10 +6,10 @@ begin each line with the file system's kind and the device's own name: "EXT4-fs 
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
+from tanist.facts.device import read_number
 from tanist.facts.sysfs import read_word
 from tanist.facts.tool import read_text
 from tanist.model.unread import Unread
@@ -76,11 +76,9 @@ def choose_mount(lines: tuple[str, ...]) -> tuple[str, ...]:
 
 def read_kernel_name(host: Host, device: str) -> str:
     try:
-        info = host.files.stat(device)
+        number = read_number(host, device)
     except OSError:
         return ""
-    if info is None:
-        return ""
-    place = f"/sys/dev/block/{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}/uevent"
+    place = f"/sys/dev/block/{number}/uevent"
     fields = dict(line.partition("=")[::2] for line in read_word(host, place).splitlines())
     return fields.get("DEVNAME", "")

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, is_block_device
+from tanist.facts.device import Place, is_block_device, resolve
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.raid import PATH
 from tanist.facts.sysfs import list_names, read_word
@@ -38,7 +38,7 @@ def read_map(host: Host, device: str) -> Map | Unread | None:
     """None where it is not there."""
     if not is_block_device(host, device):
         return None
-    name = posixpath.basename(resolve(host, device))
+    name = posixpath.basename(resolve(host, device) or device)
     uuid = read_word(host, f"{BLOCK}/{name}/dm/uuid")
     if not uuid.startswith("mpath-"):
         return Map(name=name, wwid="", paths=(), failed=())
@@ -113,11 +113,3 @@ def read_states(host: Host, layer: MultipathLayer) -> Iterator[LayerState]:
 def _state(layer: MultipathLayer, says: str, mend: str = "") -> LayerState:
     said = f"{layer.device} {says}"
     return LayerState(kind="paths", name=layer.device, says=said, wrong=said if mend else "", mend=mend)
-
-
-def resolve(host: Host, device: str) -> str:
-    try:
-        link = host.files.read_link(device)
-    except OSError:
-        return device
-    return posixpath.normpath(posixpath.join(posixpath.dirname(device), link))

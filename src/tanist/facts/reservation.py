@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import stat
 from typing import TYPE_CHECKING, Literal
 
+from tanist.facts.device import resolve
 from tanist.model.dataclasses import dataclass
 from tanist.model.reservation import EXCLUSIVE_ACCESS, WRITE_EXCLUSIVE, Reservation
 from tanist.model.unread import Unread
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 UNIT_ATTENTION, ABORTED = 6, 11  # exit statuses of sg3_utils(8)
 AGAIN, PAUSE = 10, 0.1  # tries, and seconds between two
-LINKS = 8
 INSTALL = {"sg_persist": "apt-get install sg3-utils", "nvme": "apt-get install nvme-cli"}
 KEY = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.MULTILINE)
 HOLDER = re.compile(r"Key=0x([0-9a-f]+)\s+scope: LU_SCOPE,\s+type: ([^\n]+)")
@@ -92,21 +91,6 @@ def _is_running(host: Host, disk: str) -> bool:
         return host.files.read(f"/sys/class/block/{disk}/device/state").strip() in (b"running", b"live")
     except OSError:
         return False
-
-
-def resolve(host: Host, path: str) -> str | None:
-    """Where the links of udev lead: a name below /dev."""
-    for _ in range(LINKS):
-        try:
-            info = host.files.stat(path, follow=False)
-            if info is None:
-                return None
-            if not stat.S_ISLNK(info.st_mode):
-                return path
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), host.files.read_link(path)))
-        except OSError:
-            return None
-    return None
 
 
 # -- asking

@@ -7,11 +7,10 @@ at all, and "dirty" is what both a crash and a living owner leave.
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
 from tanist.facts import ext4, xfs
+from tanist.facts.device import read_number
 from tanist.facts.view import open_view
 from tanist.journal.claimfile import load_claim, parse_claim
 from tanist.model.claim import Claim
@@ -141,7 +140,7 @@ def mounted_here(host: Host, *devices: str) -> tuple[str, ...] | Unread:
     numbers: set[str] = set()
     for device in devices:
         try:
-            numbers.add(_read_number(host, device))
+            numbers.add(read_number(host, device))
         except OSError as error:
             return Unread(f"{device}: {error.strerror or error}")
     try:
@@ -156,14 +155,6 @@ def _stands_on(host: Host, mount: Mount, numbers: set[str]) -> bool:
     if mount.fstype != "btrfs" or not numbers:
         return mount.device in numbers
     try:
-        return _read_number(host, mount.source) in numbers
+        return read_number(host, mount.source) in numbers
     except OSError:
         return False
-
-
-def _read_number(host: Host, device: str) -> str:
-    """As /proc/self/mountinfo has it; "" for what is no block device."""
-    info = host.files.stat(device)
-    if info is None or not stat.S_ISBLK(info.st_mode):
-        return ""
-    return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"

@@ -10,6 +10,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from tanist.facts.storage import mounted_here
+from tanist.facts.users import parse_pids
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
@@ -99,7 +100,7 @@ def find_callers(host: Host) -> tuple[str, ...]:
 
 def find_users(host: Host, target: str) -> list[str]:
     """Process numbers of who uses the file system that is mounted there (fuser(1) -m, -M: only a mount point)."""
-    return [word.rstrip("cefFrm") for word in host.run(["fuser", "-M", "-m", target], ok=None, timeout=10).text.split()]
+    return parse_pids(host.run(["fuser", "-M", "-m", target], ok=None, timeout=10).text)
 
 
 def describe_users(host: Host, target: str) -> str:
@@ -108,7 +109,7 @@ def describe_users(host: Host, target: str) -> str:
     if ran.status == 127:
         return "some process uses it (install psmisc to see which)"
     named = []
-    for pid in [word.rstrip("cefFrm") for word in ran.text.split()][:10]:
+    for pid in parse_pids(ran.text)[:10]:
         try:
             name = host.files.read(f"/proc/{pid}/comm", 64).decode(errors="replace").strip()
         except OSError:

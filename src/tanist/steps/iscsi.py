@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device
-from tanist.facts.iscsi import NO_RECORD, UP, find_users, read_sessions
+from tanist.facts.iscsi import NO_RECORD, UP, read_sessions
+from tanist.facts.users import find_users
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.iscsi import find_users
 from tanist.facts.multipath import Map, describe_other, find_paths, read_map
+from tanist.facts.users import find_users
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context

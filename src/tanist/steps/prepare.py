@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tanist.facts import lvm, md
-from tanist.facts.blank import SECTOR, build_token, read_size
-from tanist.facts.device import Place, is_block_device, read_blocks
+from tanist.facts.blank import SECTOR, build_token
+from tanist.facts.device import Place, is_block_device, parse_export, read_blocks, read_export, read_size
 from tanist.facts.disks import read_disks
 from tanist.facts.tool import read_text
 from tanist.model.disks import UNSIGNED, SeenDisk
@@ -193,8 +193,7 @@ def is_make_array_applied(spec: MakeArray, context: Context) -> bool:
 
 def read_array_uuid(host: Host, device: str) -> str:
     said = read_text(host, ("mdadm", "--detail", "--export", device))
-    fields = {} if isinstance(said, Unread) else dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    return plain(fields.get("MD_UUID", ""))
+    return "" if isinstance(said, Unread) else plain(parse_export(said).get("MD_UUID", ""))
 
 
 def plain(uuid: str) -> str:
@@ -242,8 +241,7 @@ def is_make_volume_applied(spec: MakeVolume, context: Context) -> bool | None:
 
 def read_mark(host: Host, device: str) -> tuple[str, str]:
     """Type and UUID of what blkid(8) finds there."""
-    said = read_text(host, ("blkid", "-p", "-o", "export", device), ok=(0, 2, 8))
-    fields = {} if isinstance(said, Unread) else dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    fields = read_export(host, device)
     return fields.get("TYPE", ""), plain(fields.get("UUID", ""))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import is_block_device
-from tanist.facts.iscsi import find_users
-from tanist.facts.multipath import resolve
+from tanist.facts.device import is_block_device, resolve
 from tanist.facts.program import Answer, ask_program, read_answer
+from tanist.facts.users import find_users
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
@@ -79,7 +78,7 @@ def wait_for(host: Host, spec: AttachDisk, *, there: bool) -> None:
 
 def _wait_unused(host: Host, spec: AttachDisk) -> None:
     deadline = host.monotonic() + CLOSES
-    while users := find_users(host, (resolve(host, spec.device).rpartition("/")[2],)):
+    while users := find_users(host, ((resolve(host, spec.device) or spec.device).rpartition("/")[2],)):
         if host.monotonic() >= deadline:
             raise Failed(f"{spec.device} is in use: {', '.join(users)}")
         host.sleep(0.1)

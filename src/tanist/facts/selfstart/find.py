@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tanist.facts import tool
+from tanist.facts.device import parse_export
 from tanist.facts.selfstart import networks
 from tanist.facts.selfstart.mounts import find_in_fstab, mount_unit
 from tanist.facts.selfstart.scripts import find_exports, find_lines
@@ -140,8 +141,7 @@ def look_at_lvm(host: Host, group: str, volume: str) -> Iterator[Starter]:
 
 def look_at_md(host: Host, name: str) -> Iterator[Starter]:
     said = ask_disk(host, ["mdadm", "--detail", "--export", f"/dev/{name}"])
-    fields = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    uuid = fields.get("MD_UUID", "")
+    uuid = parse_export(said).get("MD_UUID", "")
     conf = read_text(host, "/etc/mdadm/mdadm.conf") + "\n" + read_text(host, "/etc/mdadm.conf")
     if md_assembles(conf, name, uuid):
         mend = f"in mdadm.conf: ARRAY <ignore> UUID={uuid}   then: update-initramfs -u (dracut -f)"

@@ -10,9 +10,10 @@ import pytest
 
 from tanist.facts import multipath
 from tanist.facts.device import Place
-from tanist.facts.iscsi import find_place, find_users, read_sessions, read_states
+from tanist.facts.iscsi import find_place, read_sessions, read_states
 from tanist.facts.multipath import find_paths, read_map
 from tanist.facts.multipath import find_place as find_path
+from tanist.facts.users import find_users
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
 from tanist.model.layers import IscsiLayer, MultipathLayer
