@@ -19,14 +19,21 @@ from typing import ClassVar
 from tanist.model.dataclasses import dataclass
 
 
+class Traits:
+    """What most kinds are not."""
+
+    __slots__ = ()
+    source: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+    copies: ClassVar[bool] = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MdLayer:
+class MdLayer(Traits):
     """A RAID 1 across disks that both nodes see."""
 
     kind: ClassVar[str] = "md"
     exclusive: ClassVar[bool] = False
-    source: ClassVar[bool] = False
-    whole: ClassVar[bool] = False
     copies: ClassVar[bool] = True
     lacks: ClassVar[str] = ""
     device: str  # "/dev/md/asset"
@@ -43,14 +50,11 @@ class MdLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LvmLayer:
+class LvmLayer(Traits):
     """A volume of a group that moves as a whole, by its system id."""
 
     kind: ClassVar[str] = "lvm"
     exclusive: ClassVar[bool] = False
-    source: ClassVar[bool] = False
-    whole: ClassVar[bool] = False
-    copies: ClassVar[bool] = False
     group: str
     volume: str
     disk: str = ""  # the physical volume; empty: the layer below
@@ -73,13 +77,11 @@ class LvmLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrbdLayer:
+class DrbdLayer(Traits):
     """A device of which each node has a copy on a disk of its own. It names no disks: none of them is shared."""
 
     kind: ClassVar[str] = "drbd"
     exclusive: ClassVar[bool] = False
-    source: ClassVar[bool] = False
-    whole: ClassVar[bool] = False
     copies: ClassVar[bool] = True
     lacks: ClassVar[str] = ""
     disks: ClassVar[tuple[str, ...]] = ()
@@ -96,13 +98,12 @@ class DrbdLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IscsiLayer:
+class IscsiLayer(Traits):
     """A log-in to an iSCSI target, which makes its disks appear."""
 
     kind: ClassVar[str] = "iscsi"
     source: ClassVar[bool] = True
     whole: ClassVar[bool] = True
-    copies: ClassVar[bool] = False
     lacks: ClassVar[str] = ""
     target: str  # "iqn.2026-01.org.example:store"
     portals: tuple[str, ...]  # "10.66.0.21:3260", "[fd00::21]:3260": each is a way to it
@@ -123,14 +124,12 @@ class IscsiLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MultipathLayer:
+class MultipathLayer(Traits):
     """Several ways to one disk, seen as one device (multipath(8))."""
 
     kind: ClassVar[str] = "multipath"
     exclusive: ClassVar[bool] = False
-    source: ClassVar[bool] = False
     whole: ClassVar[bool] = True
-    copies: ClassVar[bool] = False
     lacks: ClassVar[str] = ""
     device: str  # "/dev/mapper/ledger"
     wwid: str  # "36001405ab00000000000000000000000", as multipath -ll shows it
@@ -147,14 +146,13 @@ class MultipathLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramLayer:
+class ProgramLayer(Traits):
     """A disk that a program of the administrator's attaches to one node at a time: a cloud volume."""
 
     kind: ClassVar[str] = "program"
     exclusive: ClassVar[bool] = True
     source: ClassVar[bool] = True
     whole: ClassVar[bool] = True
-    copies: ClassVar[bool] = False
     lacks: ClassVar[str] = ""
     program: str  # absolute path
     device: str  # that appears
