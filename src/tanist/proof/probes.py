@@ -10,14 +10,14 @@ word is worth waiting for (`word_seconds`); to a node that stayed silent ssh wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tanist.facts.storage import ClaimSeen, read_claim_seen, read_marks
 from tanist.model.claim import Claim
-from tanist.model.dataclasses import replace
+from tanist.model.dataclasses import dataclass, replace
 from tanist.model.evidence import Evidence, Says, Source
 from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
@@ -26,7 +26,7 @@ from tanist.proof.lease import look_at_lease
 from tanist.proof.looks import Looks
 from tanist.proof.power import look_at_power
 from tanist.proof.reservation import look_at_reservation
-from tanist.proof.wire import GLANCE, Wire, addresses_by_interface, choose_targets, look_at_wire
+from tanist.proof.wire import GLANCE, Target, Wire, addresses_by_interface, choose_targets, look_at_wire
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -57,57 +57,92 @@ def gather(
 
     `glance`: the wire is listened to for a moment only, and each peer's word is waited for over the whole budget,
     whether its addresses answered or not. No proof may rest on the silence in it."""
-    looks, window = Looks(host), GLANCE if glance else budget_seconds * WATCHED
-    targets = choose_targets(host, controller, me)
+    window = GLANCE if glance else budget_seconds * WATCHED
+    looks, targets = Looks(host), choose_targets(host, controller, me)
+    proofs = Asked() if glance else Asked.of(controller, me)
+    peers = {name: f"peer {name}" for name in (node.name for node in controller.peers(me))}
+    here = _begin_here(looks, host, controller, targets, window)
+    for name, key in peers.items():
+        looks.begin(key, partial(ask_peer, name))
+    _begin_proofs(looks, host, controller, me, proofs)
+    looks.wait([*here, *peers.values()] if glance else here, budget_seconds)
+    looks.wait(here, budget_seconds + LATE)
+    wire = Wire.of(targets, looks, known_macs or {})
+    looks.wait([key for name, key in peers.items() if not wire.is_silent(name)], word_seconds)
+    claim = _claim_evidence(looks, controller, me)
+    if claim.says is not Says.MINE:  # else nobody's power matters
+        _wait_for_proofs(looks, proofs)
+
+    words = {name: looks.result(key, PeerWord) for name, key in peers.items()}
+    seen = [claim, _storage_evidence(looks, controller)]
+    seen += [_word_evidence(name, word, looks, silent=wire.is_silent(name)) for name, word in words.items()]
+    seen += wire.service_evidence()
+    seen += wire.management_evidence(
+        {name for name, word in words.items() if judge_word(name, word)[0] is Says.INACTIVE}
+    )
+    if attestation.strip():
+        when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
+        seen.append(attest(attestation, who or f"somebody on {me}", when))
+    return (*(replace(item, at=host.monotonic()) for item in seen), *_proof_evidence(looks, proofs, words))
+
+
+# -- which looks, and how long they are waited for
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whose power and lease are asked for, and of which disks the reservation."""
+
+    powered: tuple[str, ...] = ()
+    leased: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, controller: Controller, me: str) -> Asked:
+        proof, peers = controller.proof, tuple(node.name for node in controller.peers(me))
+        return cls(
+            powered=tuple(name for name in peers if proof.devices(name)),
+            leased=() if proof.lease is None else peers,
+            disks=() if proof.reservation is None else controller.disks,
+        )
+
+
+def _begin_here(
+    looks: Looks, host: Host, controller: Controller, targets: tuple[Target, ...], window: float
+) -> list[str]:
+    """The looks that need no other node: wire, marks, claim. Their keys."""
     for interface, asked in addresses_by_interface(targets).items():
         looks.begin(f"wire {interface}", partial(look_at_wire, host, interface, asked, window))
     if controller.asset.kind == "filesystem":
         looks.begin("storage", partial(read_marks, host, controller.asset, watch_seconds=window))
     looks.begin("claim", partial(read_claim_seen, host, controller.asset, controller.tree))
-    peers = [node.name for node in controller.peers(me)]
-    for name in peers:
-        looks.begin(f"peer {name}", partial(ask_peer, name))
-    here = [key for key in looks.begun if not key.startswith("peer ")]
-    powered = [] if glance else [name for name in peers if controller.proof.devices(name)]
-    for name in powered:
+    return list(looks.begun)
+
+
+def _begin_proofs(looks: Looks, host: Host, controller: Controller, me: str, asked: Asked) -> None:
+    for name in asked.powered:
         looks.begin(f"power {name}", partial(look_at_power, host, name, controller.proof.devices(name)))
-    leased = [] if glance or controller.proof.lease is None else peers
-    for name in leased:
+    for name in asked.leased:
         looks.begin(f"lease {name}", partial(look_at_lease, host, controller, name))
-    disks = () if glance or controller.proof.reservation is None else controller.disks
-    for disk in disks:
+    for disk in asked.disks:
         looks.begin(f"reservation {disk}", partial(look_at_reservation, host, controller, me, disk))
-    looks.wait([*here, *(f"peer {name}" for name in peers)] if glance else here, budget_seconds)
-    looks.wait(here, budget_seconds + LATE)
-    wire = Wire.of(targets, looks, known_macs or {})
-    looks.wait([f"peer {name}" for name in peers if not wire.is_silent(name)], word_seconds)
 
-    claim = _claim_evidence(looks, controller, me)
-    if claim.says is not Says.MINE:  # else nobody's power matters
-        looks.wait([f"power {name}" for name in powered], POWER_PATIENCE)
-        looks.wait([f"lease {name}" for name in leased], LEASE_PATIENCE)
-        looks.wait([f"reservation {disk}" for disk in disks], POWER_PATIENCE)
 
-    words = {name: looks.result(f"peer {name}", PeerWord) for name in peers}
-    evidence = [claim, _storage_evidence(looks, controller)]
-    evidence += [_word_evidence(name, words[name], looks, silent=wire.is_silent(name)) for name in peers]
-    evidence += wire.service_evidence()
-    evidence += wire.management_evidence({name for name in peers if judge_word(name, words[name])[0] is Says.INACTIVE})
-    if attestation.strip():
-        when = datetime.fromtimestamp(host.now(), UTC).isoformat(timespec="seconds")
-        evidence.append(attest(attestation, who or f"somebody on {me}", when))
-    seen = tuple(replace(item, at=host.monotonic()) for item in evidence)
-    fences = [_fence_evidence("power", name, looks) for name in powered]
-    fences += [_lease_evidence(name, words[name], looks) for name in leased]
-    fences += [_fence_evidence("reservation", disk, looks) for disk in disks]
-    return (*seen, *fences)
+def _wait_for_proofs(looks: Looks, asked: Asked) -> None:
+    looks.wait([f"power {name}" for name in asked.powered], POWER_PATIENCE)
+    looks.wait([f"lease {name}" for name in asked.leased], LEASE_PATIENCE)
+    looks.wait([f"reservation {disk}" for disk in asked.disks], POWER_PATIENCE)
+
+
+# -- what each look says
+def _proof_evidence(looks: Looks, asked: Asked, words: Mapping[str, PeerWord | Unread]) -> Iterator[Evidence]:
+    yield from (_fence_evidence("power", name, looks) for name in asked.powered)
+    yield from (_lease_evidence(name, words[name], looks) for name in asked.leased)
+    yield from (_fence_evidence("reservation", disk, looks) for disk in asked.disks)
 
 
 def attest(text: str, who: str, when: str) -> Evidence:
     return Evidence(source="attestation", about=who, says=Says.ATTESTED, detail=f"“{text.strip()}” ({when})")
 
 
-# -- what each look says
 def _claim_evidence(looks: Looks, controller: Controller, me: str) -> Evidence:
     found = looks.result("claim", ClaimSeen)
     if isinstance(found, ClaimSeen) and found.old:
