@@ -12,6 +12,7 @@ from tanist.facts.drbd import read_replica, read_version
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.plan.replica import mend_link, refuse_alone, why_old
+from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds for one command of DRBD's; a promotion asks a silent peer first: 1.4 s measured
 CONNECTS = 20.0  # seconds that two copies are given to find each other; DRBD itself tries every 10
-CLOSES = 5.0  # seconds that the last user of the device is given
 WAITING = ("WFConnection", "WFReportParams", "Unconnected", "Connected", "WFBitMapS", "WFBitMapT", "WFSyncUUID")
 
 
@@ -69,14 +69,14 @@ def refuse_promotion(spec: PromoteReplica, replica: Replica, node: str) -> None:
 def undo_promote_replica(spec: PromoteReplica, context: Context) -> None:
     """It stays up: the other node's copy is followed from here on. Never brought up to be demoted."""
     host = context.host
-    deadline = host.monotonic() + CLOSES
-    while demand_replica(spec, host).role == "Primary":
+
+    def demote() -> str:
         ran = host.run(["drbdsetup", "secondary", name_to_kernel(spec, host)], ok=None, timeout=PATIENCE)
-        if ran.status == 0:
-            continue
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.device} can't be demoted: {complaint(ran)}; {describe_openers(host, spec.device)}")
-        host.sleep(0.1)
+        return "" if ran.status == 0 else complaint(ran)
+
+    why = let_go(host, lambda: demand_replica(spec, host).role == "Primary", demote)
+    if why:
+        raise Failed(f"{spec.device} can't be demoted: {why}; {describe_openers(host, spec.device)}")
 
 
 def is_promote_replica_applied(spec: PromoteReplica, context: Context) -> bool | None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device
 from tanist.facts.iscsi import NO_RECORD, UP, read_sessions
-from tanist.facts.users import find_users
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
+from tanist.steps.waiting import wait_for_device, wait_unused
 
 if TYPE_CHECKING:
     from tanist.model.host import Ran
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds for a log-in, by all portals at once; iscsid goes on by itself with one that needs longer
 APPEARS = 30.0  # seconds until udev has made the disk's device
-CLOSES = 5.0  # seconds that the last user of a disk is given
 NO_SESSION = 21  # ISCSI_ERR_NO_OBJS_FOUND
 THERE = 15  # ISCSI_ERR_SESS_EXISTS
 REFUSED = 24  # ISCSI_ERR_LOGIN_AUTH_FAILED
@@ -42,7 +41,10 @@ def undo_log_in(spec: LogIn, context: Context) -> None:
     if spec.stays:
         return
     host = context.host
-    _wait_unused(host, spec)
+    # iscsiadm would log out of disks in use
+    wait_unused(
+        host, spec.target, lambda: tuple(disk for one in read_sessions(host, spec.target) for disk in one.disks)
+    )
     for session in read_sessions(host, spec.target):
         for disk in session.disks:
             host.run(["blockdev", "--flushbufs", f"/dev/{disk}"], ok=None, timeout=PATIENCE)
@@ -97,20 +99,8 @@ def _wait(host: Host, spec: LogIn) -> None:
     host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
     if spec.device and not is_block_device(host, spec.device):
         host.run(["iscsiadm", "-m", "node", "-T", spec.target, "--rescan"], ok=None, timeout=PATIENCE)
-    deadline = host.monotonic() + APPEARS
-    while spec.device and not is_block_device(host, spec.device):
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.device} is not among the disks of {spec.target}: lsblk -S; ls -l {spec.device}")
-        host.sleep(0.1)
-
-
-def _wait_unused(host: Host, spec: LogIn) -> None:
-    """iscsiadm would log out of disks in use."""
-    deadline = host.monotonic() + CLOSES
-    while users := find_users(host, tuple(disk for one in read_sessions(host, spec.target) for disk in one.disks)):
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.target} is in use: {', '.join(users)}")
-        host.sleep(0.1)
+    if spec.device and not wait_for_device(host, spec.device, APPEARS):
+        raise Failed(f"{spec.device} is not among the disks of {spec.target}: lsblk -S; ls -l {spec.device}")
 
 
 def _record(target: str, portal: str) -> list[str]:

@@ -9,13 +9,13 @@ from tanist.facts.device import is_block_device
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
+from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
     from tanist.model.steps import ActivateVolume
 
 PATIENCE = 60.0  # seconds for one of LVM's programs
 APPEARS = 10.0  # seconds until udev has made the volume's device
-CLOSES = 5.0  # seconds that the last user of a volume is given
 
 
 def apply_activate_volume(spec: ActivateVolume, context: Context) -> None:
@@ -32,24 +32,21 @@ def apply_activate_volume(spec: ActivateVolume, context: Context) -> None:
         # the owner's id is named for this one command: without it LVM doesn't let go of another's group
         _lvm(host, ["vgchange", "-y", "--config", foreign(group["vg_systemid"]), "--systemid", own, spec.group])
     _lvm(host, ["lvchange", "-y", "-ay", name])
-    deadline = host.monotonic() + APPEARS
-    while not is_block_device(host, spec.device):
-        if host.monotonic() >= deadline:
-            raise Failed(f"{name} is active, but {spec.device} did not appear: udevadm settle; ls -l {spec.device}")
-        host.sleep(0.05)
+    if not wait_for_device(host, spec.device, APPEARS):
+        raise Failed(f"{name} is active, but {spec.device} did not appear: udevadm settle; ls -l {spec.device}")
 
 
 def undo_activate_volume(spec: ActivateVolume, context: Context) -> None:
     """The group stays this node's by its id, and inactive: whoever takes it writes its own."""
-    host = context.host
-    deadline = host.monotonic() + CLOSES
-    while is_block_device(host, spec.device):
-        ran = host.run(["lvchange", "-y", "-an", f"{spec.group}/{spec.volume}"], ok=None, timeout=PATIENCE)
-        if ran.status == 0:
-            continue
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.group}/{spec.volume} can't be let go: {ran.complaint}")
-        host.sleep(0.1)
+    host, name = context.host, f"{spec.group}/{spec.volume}"
+
+    def deactivate() -> str:
+        ran = host.run(["lvchange", "-y", "-an", name], ok=None, timeout=PATIENCE)
+        return "" if ran.status == 0 else ran.complaint
+
+    complaint = let_go(host, lambda: is_block_device(host, spec.device), deactivate)
+    if complaint:
+        raise Failed(f"{name} can't be let go: {complaint}")
 
 
 def is_activate_volume_applied(spec: ActivateVolume, context: Context) -> bool:

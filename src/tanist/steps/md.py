@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from tanist.facts.device import is_block_device
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
+from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
     from tanist.model.steps import AssembleArray
 
 PATIENCE = 60.0  # seconds for one call of mdadm
 APPEARS = 30.0  # seconds until udev has made the array's name, beyond those that mdadm waits for it
-CLOSES = 5.0  # seconds that the last user of the array is given
 
 
 def apply_assemble_array(spec: AssembleArray, context: Context) -> None:
@@ -25,24 +25,22 @@ def apply_assemble_array(spec: AssembleArray, context: Context) -> None:
     ran = host.run(
         ["mdadm", "--assemble", spec.device, f"--uuid={spec.uuid}", "--run", *there], ok=None, timeout=PATIENCE
     )
-    deadline = host.monotonic() + APPEARS
-    while ran.status == 0 and not is_block_device(host, spec.device) and host.monotonic() < deadline:
-        host.sleep(0.1)
-    if ran.status != 0 or not is_block_device(host, spec.device):
+    if ran.status != 0 or not wait_for_device(host, spec.device, APPEARS):
         raise Failed(f"mdadm --assemble {spec.device}: {ran.complaint}")
 
 
 def undo_assemble_array(spec: AssembleArray, context: Context) -> None:
     host = context.host
-    deadline = host.monotonic() + CLOSES
-    while is_block_device(host, spec.device):
+
+    def stop() -> str:
         ran = host.run(["mdadm", "--stop", spec.device], ok=None, timeout=PATIENCE)
         if ran.status == 0:
             host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
-            continue
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.device} can't be stopped: {ran.complaint}")
-        host.sleep(0.1)
+        return "" if ran.status == 0 else ran.complaint
+
+    complaint = let_go(host, lambda: is_block_device(host, spec.device), stop)
+    if complaint:
+        raise Failed(f"{spec.device} can't be stopped: {complaint}")
 
 
 def is_assemble_array_applied(spec: AssembleArray, context: Context) -> bool:

@@ -9,6 +9,7 @@ from tanist.facts.users import find_users
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 PATIENCE = 30.0  # seconds for one call of multipath
 APPEARS = 30.0  # seconds until the map is there
 GATHERS = 10.0  # seconds more until all paths are
-CLOSES = 5.0  # seconds that the last user of the map is given
 
 
 def apply_gather_paths(spec: GatherPaths, context: Context) -> None:
@@ -42,16 +42,22 @@ def undo_gather_paths(spec: GatherPaths, context: Context) -> None:
     host = context.host
     if spec.stays:
         return
-    deadline = host.monotonic() + CLOSES
-    while (there := look(host, spec)) is not None:
-        users = find_users(host, (there.name,))
-        ran = None if users else host.run(["multipath", "-f", spec.wwid], ok=None, timeout=PATIENCE)
-        if ran is not None and ran.status == 0:
-            host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
-            continue
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.device} can't be flushed: {', '.join(users) or (ran.complaint if ran else '')}")
-        host.sleep(0.1)
+    complaint = let_go(host, lambda: look(host, spec) is not None, lambda: _flush(host, spec))
+    if complaint:
+        raise Failed(f"{spec.device} can't be flushed: {complaint}")
+
+
+def _flush(host: Host, spec: GatherPaths) -> str:
+    """Why it could not be flushed, "" when it was, or was gone."""
+    there = look(host, spec)
+    users = find_users(host, (there.name,)) if there is not None else ()
+    if there is None or users:
+        return ", ".join(users)
+    ran = host.run(["multipath", "-f", spec.wwid], ok=None, timeout=PATIENCE)
+    if ran.status != 0:
+        return ran.complaint
+    host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
+    return ""
 
 
 def is_gather_paths_applied(spec: GatherPaths, context: Context) -> bool | None:

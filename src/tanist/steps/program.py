@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device, resolve
 from tanist.facts.program import Answer, ask_program, read_answer
-from tanist.facts.users import find_users
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.waiting import wait_until, wait_unused
 
 if TYPE_CHECKING:
     from tanist.model.steps import AttachDisk
 
 APPEARS = 30.0  # seconds until udev has made the device, or taken it away
-CLOSES = 5.0  # seconds that the last user of the disk is given
 
 
 def apply_attach_disk(spec: AttachDisk, context: Context) -> None:
@@ -40,7 +39,7 @@ def undo_attach_disk(spec: AttachDisk, context: Context) -> None:
     host = context.host
     if demand(host, spec).where != "here":
         return
-    _wait_unused(host, spec)
+    wait_unused(host, spec.device, lambda: ((resolve(host, spec.device) or spec.device).rpartition("/")[2],))
     if is_block_device(host, spec.device):
         host.run(["blockdev", "--flushbufs", spec.device], ok=None, timeout=spec.timeout)
     told = ask_program(host, spec, "release", spec.timeout)
@@ -65,20 +64,9 @@ def demand(host: Host, spec: AttachDisk) -> Answer:
 
 def wait_for(host: Host, spec: AttachDisk, *, there: bool) -> None:
     """What the program said is not believed: the kernel has the device, and a new look says so, too."""
-    deadline = host.monotonic() + APPEARS
-    while is_block_device(host, spec.device) != there:
-        if host.monotonic() >= deadline:
-            lacks = "did not appear" if there else "did not go"
-            raise Failed(f"{spec.program} said that it was done, and {spec.device} {lacks}: ls -l {spec.device}")
-        host.sleep(0.1)
+    if not wait_until(host, lambda: is_block_device(host, spec.device) == there, APPEARS):
+        lacks = "did not appear" if there else "did not go"
+        raise Failed(f"{spec.program} said that it was done, and {spec.device} {lacks}: ls -l {spec.device}")
     seen = demand(host, spec)
     if (seen.where == "here") != there:
         raise Failed(f"{spec.program} said that it was done, and now: {seen.describe(spec.device)}")
-
-
-def _wait_unused(host: Host, spec: AttachDisk) -> None:
-    deadline = host.monotonic() + CLOSES
-    while users := find_users(host, ((resolve(host, spec.device) or spec.device).rpartition("/")[2],)):
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.device} is in use: {', '.join(users)}")
-        host.sleep(0.1)
