@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 
-from tanist.capture.manifest import Entry
 from tanist.host.attributes import ACL_ACCESS, ACL_DEFAULT
 
 VERSION = 2
@@ -52,12 +51,8 @@ def map_acl(data: bytes, user: Callable[[int], int], group: Callable[[int], int]
     )
 
 
-def ids_in(entries: Iterable[Entry]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The numbers of users and groups that stand in ACLs."""
-    return ids_of(data for entry in entries for name, data in entry.attributes.xattrs if is_acl(name))
-
-
 def ids_of(acls: Iterable[bytes]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The numbers of users and groups that stand in ACLs."""
     users, groups = set(), set()
     for data in acls:
         for tag, _, who in parse_acl(data):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from tanist.facts.mountable import read_release
 from tanist.host.host import Host
 from tanist.model.definition import Controller
+from tanist.model.filesystems import parse_release
 from tanist.model.paths import find_holder
 
-OSRELEASE = "/proc/sys/kernel/osrelease"
 OWN_USERS, INITIAL = "/proc/self/ns/user", "user:[4026531837]"  # linux/proc_ns.h, PROC_USER_INIT_INO
 SINCE = {"ext4": (5, 12), "xfs": (5, 12), "btrfs": (5, 15), "f2fs": (5, 18), "tmpfs": (6, 3)}  # mount_setattr(2)
 
@@ -20,12 +19,9 @@ def read_no_idmap(host: Host, controller: Controller) -> str:
         return f"{fstype} takes no id maps"
     if in_user_namespace(host):
         return "in a user namespace the kernel gives no id map of a file system that was mounted outside"
-    try:
-        release = host.files.read(OSRELEASE, 4096).decode("ascii", "replace").strip()
-    except FileNotFoundError:
-        return ""
-    number = re.match(r"(\d+)\.(\d+)", release)
-    if number is None or (int(number[1]), int(number[2])) >= SINCE[fstype]:
+    release = read_release(host)
+    number = parse_release(release)
+    if not number or number >= SINCE[fstype]:
         return ""
     since = ".".join(str(part) for part in SINCE[fstype])
     return f"this kernel ({release}) has no id maps for {fstype} (Linux {since})"

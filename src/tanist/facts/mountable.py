@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.definition import Asset
 
-RELEASE = "/proc/sys/kernel/osrelease"
+OSRELEASE = "/proc/sys/kernel/osrelease"
 
 
 def check_mountable(host: Host, asset: Asset) -> str:
@@ -74,6 +74,6 @@ def judge_features(data: bytes, asset: Asset, kernel: str) -> str:
 
 def read_release(host: Host) -> str:
     try:
-        return host.files.read(RELEASE, 256).decode("ascii", "replace").strip()
+        return host.files.read(OSRELEASE, 256).decode("ascii", "replace").strip()
     except OSError:
         return ""

@@ -25,16 +25,6 @@ def notify(state: str) -> bool:
     return True
 
 
-def watchdog_seconds() -> float:
-    """How often systemd wants to hear of this process at least (sd_watchdog_enabled(3)); 0: it does not care."""
-    try:
-        wanted = int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6
-        mine = int(os.environ.get("WATCHDOG_PID", "0")) in (0, os.getpid())
-    except ValueError:
-        return 0.0
-    return wanted if mine else 0.0
-
-
 def log(message: str, fields: Mapping[str, str], *, priority: int = 6) -> None:
     """`priority` as in syslog(3): 3 error, 4 warning, 6 information."""
     text = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "tanist-agent", **fields}

@@ -47,13 +47,6 @@ def exchange_with(session: Session, node: Node) -> None:
         call(session, node, "put", stdin=piece)
 
 
-class Theirs:
-    """Another node's copy: the sums of all its entries, and those entries that this node lacks."""
-
-    def __init__(self, have: tuple[str, ...], entries: tuple[Entry, ...]) -> None:
-        self.have, self.entries = have, entries
-
-
 def fetch(session: Session, node: Node) -> tuple[frozenset[str], tuple[Entry, ...]]:
     """The sums of all entries of another node's copy, and those entries that this node lacks. ValueError for an answer
     that is none."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tanist.facts.idmaps import OSRELEASE
+from tanist.facts.mountable import OSRELEASE
 from tanist.facts.storage import read_claim_offline
 from tanist.host.fake import Crash
 from tanist.host.reowning import PLACE

@@ -9,7 +9,8 @@ from typing import Literal
 import pytest
 
 from tanist.facts.accounts import LOGIN_DEFS, read_accounts, read_missing
-from tanist.facts.idmaps import OSRELEASE, read_fstype, read_no_idmap
+from tanist.facts.idmaps import read_fstype, read_no_idmap
+from tanist.facts.mountable import OSRELEASE
 from tanist.host.fake import FakeHost
 from tanist.model import steps as s
 from tanist.model.dataclasses import replace
