@@ -250,6 +250,14 @@ def test_a_missing_account_is_refused_before_anything_is_touched(pair: Pair) -> 
         pair.sh("ec-b", "groupmod -n ssl-cert elsewhere")
 
 
+def test_init_typed_on_a_standby_is_refused_and_the_owners_asset_is_not_touched(pair: Pair) -> None:
+    take(pair, "ec-a")
+    with unchanged(pair, "ec-b"):
+        expect(pair.tanist("ec-b", "init"), REFUSED, ["is in use already: postgresql, held by ec-a", "tanist takeover"])
+    pair.check_active("ec-a")
+    let_go(pair, "ec-a")
+
+
 @pytest.mark.requirement("A56", "A57", "A58")
 def test_directories_and_links_where_files_were_come_back_byte_for_byte(pair: Pair) -> None:
     odd = """

@@ -102,6 +102,13 @@ RULES = (
         f"{CLAIM}a_takeover_over_a_claim_that_moved_on",
     ),
     Rule(
+        "read the claim before it mounts the asset",
+        "runs/first.py",
+        "    if not found.unused:\n",
+        "    if False:\n",
+        "tests/unit/runs/test_runs_first.py::test_typed_on_a_standby",
+    ),
+    Rule(
         "only by the node that holds it",
         "steps/claim.py",
         'or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released"',

@@ -22,3 +22,9 @@ class Claim:
     def describe(self) -> str:
         verb = "held by" if self.state == "held" else "released by"
         return f"{verb} {self.node}, epoch {self.epoch}, since {self.since}"
+
+    @property
+    def unused(self) -> bool:
+        """Left by an `init` that was undone: there is no capture, and no other run was over it. A run's name tells its
+        kind (runs/session.py)."""
+        return self.state == "released" and self.run.split("-")[1:2] == ["init"]

@@ -138,7 +138,8 @@ class HoldClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitAsset:
-    """The first claim of a new asset, released, with the disk's numbers for the accounts; undone: nothing."""
+    """The first claim of a new asset, released, with the disk's numbers for the accounts; undone: nothing. `undone`:
+    the `init` that was undone, whose released claim this one takes up."""
 
     tree: str
     controller: str
@@ -146,6 +147,7 @@ class InitAsset:
     run: str
     users: tuple[tuple[str, int], ...]
     groups: tuple[tuple[str, int], ...]
+    undone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from tanist.plan.release import LAYERS, build_give_back, build_loss
 from tanist.runs.boot import drive_start, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
-from tanist.runs.first import drive_first
+from tanist.runs.first import demand_still_new, drive_first
 from tanist.runs.guard import demand_claim
 from tanist.runs.migrate import drive_migrate
 from tanist.runs.notify import start_courier
@@ -47,6 +47,8 @@ def continue_run(session: Session, journal: Journal) -> None:
     if state.undoing:
         raise Refused(f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}")
     observation = look_again(session, journal, state)
+    if state.started.kind == "init" and not tree_is_here(session, state):
+        demand_still_new(session, state.started)
     taken_up = Continued(
         direction="resume",
         who=session.who,

@@ -35,7 +35,9 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
         raise BadCapture(f"the newest capture can't be used: {names}.{kept}", next_step=offer)
     if found.generation is None:
         raise BadCapture(
-            f"there is no capture in {directory}", next_step=f"on the active node: habackup {session.name}"
+            f"there is no capture in {directory}",
+            next_step=f"on the active node: habackup {session.name}\n"
+            f"or, where its first run was cut off: tanist resume {session.name}   or   tanist undo {session.name}",
         )
     store = f"{directory}/{found.generation.name}"
     return store, load_manifest(session.host, store)  # every byte was read just now

@@ -21,10 +21,10 @@ def declare(session: Session, run: str) -> Intent:
     return intent
 
 
-def contest(session: Session, intent: Intent, observation: Observation) -> bool:
+def contest(session: Session, intent: Intent, words: tuple[PeerWord, ...]) -> bool:
     """Busy when another node goes first. True: this node's intent is committed. False: look at the evidence anew,
     for another run came and went meanwhile."""
-    waited = [wait_for(session, intent, word) for word in observation.words]
+    waited = [wait_for(session, intent, word) for word in words]
     if any(waited):
         return False
     commit_intent(session.host, session.name, intent)
@@ -64,7 +64,11 @@ def wait_for(session: Session, intent: Intent, word: PeerWord) -> bool:
 def heed_intents(session: Session, observation: Observation) -> None:
     """Busy where another node is taking it over. For runs that declare no intent (start, resume, undo): they hold this
     node's lock, which the other one sees when it asks, and must see its intent when they ask themselves."""
-    for word in observation.words:
+    heed_words(session, observation.words)
+
+
+def heed_words(session: Session, words: tuple[PeerWord, ...]) -> None:
+    for word in words:
         if word.intent is not None and word.intent.node != session.node:
             raise Busy(
                 f"{word.intent.describe()}, is taking {session.name} over; nothing was changed on {session.node}"

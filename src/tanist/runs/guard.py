@@ -68,7 +68,7 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
         return False  # there is no claim before `init`
     if state.undoing:
         return bool(find_tree(session))
-    if state.started.kind == "init" and phase_of(state) != "held":
+    if state.started.kind == "init" and state.started.epoch == 1 and phase_of(state) != "held":
         return False  # there is no claim yet; the step that makes the first one looks for itself
     if state.started.kind == "release":
         last = [found for part in state.parts.values() if (found := letting_go(part.plan))]

@@ -74,8 +74,9 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
         try:
             facts = read_node_facts(session.host, session.controller, session.node)  # the others are still being called
             observation = prove(session, options, look, intent)
-            while not contest(session, intent, observation):
+            while not contest(session, intent, observation.words):
                 observation = prove(session, options, look, intent)
+            refuse_unused(session, observation.claim)
             choose_alone(session, observation.evidence)
             begin_run(
                 session,
@@ -111,6 +112,16 @@ def prove(session: Session, options: TakeoverOptions, look: Look, intent: Intent
                 raise
             demand_fences(session, observation.evidence, options.attest)
             return observation
+
+
+def refuse_unused(session: Session, claim: Claim) -> None:
+    """Refused before the asset is touched: there is no capture to become the controller from."""
+    if claim.unused:
+        raise Refused(
+            f"{session.name} has not come up from this asset yet: its first run was undone ({claim.run}), and there is "
+            "no capture",
+            next_step=f"where the server was set up: tanist init {session.name}",
+        )
 
 
 def check_standby(session: Session) -> None:
@@ -298,6 +309,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     refuse_open_run(session)
     check_node(session)
     observation = observe(session, options.attest)
+    refuse_unused(session, observation.claim)
     standing = read_standing(session.host, session.controller, session.node)
     epoch = observation.claim.epoch + 1
     text = []

@@ -15,12 +15,17 @@ from tanist.steps.storage import tree_place
 
 
 def apply_init_asset(spec: InitAsset, context: Context) -> None:
-    """Refuses an asset that has a claim already: an existing controller is taken over, not begun again."""
+    """Refuses an asset that has a claim already: an existing controller is taken over, not begun again. One that an
+    undone `init` left is taken up, with its epoch."""
     host = context.host
     found = load_claim(host, spec.tree)
     if isinstance(found, Claim):
-        if found.run != spec.run:
+        if found.run == spec.run:
+            return
+        if not (found.unused and found.run == spec.undone):
             raise Failed(f"the asset at {spec.tree} is in use already: {found.controller}, {found.describe()}")
+        mine = replace(found, node=spec.node, since=timestamp(host), run=spec.run, users=spec.users, groups=spec.groups)
+        save_claim(host, spec.tree, mine)
         return
     if host.files.exists(f"{spec.tree}/.tanist/claim"):
         raise Failed(f"{spec.tree}/.tanist/claim is there and can't be read: {found.why}")
