@@ -3,7 +3,8 @@
 A round is a look (runs/hold.py) and what follows from it. The loss is looked at once more under the run's own lock,
 and only then acted upon (runs/loss.py). A run of this node's own that is at work looks itself before each step, and
 takes everything down; until it gets there (a step may take long), the watch only cuts it off from disk and wire. What
-can't be told is given the definition's time. On a standby a round does nothing but bring the histories together.
+can't be told is given the definition's time. On a standby a round does nothing but bring the histories together, and
+on both nodes it files away a run that was killed behind its last record.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tanist.journal.journal import runs_directory
 from tanist.journal.records import parse_journal
-from tanist.journal.state import read_run
+from tanist.journal.state import RunState, read_run
 from tanist.model.errors import Busy, Failed, TanistError
 from tanist.model.run import RunStarted
 from tanist.model.unread import Unread
@@ -24,6 +25,7 @@ from tanist.plan.addresses import service_addresses
 from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.filing import find_open_run
 from tanist.runs.guard import is_lost, read_claim_now
 from tanist.runs.hold import Extra, Eyes, Held, Sight
 from tanist.runs.loss import cut_short, lose
@@ -61,6 +63,7 @@ class Watcher:
         self._last: dict[str, float] = {}  # by what, when it was done last
         self._exchanging: Looks | None = None
         self._exchanged: object = None
+        self._ended: tuple[str, ...] = ()  # runs that are over and were not filed away, a round ago
         self._worries: dict[str, str] = {}  # by what they are about
         self._reset: Lock | None = None  # armed while a run that has lost the controller is still at work
 
@@ -70,6 +73,7 @@ class Watcher:
             self._exchange()
             for chore in self._chores:
                 chore(self._session)
+            self._file_ended()
             held = read_held(self._session)
             if held is None:
                 self._untold = None
@@ -180,6 +184,14 @@ class Watcher:
         else:
             session.host.files.remove(path)
 
+    def _file_ended(self) -> None:
+        """Seen twice: a run that is just ending does it itself."""
+        ended = tuple(state.started.run for state in read_runs(self._session) if state.ended is not None)
+        if ended and ended == self._ended:
+            with exclusive(self._session, "watch"):
+                find_open_run(self._session)
+        self._ended = ended
+
     def _exchange(self) -> None:
         """In the background, when this node's copy of the history grew: a release does not wait for it."""
         session = self._session
@@ -212,12 +224,16 @@ def read_held(session: Session) -> Held | None:
 
 
 def read_unfinished(session: Session) -> RunStarted | None:
-    """The first record of a run that has not ended, at work or cut off. A damaged journal is a person's."""
+    """The first record of a run that has not ended, at work or cut off."""
+    return next((state.started for state in read_runs(session) if state.ended is None), None)
+
+
+def read_runs(session: Session) -> Iterator[RunState]:
+    """Those that are not filed away. A damaged journal is a person's."""
     files, directory = session.host.files, runs_directory(session.name)
     names = files.list(directory) if files.exists(directory) else ()
     for name in (one for one in names if one.endswith(".jsonl")):
         with contextlib.suppress(Failed, FileNotFoundError):  # filed away meanwhile
             records, _ = parse_journal(files.read(f"{directory}/{name}", 64 << 20), name)
-            if records and read_run(records).ended is None:
-                return read_run(records).started
-    return None
+            if records:
+                yield read_run(records)

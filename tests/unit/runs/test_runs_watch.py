@@ -24,11 +24,12 @@ from tanist.runs.carry_on import undo
 from tanist.runs.history import load_history
 from tanist.runs.peers import find_activity
 from tanist.runs.release import release
+from tanist.runs.restore import harestore
 from tanist.runs.session import Session, exclusive
 from tanist.runs.status import Status, read_status
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.runs.watch import Watcher, watch
-from tests.unit.runs.picture import differences, take
+from tests.unit.runs.picture import differences, open_runs, take
 from tests.unit.runs.test_runs_takeover import ATTEST, is_active
 from tests.unit.runs.world import ASSETS, TREE, UNITS, Node, World, said
 
@@ -402,3 +403,27 @@ def test_the_watch_brings_the_histories_together(world: World) -> None:
         end_looks()  # the clock must not run on beside it: a call of 20 s would be over before it began
         world.clock.advance(61)
     assert world.b.files.read(places.history("oc")) == world.a.files.read(places.history("oc"))
+
+
+@pytest.mark.parametrize("name", ["ec-a", "ec-b"])
+def test_a_run_that_was_killed_behind_its_last_record_is_filed_away_by_the_watch(world: World, name: str) -> None:
+    """On the active node and on a standby; not in the first round that sees it, for it may be just ending."""
+    node, session = world.nodes[name], world.session(name)
+    if name == "ec-b":
+        release(world.session("ec-a"))
+    node.then.append((f"files.append {places.history('oc')}", lambda: node.die("here")))
+    with pytest.raises(Crash):
+        harestore(session, TakeoverOptions())
+    node.revive()
+    assert open_runs(node) == 1
+    watcher = Watcher(session)
+    rounds(watcher, world, 1)
+    assert open_runs(node) == 1
+    with exclusive(session, "restore"):
+        rounds(watcher, world, 1)
+    assert open_runs(node) == 1
+    rounds(watcher, world, 1)
+    assert open_runs(node) == 0
+    kind = "restore" if name == "ec-a" else "takeover"
+    assert [entry["kind"] for entry in load_history(session)].count(kind) == 1
+    assert is_active(world, name)
