@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Literal
 
 from lab.controllers import postgresql
+from lab.errors import LabError
 from lab.lab import Lab
 from lab.run import wait_until
 from tests.lab.kills import KILLED, is_open, let_go, take
-from tests.lab.subject import NODES, ON_XFS, OPSCENTER, POSTGRESQL, Pair, Subject, other_node, said, set_up
+from tests.lab.subject import NODES, ON_XFS, OPSCENTER, POSTGRESQL, Pair, Subject, expect, other_node, said, set_up
 from tests.seeds import read_seed
 from tools.build_wheel import wheel
 
@@ -75,7 +76,13 @@ SUBJECTS: dict[str, Subject] = {
 INSTALLED = "ec-a"  # where the server was installed: its files and its numbers are that node's, until there is a claim
 # a new asset, and nodes that know of none: nothing of a claim, a history, a capture is left (released on both)
 FORGET_ASSET = 'mount "$1" /mnt && rm -rf /mnt/.tanist; umount /mnt'
-FORGET_NODE = 'rm -rf "/var/lib/tanist/$1" && systemctl try-restart "tanist-watch@$1"'
+STOP_WATCH = 'systemctl stop "tanist-watch@$1"'  # on both first: one writes what the other's exchange brings
+FORGET_NODE = 'rm -rf "/var/lib/tanist/$1"'
+START_WATCH = 'systemctl start "tanist-watch@$1"'
+# a run of a person's, or its half on the node that another node's run has called
+AT_WORK = (
+    'pgrep -f "[t]anist (takeover|release|switchover|resume|undo|init|enable|start|capture) |[h]arestore|[h]abackup"'
+)
 
 
 @dataclass(slots=True)
@@ -96,6 +103,7 @@ def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
     node = INSTALLED if verb == "init" else node
     way: Way = pick.choice(("resume", "undo", "other node") if how.startswith("power") else ("resume", "undo"))
     told = f"{verb} on {node}, {how}, then {way}"
+    pair.note(f"point: {told}")
     try:
         if verb == "init":
             forget(pair)
@@ -110,10 +118,11 @@ def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
             after_the_cut(pair, victim, "resume" if verb == "init" else way, pick)
         elif verb == "takeover --reboot":
             await_own_boot(pair, node, boot)
+        await_halves(pair)
         if verb == "enable":
             pair.must(node, "enable")
         come_home(pair, way, pick)
-    except AssertionError as error:
+    except (AssertionError, LabError) as error:
         raise AssertionError(f"{told}:\n{error}") from error
     return (verb, "power cut any time" if verb == "start" else how, way) if cut_off else None
 
@@ -121,8 +130,9 @@ def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
 def forget(pair: Pair) -> None:
     """Both nodes released: as before the first `init`, with the server's data in its place."""
     pair.sh("ec-a", FORGET_ASSET, pair.subject.device)
-    for node in NODES:
-        pair.sh(node, FORGET_NODE, pair.subject.name)
+    for script in (STOP_WATCH, FORGET_NODE, START_WATCH):
+        for node in NODES:
+            pair.sh(node, script, pair.subject.name)
 
 
 def words_of(verb: Verb, name: str) -> tuple[str, ...]:
@@ -140,7 +150,9 @@ def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: ra
     calls, last = ("fdatasync", LAST_RECORD) if "record" in how else (CALLS, LAST_CALL)
     inject = f"inject={calls}:signal=SIGKILL:when={pick.randint(1, last)}"
     argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={calls}", "-e", inject]
+    pair.note(f"{typed_on}: {' '.join(words)}, {inject}, on {victim}")
     done = pair.lab.exec(typed_on, [*argv, *words], timeout=180)
+    pair.note(f"{typed_on}: {' '.join(words)}: status {done.returncode}")
     if how.startswith("power cut"):
         pair.lab.cut(victim)
         pair.turn("")
@@ -170,8 +182,11 @@ def start_again(pair: Pair, node: str, pick: random.Random) -> bool:
 
 # ---- and the way home
 def after_the_cut(pair: Pair, victim: str, way: Way, pick: random.Random) -> None:
-    """The other node takes it while the victim is off, or the victim boots first."""
+    """The other node takes it while the victim is off, or the victim boots first. The other's half of a switchover may
+    still be at work: then the victim may boot beside it."""
     other = other_node(victim)
+    if way == "other node" or pick.random() < 0.5:
+        await_half(pair, other)
     seen = pair.look(other)
     if way == "other node" and not seen.active_file and not is_open(seen):
         pair.turn(other)
@@ -180,7 +195,7 @@ def after_the_cut(pair: Pair, victim: str, way: Way, pick: random.Random) -> Non
     elif seen.active_file or seen.up:
         pair.turn(other)
     else:
-        pair.turn(victim)
+        pair.turn(f"{victim}>{other}")
     pair.lab.boot(victim)
     await_gate(pair, victim)
 
@@ -190,6 +205,19 @@ def await_gate(pair: Pair, node: str) -> None:
     unit = f"tanist@{pair.subject.name}"
     script = 'systemctl show -P ActiveState "$1"'
     wait_until("tanist@ has ended", lambda: pair.sh(node, script, unit) not in ("activating", "inactive"), timeout=90)
+
+
+def await_halves(pair: Pair) -> None:
+    """Who typed a switchover was killed; what it had called on the other node goes on, and the turn stays as it is."""
+    for node in NODES:
+        await_half(pair, node)
+
+
+def await_half(pair: Pair, node: str) -> None:
+    def is_over() -> bool:
+        return pair.lab.exec(node, ["sh", "-c", AT_WORK]).returncode == 1
+
+    wait_until(f"nothing is at work on {node}", is_over, timeout=120, pause=0.2)
 
 
 def init_pid(pair: Pair, node: str) -> int | None:
@@ -211,6 +239,7 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
     """Every open run ends, one node serves, and then both are inert to the byte."""
     first = "undo" if way == "undo" else "resume"
     for node in NODES:
+        await_filed(pair, node, pick)
         pair.checks += 1
         seen = {name: pair.look(name) for name in NODES}
         assert not (seen["ec-a"].up and seen["ec-b"].up), seen
@@ -220,16 +249,37 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
             end_open_run(pair, node, first)
     owners = [name for name in NODES if pair.look(name).active_file]
     assert len(owners) <= 1, owners
-    if not owners:
-        new = pair.look(INSTALLED).claim.startswith("none")
-        owners = [INSTALLED if new else pick.choice(NODES)]
+    if owners:
         pair.turn(owners[0])
-        pair.must(owners[0], "init" if new else "takeover")
+    owner = owners[0] if owners else have_an_owner(pair, pick.choice(NODES))
+    pair.check_active(owner)
+    let_go(pair, owner)
+    pair.check_inert(other_node(owner))
+
+
+def have_an_owner(pair: Pair, node: str) -> str:
+    """What a person types where nobody is active, and what the answer says. Answers who is active then."""
+    if pair.look(INSTALLED).claim.startswith("none"):
+        first = True
     else:
-        pair.turn(owners[0])
-    pair.check_active(owners[0])
-    let_go(pair, owners[0])
-    pair.check_inert(other_node(owners[0]))
+        pair.turn(node)
+        done = pair.tanist(node, "takeover")
+        first = f"tanist init {pair.subject.name}" in said(done)
+        assert done.returncode == (3 if first else 0), f"{node}: takeover: status {done.returncode}\n{said(done)}"
+    if not first:
+        return node
+    pair.turn(INSTALLED)
+    pair.must(INSTALLED, "init")
+    return INSTALLED
+
+
+def await_filed(pair: Pair, node: str, pick: random.Random) -> None:
+    """A run that was killed behind its last record is over: the next command files it away, or the watch does."""
+    if not (seen := pair.look(node)).journal or is_open(seen):
+        return
+    if pick.random() < 0.5:
+        expect(pair.tanist(node, "resume"), 3, ["nothing to resume or undo"])
+    wait_until(f"{node} has filed its run away", lambda: not pair.look(node).journal, timeout=20, pause=0.5)
 
 
 def end_open_run(pair: Pair, node: str, first: str) -> None:
@@ -239,7 +289,7 @@ def end_open_run(pair: Pair, node: str, first: str) -> None:
         assert done.returncode in (3, 4, 7), f"{first}: status {done.returncode}\n{said(done)}"
         pair.must(node, "undo" if first == "resume" else "resume")
     left = pair.look(node)
-    assert not is_open(left), left
+    assert not left.journal, left
 
 
 # ---- many points
@@ -284,7 +334,29 @@ def run(hours: float, seed: int, labs: int = 2, most: int = 1 << 30) -> list[Res
     return found
 
 
-def render(results: list[Result], seed: int, hours: float) -> str:
+@dataclass(slots=True)
+class Busy:
+    """How busy the machine is meanwhile, with the campaign and everything else."""
+
+    begun: float = field(default_factory=time.monotonic)
+    ticks: tuple[int, int] = field(default_factory=lambda: read_ticks())
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def describe(self) -> str:
+        idle, total = (now - then for now, then in zip(read_ticks(), self.ticks, strict=True))
+        return f"{os.cpu_count()} processors, {100 * (1 - idle / max(total, 1)):.0f} % busy with it and everything else"
+
+
+def read_ticks() -> tuple[int, int]:
+    """(idle, all), since the boot (proc(5), /proc/stat: idle and iowait; the guests' are in the first two)."""
+    ticks = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def render(results: list[Result], seed: int, labs: int, busy: Busy) -> str:
     """The report that docs/campaign.md keeps."""
     points = Counter[tuple[str, str, str]]()
     for one in results:
@@ -302,9 +374,9 @@ def render(results: list[Result], seed: int, hours: float) -> str:
             "`make campaign HOURS=n` plays kill points by chance in the container lab and keeps its result here"
             " (tests/lab/campaign.py says what a point is and what is checked after it).",
             "",
-            f"Seed {seed}, {hours:.2f} hours, {points.total()} points,"
+            f"Seed {seed}, {busy.seconds:.0f} s, {labs} labs side by side, {points.total()} points,"
             f" {sum(one.missed for one in results)} more that came after the command's end,"
-            f" **{len(bad)} violations**.",
+            f" **{len(bad)} violations**. The machine: {busy.describe()}.",
             "",
             "| controller | points | whole checks | ARP frames of the address | acknowledged writes, all there |",
             "|---|---|---|---|---|",
@@ -326,9 +398,9 @@ def main() -> int:
     parser.add_argument("--labs", type=int, default=2)
     parser.add_argument("--report", type=Path, default=Path(__file__).parents[2] / "docs/campaign.md")
     asked = parser.parse_args()
-    begun = time.monotonic()
+    busy = Busy()
     results = run(asked.hours, asked.seed, asked.labs)
-    text = render(results, asked.seed, (time.monotonic() - begun) / 3600)
+    text = render(results, asked.seed, asked.labs, busy)
     asked.report.write_text(text)
     print(text)
     return 1 if any(one.violations for one in results) else 0

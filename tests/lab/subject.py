@@ -101,13 +101,21 @@ class Pair:
     ledger: LedgerRun
     own: dict[str, Fingerprint] = field(default_factory=dict)  # each node when it is inert
     turns: list[tuple[float, str]] = field(default_factory=list)
+    notes: list[tuple[float, str]] = field(default_factory=list)  # what was typed and done, for who reads a violation
     checks: int = 0
 
     def turn(self, node: str) -> None:
         self.turns.append((time.monotonic(), node))
+        self.note(f"the turn of {node or 'nobody'}")
+
+    def note(self, text: str) -> None:
+        self.notes.append((time.monotonic(), text))
 
     def tanist(self, node: str, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
-        return self.lab.exec(node, ["tanist", words[0], self.subject.name, *words[1:]], timeout=timeout)
+        self.note(f"{node}: tanist {' '.join(words)}")
+        done = self.lab.exec(node, ["tanist", words[0], self.subject.name, *words[1:]], timeout=timeout)
+        self.note(f"{node}: tanist {' '.join(words)}: status {done.returncode}")
+        return done
 
     def must(self, node: str, *words: str) -> str:
         done = self.tanist(node, *words)
@@ -195,7 +203,7 @@ class Pair:
         """No frame claimed the service address from a node whose turn it was not; answers how many were looked at."""
         frames = self.lab.observer.macs(self.subject.address)
         begun = self.turns[0][0]
-        wrong = []
+        wrong: list[tuple[float, str]] = []
         moved: set[int | None] = set()
         for at, mac in frames:
             index = next((n for n, (when, _) in reversed([*enumerate(self.turns)]) if when <= at), None)
@@ -205,9 +213,14 @@ class Pair:
                 moved.update({index} if mac == node_spec(second).mac("svc") else ())
                 node = second if index in moved else first
             if at >= begun and (not node or mac != node_spec(node).mac("svc")):
-                wrong.append(f"{mac} at {at:.3f}, when it was {node or 'nobody'}'s turn")
-        assert not wrong, wrong
+                wrong.append((at, f"{mac}, when it was {node or 'nobody'}'s turn"))
+        assert not wrong, self.tell_around(wrong)
         return len(frames)
+
+    def tell_around(self, wrong: list[tuple[float, str]]) -> str:
+        """These, in the midst of what was typed and done before and after."""
+        near = [one for one in self.notes if any(-30 < one[0] - at < 5 for at, _ in wrong)]
+        return "\n".join(f"{at:.3f} {text}" for at, text in sorted((*near, *wrong)))
 
 
 def other_node(node: str) -> str:
