@@ -9,7 +9,7 @@ from tanist.model.readiness import Found
 from tanist.model.readout import Listener, Unit
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
-from tanist.parity.finding import few, good, untold, wrong
+from tanist.parity.finding import few, good, mark_of, untold, wrong
 from tanist.parity.network import service_ports
 
 SPARE = 64 << 20  # bytes beyond what a restore writes: journals, logs
@@ -20,7 +20,7 @@ CRON_UNITS = ("cron.service", "crond.service")
 def check_standby(pair: Pair) -> Iterator[Found]:
     taker = pair.taker
     if taker.unfit:
-        yield from (wrong("fit", says, subject=str(i)) for i, says in enumerate(taker.unfit, 1))
+        yield from (wrong("fit", says, subject=mark_of(says)) for says in taker.unfit)
     else:
         yield good("fit", f"{taker.node} has what a takeover asks for before it begins")
     yield _check_accounts(pair)
@@ -135,7 +135,7 @@ def _check_gate(pair: Pair) -> Iterator[Found]:
             yield wrong("gate", f"not enabled on {one.node}: {', '.join(one.gate_lacks)}", subject=one.node)
         else:
             yield good("gate", f"the gate of {one.node} is enabled", subject=one.node)
-        for number, says in enumerate(one.self_starting, 1):
-            yield wrong("self-starting", says, subject=f"{one.node} {number}", mend=f"on {one.node}: {says}")
+        for says in one.self_starting:
+            yield wrong("self-starting", says, subject=f"{one.node} {mark_of(says)}", mend=f"on {one.node}: {says}")
         if not one.self_starting:
             yield good("self-starting", f"nothing of {one.node} starts by itself", subject=one.node)

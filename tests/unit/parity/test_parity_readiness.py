@@ -39,6 +39,7 @@ from tanist.model.readout import (
 )
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
+from tanist.parity.finding import mark_of
 from tanist.parity.kinds import KINDS
 from tanist.parity.metrics import render_metrics
 from tanist.parity.network import lets_in, url_port
@@ -185,6 +186,7 @@ def test_a_pair_that_is_alike_is_ready() -> None:
     assert len({one.name for one in found.found}) == len(found.found), "a name means one finding"
 
 
+LACKS, MOUNTS = "/opt/sun/xvmoc/bin/satadm is missing", "/etc/fstab mounts it"
 ONE_WRONG: dict[str, Callable[[], Pair]] = {
     "architecture": lambda: taker(facts=replace(TAKER.facts, architecture="aarch64")),
     "operating system": lambda: taker(facts=replace(TAKER.facts, os_version="13")),
@@ -214,7 +216,7 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
     f"link {ADDRESS}": lambda: taker(links=(Link(name="svc0", mtu=1400, speed=1000),)),
     "firewall": lambda: taker(firewall=Firewall(drops=True, accepts=("tcp 8080", "udp 21165"))),
     "names": lambda: taker(names=(Name(name="ec", addresses=("10.88.0.99", "127.0.1.1")),)),
-    "fit 1": lambda: taker(unfit=("/opt/sun/xvmoc/bin/satadm is missing",)),
+    f"fit {mark_of(LACKS)}": lambda: taker(unfit=(LACKS,)),
     "accounts": lambda: taker(missing_accounts=("account ucectl",)),
     f"unit {UNITS[0]}": lambda: with_unit(loaded="masked"),
     "port": lambda: taker(listeners=(Listener(protocol="tcp", address="*", port=8080, process="nginx"),)),
@@ -226,7 +228,7 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
     "cron": lambda: taker(units=tuple(one for one in TAKER.units if one.name != "cron.service")),  # type: ignore[union-attr]
     "gate ec-b": lambda: taker(gate_lacks=("tanist-gate@opscenter.service",)),
     "gate ec-a": lambda: owner(gate_lacks=("tanist-gate@opscenter.service",)),
-    "self-starting ec-b 1": lambda: taker(self_starting=("/etc/fstab mounts it",)),
+    f"self-starting ec-b {mark_of(MOUNTS)}": lambda: taker(self_starting=(MOUNTS,)),
     "asset": lambda: taker(disk=Disk(device="/dev/asset1", size=1 << 30, uuid="other", fstype="ext4")),
     "capture": lambda: owner(captures=replace(OWNER.captures, made=NOW - 9e4, checked=NOW - 9e4)),
     "mirror": lambda: taker(captures=replace(TAKER.captures, newest="20260101T080000.000Z-e1-ec-a")),
@@ -377,6 +379,21 @@ def test_an_accepted_finding_does_not_count_until_its_time_is_over() -> None:
     blocked = ONE_WRONG["version"]()
     assert assess(blocked, [accepted]).verdict == "NOT READY"
     assert assess(blocked, [replace(accepted, finding="version")]).verdict == "READY"
+
+
+def test_what_was_accepted_of_one_does_not_hold_for_another_that_takes_its_place() -> None:
+    """Both are of one kind, on one node, and each the first of its list."""
+    (first,) = not_good(assess(taker(self_starting=(MOUNTS,))))
+    accepted = Accepted(finding=first.name, who="jo", reason="r", since="s", until=NOW + 60, until_text="soon")
+    assert assess(taker(self_starting=(MOUNTS,)), [accepted]).verdict == "READY"
+    both = assess(taker(self_starting=("a unit starts it", MOUNTS)), [accepted])
+    assert [one.says for one in not_good(both) if one.counts] == ["a unit starts it"]
+    assert assess(taker(self_starting=("a unit starts it",)), [accepted]).verdict == "NOT READY"
+    (lacks,) = not_good(assess(taker(unfit=(LACKS,))))
+    assert (
+        assess(taker(unfit=("another file is missing",)), [replace(accepted, finding=lacks.name)]).verdict
+        == "NOT READY"
+    )
 
 
 def test_metrics_are_of_the_exposition_format() -> None:
