@@ -5,6 +5,7 @@ What must hold between values is in rules.py.
 
 from __future__ import annotations
 
+import string
 from typing import Literal
 
 from tanist.definition import values as v
@@ -41,14 +42,14 @@ from tanist.model.definition import (
 )
 
 _HealthKind = Literal["tcp", "http", "command"]
-_VersionKind = Literal["properties", "dpkg", "command"]
+_VersionKind = Literal["properties", "dpkg", "rpm", "command"]
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
 _METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
 _FSTYPES: tuple[FsType, ...] = ("ext4", "xfs", "btrfs")
 _AT_REST: tuple[Literal["plain", "encrypted"], ...] = ("plain", "encrypted")
 _HEALTH_KINDS: tuple[_HealthKind, ...] = ("tcp", "http", "command")
-_VERSION_KINDS: tuple[_VersionKind, ...] = ("properties", "dpkg", "command")
+_VERSION_KINDS: tuple[_VersionKind, ...] = ("properties", "dpkg", "rpm", "command")
 _HEALTH_KEYS: dict[str, _HealthKind] = {
     "address": "tcp",
     "port": "tcp",
@@ -56,10 +57,10 @@ _HEALTH_KEYS: dict[str, _HealthKind] = {
     "argv": "command",
     "user": "command",
 }
-_VERSION_KEYS: dict[str, _VersionKind] = {
+_VERSION_KEYS: dict[str, str] = {
     "file": "properties",
     "key": "properties",
-    "package": "dpkg",
+    "package": "dpkg|rpm",
     "argv": "command",
 }
 
@@ -280,6 +281,8 @@ def _build_source(table: Table, kind: _VersionKind) -> VersionSource:
             return VersionSource(kind=kind, file=table.text("file", v.check_absolute), key=table.text("key"))
         case "dpkg":
             return VersionSource(kind=kind, package=table.text("package", _check_package))
+        case "rpm":
+            return VersionSource(kind=kind, package=table.text("package", _check_rpm_package))
         case "command":
             return VersionSource(kind=kind, argv=table.command("argv", v.check_program))
 
@@ -344,3 +347,11 @@ def _check_package(text: str) -> str:
     if v.is_made_of(text, "abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789+-.:"):
         return ""
     return f'"{text}" is no package name; allowed: small letters, digits, +, - and .'
+
+
+def _check_rpm_package(text: str) -> str:
+    """rpm(8): a name and nothing more; "-" in front would be an option."""
+    letters = string.ascii_letters + string.digits
+    if v.is_made_of(text, letters, f"{letters}+-._"):
+        return ""
+    return f'"{text}" is no package name; allowed: letters, digits, +, -, . and _'

@@ -173,11 +173,13 @@ class Table:
         return found
 
     def refuse_foreign(self, kind: str, owners: Mapping[str, str]) -> None:
-        """`owners`: key -> the kind that it belongs to. Notes each key that is there and belongs to another kind."""
+        """`owners`: key -> the kind that it belongs to, or several: "dpkg|rpm". Notes each key that is there and belongs to
+        another kind."""
         for key, owner in owners.items():
             if key in self._values and key not in self._asked:
                 self._asked.append(key)
-                self.complain(key, f'has no meaning with kind = "{kind}"; allowed: only with kind = "{owner}"')
+                kinds = " or ".join(f'"{one}"' for one in owner.split("|"))
+                self.complain(key, f'has no meaning with kind = "{kind}"; allowed: only with kind = {kinds}')
 
     def finish(self) -> None:
         for key in self._values:

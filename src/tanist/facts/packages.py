@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "${db:Status-Status}\\t${Package}\\t${Version}\\t${Depends}, ${Pre-Depends}\\t${Provides}\\n"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-_RPM_FORMAT = "%{NAME}\\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"
+RPM_FORMAT = "%{NAME}\\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"
 
 
 def read_packages(host: Host, paths: Sequence[str]) -> Packages | Unread:
@@ -76,10 +76,10 @@ def _both_forms(path: str) -> tuple[str, str]:
 
 def _read_rpm(host: Host, paths: Sequence[str]) -> Packages | Unread:
     """Without what they depend on: rpm answers that one file at a time."""
-    listed = read_text(host, ("rpm", "-qa", "--qf", _RPM_FORMAT), timeout=30)
+    listed = read_text(host, ("rpm", "-qa", "--qf", RPM_FORMAT), timeout=30)
     if isinstance(listed, Unread):
         return Unread("neither dpkg-query nor rpm answers") if listed.why.endswith("not found") else listed
-    owned = read_text(host, ("rpm", "-qf", "--qf", _RPM_FORMAT, *paths), ok=tuple(range(256))) if paths else ""
+    owned = read_text(host, ("rpm", "-qf", "--qf", RPM_FORMAT, *paths), ok=tuple(range(256))) if paths else ""
     if isinstance(owned, Unread):
         return owned
     installed = tuple(Package(name=name, version=version) for name, version in parse_rpm(listed))

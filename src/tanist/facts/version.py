@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tanist.facts.packages import RPM_FORMAT, parse_rpm
 from tanist.facts.tool import read_text
 from tanist.model.definition import Scope, VersionSource
 from tanist.model.unread import Unread
@@ -39,6 +40,8 @@ def read_version(host: Host, source: VersionSource) -> str | Unread:
             return _read_property(host, source.file, source.key)
         case "dpkg":
             return _read_dpkg(host, source.package)
+        case "rpm":
+            return _read_rpm(host, source.package)
         case "command":
             return _read_first_line(host, source.argv)
 
@@ -81,6 +84,19 @@ def _read_dpkg(host: Host, package: str) -> str | Unread:
     return Unread(f"{package} is not installed: dpkg says {', '.join(state for state, _, _ in states) or 'nothing'}")
 
 
+def _read_rpm(host: Host, package: str) -> str | Unread:
+    """rpm(8): exit status 1 and a sentence where it is not installed; several lines for several of one name."""
+    said = _run(host, ("rpm", "-q", "--qf", RPM_FORMAT, package), ok=(0, 1))
+    if isinstance(said, Unread):
+        return said
+    versions = sorted({version for _, version in parse_rpm(said)})
+    if len(versions) == 1:
+        return versions[0]
+    if versions:
+        return Unread(f"{package} is installed in several versions: {', '.join(versions)}")
+    return Unread(f"{package} is not installed: rpm says {said.strip() or 'nothing'}")
+
+
 def _read_first_line(host: Host, argv: Sequence[str]) -> str | Unread:
     said = _run(host, argv)
     if isinstance(said, Unread):
@@ -89,8 +105,8 @@ def _read_first_line(host: Host, argv: Sequence[str]) -> str | Unread:
     return first or Unread(f"{' '.join(argv)}: its first line is empty")
 
 
-def _run(host: Host, argv: Sequence[str]) -> str | Unread:
-    return read_text(host, argv, timeout=PATIENCE, title=" ".join(argv))
+def _run(host: Host, argv: Sequence[str], ok: tuple[int, ...] = (0,)) -> str | Unread:
+    return read_text(host, argv, ok=ok, timeout=PATIENCE, title=" ".join(argv))
 
 
 def _logical_lines(text: str) -> Iterator[str]:

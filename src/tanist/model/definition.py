@@ -143,10 +143,10 @@ class Health:
 class VersionSource:
     """Where the installed product's version is read: equal on both nodes or no takeover (A11, A25-A29)."""
 
-    kind: Literal["properties", "dpkg", "command", "none"] = "none"
+    kind: Literal["properties", "dpkg", "rpm", "command", "none"] = "none"
     file: str = ""  # properties
     key: str = ""  # properties
-    package: str = ""  # dpkg
+    package: str = ""  # dpkg, rpm
     argv: tuple[str, ...] = ()  # command: its first line of output
 
 

@@ -93,7 +93,7 @@ def test_packages_are_followed_through_what_they_need(tmp_path: Path) -> None:
 
 
 def test_rpm_answers_where_there_is_no_dpkg(tmp_path: Path) -> None:
-    form = packages._RPM_FORMAT
+    form = packages.RPM_FORMAT
     commands: dict[str, str | int] = {
         f"rpm -qa --qf {form}": "cronie\t0:1.5-1\nbash\t0:5-1\n",
         f"rpm -qf --qf {form} /u/a /u/b": "cronie\t0:1.5-1\nfile /u/b is not owned by any package\n",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tanist.facts.packages import RPM_FORMAT
 from tanist.facts.version import parse_properties, read_scope, read_version
 from tanist.model.definition import Scope, VersionSource
 from tanist.model.unread import Unread
@@ -16,6 +17,8 @@ FILE = "/n1gc-setup/.version.properties"
 PRODUCT = VersionSource(kind="properties", file=FILE, key="product.version")
 DPKG = VersionSource(kind="dpkg", package="postgresql-15")
 ASK_DPKG = "dpkg-query -W -f ${db:Status-Status} ${Version}\\n postgresql-15"
+RPM = VersionSource(kind="rpm", package="postgresql15-server")
+ASK_RPM = f"rpm -q --qf {RPM_FORMAT} postgresql15-server"
 COMMAND = VersionSource(kind="command", argv=("/usr/bin/full", "--version"))
 EXPECTED = {
     "seed": {
@@ -174,6 +177,29 @@ def test_a_package_has_a_version_only_when_it_is_installed(
     tmp_path: Path, says: str | int, expected: str | Unread
 ) -> None:
     assert read_version(Machine(tmp_path, commands={ASK_DPKG: says}).host, DPKG) == expected
+
+
+@pytest.mark.requirement("A11")
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        ("postgresql15-server\t0:15.6-1PGDG\n", "0:15.6-1PGDG"),
+        ("postgresql15-server\t0:15.6-1\npostgresql15-server\t0:15.6-1\n", "0:15.6-1"),  # two architectures
+        (
+            "a\t0:15.6-1\na\t0:15.7-1\n",
+            Unread("postgresql15-server is installed in several versions: 0:15.6-1, 0:15.7-1"),
+        ),
+        # with exit status 1, which counts as an answer (rpm 4.18)
+        (
+            "package postgresql15-server is not installed\n",
+            Unread("postgresql15-server is not installed: rpm says package postgresql15-server is not installed"),
+        ),
+        (2, Unread("rpm: it complained (exit status 2)")),
+        (127, Unread("rpm: not found")),
+    ],
+)
+def test_so_has_a_package_of_rpm(tmp_path: Path, says: str | int, expected: str | Unread) -> None:
+    assert read_version(Machine(tmp_path, commands={ASK_RPM: says}).host, RPM) == expected
 
 
 @pytest.mark.parametrize(
