@@ -173,8 +173,7 @@ class Table:
         return found
 
     def refuse_foreign(self, kind: str, owners: Mapping[str, str]) -> None:
-        """`owners`: key -> the kind that it belongs to, or several: "dpkg|rpm". Notes each key that is there and belongs to
-        another kind."""
+        """`owners`: key -> the kind that it belongs to, or several, "dpkg|rpm". Notes each key of another kind."""
         for key, owner in owners.items():
             if key in self._values and key not in self._asked:
                 self._asked.append(key)

@@ -66,6 +66,11 @@ def readiness(controller: str) -> str:
     return f"{STATE}/{controller}/readiness.json"
 
 
+def accepted(controller: str) -> str:
+    """Findings that a person accepted on this node."""
+    return f"{STATE}/{controller}/accepted.jsonl"
+
+
 def mirror_keys(controller: str) -> str:
     """What seals this controller's captures on its standbys."""
     return f"/etc/tanist/mirror-keys/{controller}"

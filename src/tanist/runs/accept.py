@@ -1,18 +1,23 @@
-"""Findings that a person accepted for a while, one by one. Added at the end of a file, never taken out of it."""
+"""Findings that a person accepted for a while, one by one. Added at the end of a file, never taken out of it; and each
+is an entry of the history, which the other node and the asset have as well."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from typing import Any
 
 from tanist.host.clock import timestamp
 from tanist.model.accepted import LONGEST, Accepted
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Failed, Refused
-from tanist.model.times import render_time
+from tanist.model.times import render_moment, render_time
 from tanist.parity.kinds import KINDS
 from tanist.plan import places
-from tanist.runs.session import Session
+from tanist.runs.history import ACCEPT, read_copy, save_entry
+from tanist.runs.peers import read_epoch_seen
+from tanist.runs.session import TOOL, Session, name_run
 
 SPANS = {"h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d{1,4})([hd])")
@@ -35,14 +40,54 @@ def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepte
         until_text=render_time(until),
     )
     session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
+    line = json.dumps(encode(one)).encode()
+    save_entry(session, describe_accepted(session, one, line))  # first: none holds that the history does not have
     cut_torn_line(session)
-    session.host.files.append(accepted_path(session), json.dumps(encode(one)).encode() + b"\n")
+    session.host.files.append(places.accepted(session.name), line + b"\n")
     return one
+
+
+def describe_accepted(session: Session, one: Accepted, line: bytes) -> dict[str, Any]:
+    """As an entry of the history, a run without steps: with what the finding said when it was looked at last."""
+    known = {entry.run for entry in read_copy(session, places.history(session.name)).entries}
+    said = find_said(session, one.finding)
+    now = render_moment(session.host.now())
+    return {
+        "run": name_run(session, ACCEPT, known.__contains__),
+        "kind": ACCEPT,
+        "controller": session.name,
+        "node": session.node,
+        "who": session.who,
+        "reason": one.reason,
+        "attested": "",
+        "verdict": "",
+        "evidence": [],
+        "continued": [],
+        "epoch": read_epoch_seen(session),
+        "plans": {},
+        "outcome": "accepted",
+        "summary": f"{one.finding}, until {one.until_text}" + (f"; it said: {said}" if said else ""),
+        "began": now,
+        "ended": now,
+        "seconds": 0.0,
+        "steps": [],
+        "tool": TOOL,
+        "journal": hashlib.sha256(line).hexdigest(),
+    }
+
+
+def find_said(session: Session, finding: str) -> str:
+    """ "" where the last check did not find it."""
+    from tanist.runs.readiness import load_readiness
+
+    kept = load_readiness(session)
+    items = [item for one in (kept[-1].found if kept else ()) for item in one["findings"]]
+    return next((str(item["says"]) for item in items if item["name"] == finding and item["grade"] != "good"), "")
 
 
 def cut_torn_line(session: Session) -> None:
     """What a write that was cut off has left would spoil the line that follows it."""
-    files, path = session.host.files, accepted_path(session)
+    files, path = session.host.files, places.accepted(session.name)
     data = files.read(path) if files.exists(path) else b""
     if data and not data.endswith(b"\n"):
         files.write(path, data[: data.rfind(b"\n") + 1], 0o600)
@@ -65,7 +110,7 @@ def parse_span(text: str) -> float:
 def load_accepted(session: Session) -> tuple[Accepted, ...]:
     """All that were ever accepted here, the oldest first; those that have expired too. A torn last line is none."""
     try:
-        lines = session.host.files.read(accepted_path(session)).split(b"\n")
+        lines = session.host.files.read(places.accepted(session.name)).split(b"\n")
     except FileNotFoundError:
         return ()
     found = []
@@ -74,12 +119,8 @@ def load_accepted(session: Session) -> tuple[Accepted, ...]:
             found.append(decode(Accepted, json.loads(line), f"line {number}"))
         except ValueError as error:
             raise Failed(
-                f"{accepted_path(session)} is damaged: {error}",
+                f"{places.accepted(session.name)} is damaged: {error}",
                 node=session.node,
                 next_step="move it away; nothing is accepted then",
             ) from error
     return tuple(found)
-
-
-def accepted_path(session: Session) -> str:
-    return f"{places.STATE}/{session.name}/accepted.jsonl"

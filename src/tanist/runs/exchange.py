@@ -125,7 +125,7 @@ def verify_history(session: Session, *, ask_peers: bool = True) -> tuple[dict[st
 def check_unfounded(session: Session, copies: Mapping[str, Copy], *, alone: bool) -> tuple[Finding, ...]:
     """A run of this node that no journal here and no other copy knows: written into this copy by somebody else, its sum
     made to fit. `alone`: not all other copies were seen, so it is only told."""
-    directory = done_directory(session.name)
+    accepted = digest_accepted(session)
     elsewhere = {entry.sum for name, copy in copies.items() if name != session.node for entry in copy.entries}
     unfounded = [
         entry.run
@@ -133,7 +133,8 @@ def check_unfounded(session: Session, copies: Mapping[str, Copy], *, alone: bool
         if entry.node == session.node
         and entry.fields.get("journal") is not None
         and entry.sum not in elsewhere
-        and not session.host.files.exists(f"{directory}/{entry.run}.jsonl")
+        and entry.fields["journal"] not in accepted
+        and not find_kept(session, entry.run)
     ]
     says = "added: {}, of this node, has no journal here and is in no other copy that was seen"
     return tuple(Finding(grave=not alone, copy=session.node, says=says.format(run)) for run in unfounded)
@@ -143,14 +144,28 @@ def check_journals(session: Session, copy: Copy) -> tuple[Finding, ...]:
     """The journal of each run that this node has still, against the digest that was chained when it ended."""
     found = []
     for entry in copy.entries:
-        path = f"{done_directory(session.name)}/{entry.run}.jsonl"
+        path = find_kept(session, entry.run)
         digest = entry.fields.get("journal")
-        if digest is None or entry.node != session.node or not session.host.files.exists(path):
+        if digest is None or entry.node != session.node or not path:
             continue
         if hashlib.sha256(session.host.files.read(path, LIMIT)).hexdigest() != digest:
             says = f"altered: the journal {path} is not what it was when its run ended"
             found.append(Finding(grave=True, copy=session.node, says=says))
     return tuple(found)
+
+
+def find_kept(session: Session, run: str) -> str:
+    """Where its journal was filed away, "" for nowhere; a drill's lies with its result."""
+    directories = (done_directory(session.name), places.drills(session.name))
+    found = (f"{directory}/{run}.jsonl" for directory in directories)
+    return next((path for path in found if session.host.files.exists(path)), "")
+
+
+def digest_accepted(session: Session) -> frozenset[str]:
+    """What stands for a journal where a finding was accepted: its line (runs/accept.py)."""
+    files, path = session.host.files, places.accepted(session.name)
+    lines = files.read(path).split(b"\n") if files.exists(path) else []
+    return frozenset(hashlib.sha256(line).hexdigest() for line in lines)
 
 
 def fetch_copy(session: Session, node: Node) -> Copy:

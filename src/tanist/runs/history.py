@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tanist.journal.chain import (
@@ -35,23 +35,28 @@ from tanist.steps.storage import mounted_at
 
 LIMIT = 256 << 20  # bytes of a copy
 PATIENCE = 10.0  # seconds
+ACCEPT = "accept"  # kind of an entry that is no run: a finding that a person accepted (runs/accept.py)
 
 
 def save_history(session: Session, journal: Journal) -> None:
     """On this node always, and once, however often it is called; on the asset while the tree is here."""
-    state = read_run(journal.records)
+    save_entry(session, describe_run(session, read_run(journal.records), journal))
+
+
+def save_entry(session: Session, fields: Mapping[str, Any]) -> None:
+    """`fields`: as describe_run() has them. One of a run that is known already is not entered again."""
     with writing(session):
-        _enter(session, state, journal)
+        _enter(session, fields)
         _save_on_asset(session)
 
 
-def _enter(session: Session, state: RunState, journal: Journal) -> None:
+def _enter(session: Session, fields: Mapping[str, Any]) -> None:
     mine = mend_tail(session, places.history(session.name))
     theirs = read_copy(session, asset_path(session)) if tree_is_here(session) else Copy()
     known = (*mine.entries, *theirs.entries)
     new = lacking(mine.entries, theirs.entries)
-    if all(entry.run != state.started.run for entry in known):
-        new = (*new, parse_entry(render_entry(describe_run(session, state, journal), heads(known))))
+    if all(entry.run != fields["run"] for entry in known):
+        new = (*new, parse_entry(render_entry(fields, heads(known))))
     append(session, places.history(session.name), new)
 
 

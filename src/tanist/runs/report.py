@@ -23,7 +23,7 @@ from tanist.plan import places
 from tanist.report.follow import Follower, first_look
 from tanist.report.stages import COPY, OTHER, sum_stages
 from tanist.runs.drills import IN_CELL, load_result
-from tanist.runs.history import load_history
+from tanist.runs.history import ACCEPT, load_history
 from tanist.runs.peers import read_lock
 from tanist.runs.readiness import load_readiness
 from tanist.runs.session import Session
@@ -37,7 +37,7 @@ def build_report(session: Session, run: str = "") -> RunReport:
     entries = [one for one in load_history(session) if "kind" in one]
     places_ = find_journals(session)
     if not run:
-        run = max([*places_, *(str(one["run"]) for one in entries)], default="")
+        run = max([*places_, *(str(one["run"]) for one in entries if one["kind"] != ACCEPT)], default="")
         if not run:
             raise Refused(f"{session.name} has had no run yet that this node knows of", next_step="tanist history NAME")
     others = [one for one in entries if one["run"] != run]

@@ -5,11 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tanist.model.accepted import LONGEST
-from tanist.model.errors import Failed, Refused
+from tanist.model.errors import Busy, Failed, Refused
+from tanist.model.readiness import Assessment
+from tanist.parity.finding import wrong
 from tanist.plan import places
-from tanist.runs.accept import accept, accepted_path, find_kind, load_accepted, parse_span
+from tanist.runs.accept import accept, find_kind, load_accepted, parse_span
 from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
+from tanist.runs.exchange import exchange_with_peers, verify_history
+from tanist.runs.history import load_history, writing
+from tanist.runs.readiness import save_readiness
+from tanist.runs.report import build_report
 from tests.unit.runs.world import World
 
 
@@ -20,7 +26,39 @@ def test_what_was_accepted_is_kept_with_who_and_why(world: World) -> None:
     two = accept(session, "wire svc0 of ec-b", reason="cable is on its way", span="12h")
     assert load_accepted(session) == (one, two)
     assert (one.who, one.reason, one.until) == ("jo on ec-b", "update on sunday", session.host.now() + 172800)
-    assert world.b.files.stat(accepted_path(session)).st_mode & 0o777 == 0o600  # type: ignore[union-attr]
+    assert world.b.files.stat(places.accepted("oc")).st_mode & 0o777 == 0o600  # type: ignore[union-attr]
+
+
+def test_it_is_an_entry_of_the_history_that_the_other_node_gets_and_no_run(world: World) -> None:
+    session = world.session("ec-b", who="jo")
+    kernel = wrong("kernel", "6.1 on ec-a, 6.0 on ec-b")
+    found = Assessment(controller="oc", taker="ec-b", owner="ec-a", owner_seen="now", found=(kernel,))
+    save_readiness(session, [found])
+    accept(session, "kernel", reason="reboot on sunday", span="2d")
+    accept(session, "kernel", reason="and on monday", span="2d")
+    assert [one for one in verify_history(session)[1] if one.grave] == []
+    assert exchange_with_peers(session)
+    first, second = [one for one in load_history(world.session("ec-a")) if one["kind"] == "accept"]
+    assert (first["who"], first["node"], first["reason"]) == ("jo", "ec-b", "reboot on sunday")
+    assert (first["outcome"], second["reason"]) == ("accepted", "and on monday")
+    assert first["summary"].startswith("kernel, until ") and first["summary"].endswith("6.1 on ec-a, 6.0 on ec-b")
+    assert build_report(world.session("ec-a")).kind == "init", "the newest run"
+    assert build_report(world.session("ec-a"), first["run"]).summary == first["summary"]
+
+
+def test_one_that_nobody_accepted_is_told_by_verify(world: World) -> None:
+    session = world.session("ec-b", who="jo")
+    accept(session, "kernel", reason="x", span="2d")
+    world.b.files.write(places.accepted("oc"), b"")
+    (found,) = [one.says for one in verify_history(session)[1] if one.grave]
+    assert found.startswith("added: ") and "-accept-ec-b" in found
+
+
+def test_where_the_history_can_not_be_written_nothing_is_accepted(world: World) -> None:
+    session = world.session("ec-b")
+    with writing(session), pytest.raises(Busy):
+        accept(session, "kernel", reason="x", span="2d")
+    assert load_accepted(session) == ()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +90,7 @@ def test_a_finding_is_known_by_its_kind_and_subject() -> None:
 def test_a_torn_last_line_is_none_and_a_damaged_one_is_told(world: World) -> None:
     session = world.session("ec-b")
     one = accept(session, "kernel", reason="x", span="1d")
-    path = accepted_path(session)
+    path = places.accepted("oc")
     whole = world.b.files.read(path)
     world.b.files.write(path, whole + whole[:20])
     assert load_accepted(session) == (one,)

@@ -13,7 +13,9 @@ from tanist.cli.history import show
 from tanist.journal.chain import parse_copy, render_entry
 from tanist.journal.journal import Journal
 from tanist.model.errors import Busy
+from tanist.model.run import RunEnded
 from tanist.plan import places
+from tanist.runs.drills import first_record, name_drill
 from tanist.runs.exchange import PIECE, exchange_with_peers, verify_history
 from tanist.runs.filing import find_open_run
 from tanist.runs.history import load_history, save_history, take_entries
@@ -220,6 +222,21 @@ def test_a_journal_changed_after_its_run_ended_is_named(world: World) -> None:
     assert grave(world.session("ec-a")) == [
         f"ec-a: altered: the journal /var/lib/tanist/oc/runs/done/{path.name} is not what it was when its run ended"
     ]
+
+
+def test_a_drill_that_the_other_node_has_not_heard_of_is_no_forgery_and_its_journal_counts(world: World) -> None:
+    """It lies with the drill's result, not among the runs."""
+    session = world.session("ec-b")
+    journal = Journal(session.host, f"{places.drills('oc')}/{name_drill(session)}.jsonl")
+    session.host.files.make_directory(places.drills("oc"), 0o700)
+    journal.append(first_record(session, name_drill(session), reason="", capture=""))
+    journal.append(RunEnded(outcome="done", summary="passed", seconds=1.0))
+    save_history(session, journal)
+    assert grave(session) == []
+    path = world.top / "ec-b" / journal.path[1:]
+    path.write_bytes(path.read_bytes().replace(b"passed", b"failed"))
+    (found,) = grave(session)
+    assert found.startswith("ec-b: altered: the journal /var/lib/tanist/oc/drills/")
 
 
 def test_a_damaged_line_hides_no_other(world: World, capsys: pytest.CaptureFixture[str]) -> None:
