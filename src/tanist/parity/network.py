@@ -145,6 +145,13 @@ def service_ports(pair: Pair) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(ports))
 
 
+def service_sockets(pair: Pair) -> frozenset[tuple[str, str, int]]:
+    """(protocol, address, port) that the services listen on where they run, its own loopback address included."""
+    if pair.owner is None or not pair.owner.active or isinstance(pair.owner.listeners, Unread):
+        return frozenset()
+    return frozenset((one.protocol, one.address, one.port) for one in _own(pair, pair.owner.listeners))
+
+
 def url_port(url: str) -> int:
     """0 where the URL names no port that could be understood."""
     scheme, _, rest = url.partition("://")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
@@ -10,9 +10,11 @@ from tanist.model.readout import Listener, Unit
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import few, good, mark_of, untold, wrong
-from tanist.parity.network import service_ports
+from tanist.parity.network import service_ports, service_sockets
+from tanist.plan import places
 
-SPARE = 64 << 20  # bytes beyond what a restore writes: journals, logs
+ROOM = (places.STATE, "/etc", places.RUN)  # where every restore writes
+SPARE = 64 << 20  # bytes there beyond what it writes: journals, logs
 FEW = 5
 CRON_UNITS = ("cron.service", "crond.service")
 
@@ -75,18 +77,28 @@ def _check_ports(pair: Pair) -> Found:
     if isinstance(listeners, Unread):
         return untold("port", [(pair.taker.node, listeners.why)])
     wanted = service_ports(pair)
-    taken = [one for one in listeners if (one.protocol, one.port) in wanted and _in_the_way(pair, one)]
+    own = {one.unit for one in pair.controller.services}
+    taken = [one for one in listeners if one.unit not in own and _in_the_way(pair, one, wanted)]
     if taken:
-        said = ", ".join(f"{one.protocol} {one.port} by {one.unit or one.process or 'somebody'}" for one in taken)
-        return wrong("port", f"taken on {pair.taker.node}: {said}")
+        return wrong("port", f"taken on {pair.taker.node}: {', '.join(map(_tell_listener, taken))}")
     ports = ", ".join(f"{protocol} {port}" for protocol, port in wanted)
     return good("port", f"free on {pair.taker.node}: {ports}" if ports else "no port of the services is known")
 
 
-def _in_the_way(pair: Pair, listener: Listener) -> bool:
-    own = {one.unit for one in pair.controller.services}
+def _in_the_way(pair: Pair, listener: Listener, wanted: Collection[tuple[str, int]]) -> bool:
+    """bind(2): EADDRINUSE for an address that is in use, and for all of them while one is; the other way round, too.
+    Who listens on an address of IPv6 alone is in nobody's way who listens on all of IPv4."""
+    protocol, address, port = listener.protocol, listener.address, listener.port
     service = {one.address for one in pair.controller.identity.addresses}
-    return listener.unit not in own and (listener.address == "*" or listener.address in service)
+    if (protocol, port) in wanted and (address == "*" or address in service):
+        return True
+    there = {at for how, at, number in service_sockets(pair) if (how, number) == (protocol, port)}
+    return address in there or (address == "*" and bool(there)) or ("*" in there and ":" not in address)
+
+
+def _tell_listener(one: Listener) -> str:
+    where = "" if one.address == "*" else f" of {one.address}"
+    return f"{one.protocol} {one.port}{where} by {one.unit or one.process or 'somebody'}"
 
 
 def _check_space(pair: Pair) -> Iterator[Found]:
@@ -94,8 +106,9 @@ def _check_space(pair: Pair) -> Iterator[Found]:
     if isinstance(spaces, Unread):
         yield untold("space", [(pair.taker.node, spaces.why)])
         return
-    needed = 2 * pair.taker.captures.size + SPARE
+    size = pair.taker.captures.size
     for one in spaces:
+        needed = 2 * size + SPARE if one.path in ROOM else size  # elsewhere nothing is saved, and nothing else written
         where = f"{one.path} of {pair.taker.node}"
         says = f"{one.free >> 20} MiB are free at {where}, a takeover wants {needed >> 20}"
         if one.free < needed:

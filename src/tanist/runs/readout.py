@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tanist.definition.load import DIRECTORY
 from tanist.facts.accounts import read_missing, read_numbers
@@ -36,7 +39,7 @@ from tanist.model.readout import Captures, Edited, Reach, Readout
 from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
 from tanist.parity.nfs import NFS_UNITS
-from tanist.parity.standby import CRON_UNITS
+from tanist.parity.standby import CRON_UNITS, ROOM
 from tanist.plan import places
 from tanist.runs.drills import read_drilled
 from tanist.runs.measured import load_measured
@@ -49,7 +52,9 @@ from tanist.runs.proofs_kept import read_proofs
 from tanist.runs.session import TOOL, Session, read_active
 from tanist.runs.verification import read_verified
 
-ROOM = (places.STATE, "/etc", places.RUN)  # where a restore writes
+if TYPE_CHECKING:
+    from tanist.host.files import Files
+
 TIMEOUT = 45.0  # seconds that another node's readout may take
 
 
@@ -73,7 +78,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         units=units,
         listeners=read_listeners(host),
         missing_accounts=read_missing(host, controller.accounts),
-        space=read_space(host, ROOM),
+        space=read_space(host, find_room(host.files, controller.own_paths)),
         settings=read_settings(host),
         security=read_security(host),
         firewall=read_firewall(host),
@@ -140,6 +145,22 @@ def read_edited_here(session: Session) -> tuple[Edited, ...] | Unread:
     own = session.controller.identity.ssh_host_keys  # made by tanist itself on the first node, and brought by it
     paths = tuple(path for path in session.controller.own_paths if path != own)
     return read_edited(session.host, paths, max(times, default=0.0) + 1)
+
+
+def find_room(files: Files, paths: Iterable[str]) -> tuple[str, ...]:
+    """Where a restore writes: ROOM, and of each other file system that one of these paths is on, a directory."""
+    found = {info.st_dev: path for path in ROOM if (info := files.stat(path)) is not None}
+    for path in (holder_of(files, one) for one in paths):
+        if (info := files.stat(path)) is not None:
+            found.setdefault(info.st_dev, path)
+    return (*ROOM, *(path for path in found.values() if path not in ROOM))
+
+
+def holder_of(files: Files, path: str) -> str:
+    """The path itself where it is a directory, else the nearest one above that is there."""
+    while (info := files.stat(path)) is None or not stat.S_ISDIR(info.st_mode):
+        path = path.rpartition("/")[0] or "/"
+    return path
 
 
 def read_captures(session: Session) -> Captures:

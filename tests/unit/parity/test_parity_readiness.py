@@ -253,6 +253,41 @@ def test_one_thing_wrong_is_found_by_its_name_and_weighs_what_it_should(name: st
     assert found.says and found.mend and "{" not in found.mend
 
 
+def test_room_is_wanted_for_what_is_saved_and_for_what_comes_on_a_file_system_of_its_own_for_that_alone() -> None:
+    captures = replace(TAKER.captures, size=100 << 20)
+    for path, free, wanted in (("/etc", 263, 264), ("/var/lib/tanist", 263, 264), ("/opt", 99, 100)):
+        tight = Space(path=path, free=free << 20, size=1 << 35, inodes_free=100_000)
+        (found,) = not_good(assess(taker(captures=captures, space=(tight,))))
+        assert found.name == f"space {path}" and found.says.endswith(f"a takeover wants {wanted}")
+        assert not not_good(assess(taker(captures=captures, space=(replace(tight, free=wanted << 20),))))
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "in_the_way"),
+    [
+        ("*", "*", True),
+        ("*", "127.0.0.1", True),  # bind(2) of all addresses fails while one of them is in use
+        ("*", "10.99.0.12", True),
+        ("*", "::1", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "*", True),
+        ("127.0.0.1", "10.99.0.12", False),
+        (ADDRESS, "10.99.0.12", False),
+        (ADDRESS, "*", True),
+    ],
+)
+def test_a_port_is_taken_by_whoever_listens_where_the_service_would(there: str, here: str, in_the_way: bool) -> None:
+    """9999 is asked for by no health check."""
+    serving = Listener(protocol="tcp", address=there, port=9999, unit=UNITS[0])
+    squatting = Listener(protocol="tcp", address=here, port=9999, process="nginx")
+    others = tuple(replace(squatting, **change) for change in ({"port": 9998}, {"protocol": "udp"}, {"unit": UNITS[0]}))
+    filtered = Firewall(drops=False)
+    pair = replace(PAIR, owner=replace(OWNER, listeners=(serving,)), taker=replace(TAKER, firewall=filtered))
+    found = not_good(assess(replace(pair, taker=replace(pair.taker, listeners=(squatting, *others)))))
+    where = "" if here == "*" else f" of {here}"
+    assert [one.says for one in found] == ([f"taken on ec-b: tcp 9999{where} by nginx"] if in_the_way else [])
+
+
 @pytest.mark.parametrize(
     ("drilled", "every", "says"),
     [
