@@ -46,6 +46,9 @@ class Assessment:
     owner: str
     owner_seen: str  # "now", or since when it is known only from what was remembered
     found: tuple[Found, ...]
+    captured: float = (
+        0.0  # until when no change outside the tree would be lost, seconds since the epoch; 0.0: no capture
+    )
     drilled: float = 0.0  # when a takeover was last rehearsed with success, seconds since the epoch; 0.0: never
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
-from tanist.model.readout import Disk, Readout
+from tanist.model.readout import Captures, Disk, Readout
 from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import good, untold, wrong
@@ -49,12 +49,21 @@ def _describe(disk: Disk) -> str:
     return f"{disk.fstype or 'nothing known'} {disk.uuid or 'without a UUID'}, {disk.size >> 20} MiB"
 
 
+def _find_captures(pair: Pair) -> Captures:
+    return pair.owner.captures if pair.owner is not None else pair.taker.captures
+
+
+def find_captured(pair: Pair) -> float:
+    """When the newest capture was the state of things, seconds since the epoch; 0.0: there is none."""
+    there = _find_captures(pair)
+    return max(there.made, there.checked) if there.newest else 0.0
+
+
 def _check_capture(pair: Pair) -> Found:
     """What would be missing after a takeover now: all changes since the newest capture was the state of things."""
-    there = pair.owner.captures if pair.owner is not None else pair.taker.captures
+    there, last = _find_captures(pair), find_captured(pair)
     if not there.newest:
         return wrong("capture", f"{pair.owner_name} has no capture at all")
-    last = max(there.made, there.checked)
     if is_to_come(last, pair.now):
         says = f"{there.newest} is of {render_time(last)}, which is still to come: how old it is cannot be told"
         return wrong("capture", says)

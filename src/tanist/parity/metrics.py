@@ -27,6 +27,10 @@ def render_metrics(assessments: Iterable[Assessment], now: float) -> str:
         "# HELP tanist_last_good_drill_timestamp_seconds When a takeover was last rehearsed with success; 0: never.",
         "# TYPE tanist_last_good_drill_timestamp_seconds gauge",
         *(_line("tanist_last_good_drill_timestamp_seconds", _labels(one), round(one.drilled)) for one in found),
+        "# HELP tanist_captured_timestamp_seconds When what lies outside the tree was captured last: later changes "
+        "would be lost; 0: never.",
+        "# TYPE tanist_captured_timestamp_seconds gauge",
+        *(_line("tanist_captured_timestamp_seconds", _labels(one), round(one.captured)) for one in found),
         "# HELP tanist_check_timestamp_seconds When readiness was checked last.",
         "# TYPE tanist_check_timestamp_seconds gauge",
         *(_line("tanist_check_timestamp_seconds", _labels(one), round(now)) for one in found),

@@ -9,7 +9,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.pair import Pair
 from tanist.model.readiness import Assessment, Found
 from tanist.parity.beside import check_beside
-from tanist.parity.data import check_data
+from tanist.parity.data import check_data, find_captured
 from tanist.parity.drills import check_drill
 from tanist.parity.machines import check_machines
 from tanist.parity.measured import check_measured
@@ -33,6 +33,7 @@ def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
         controller=pair.controller.name,
         taker=pair.taker.node,
         owner=pair.owner_name,
+        captured=find_captured(pair),
         drilled=pair.taker.drilled.good,
         owner_seen=pair.remembered or ("now" if pair.owner is not None else "never"),
         found=tuple(_finish(one, pair.controller.name, overrides.get(one.name)) for one in found),

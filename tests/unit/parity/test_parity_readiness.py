@@ -436,6 +436,8 @@ def test_metrics_are_of_the_exposition_format() -> None:
     text = render_metrics([assess(pair)], NOW)
     assert 'tanist_readiness{controller="opscenter",taker="ec-b",owner="ec-a"} 0\n' in text
     assert 'finding="edited files",subject=""} 1\n' in text
+    captured = 'tanist_captured_timestamp_seconds{controller="opscenter",taker="ec-b",owner="ec-a"}'
+    assert f"{captured} {NOW - 60:.0f}\n" in text
     for line in text.splitlines():
         assert line.startswith("# ") or line.rpartition(" ")[2].isdigit()
 
