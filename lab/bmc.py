@@ -13,6 +13,7 @@ import ctypes
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.enter import NODE_NAMES
@@ -29,19 +30,24 @@ PATIENCE = 10.0  # seconds that a caller may take for its line
 
 def main(name: str, password_file: str) -> None:
     lab, password = Lab(name), Path(password_file).read_text().strip()
-    with listen_in(NETNS / lab.layout.switch) as listener:
+    serve(NETNS / lab.layout.switch, PORT, lambda words: answer(lab, password, words))
+
+
+def serve(namespace: Path, port: int, reply: Callable[[list[str]], str]) -> None:
+    """A line for a line, one caller after the other, for ever."""
+    with listen_in(namespace, port) as listener:
         while True:
             link, _ = listener.accept()
             with link:
                 link.settimeout(PATIENCE)
                 try:
                     asked = link.makefile("r", encoding="utf-8", errors="replace").readline(300)
-                    link.sendall(f"{answer(lab, password, asked.split())}\n".encode())
+                    link.sendall(f"{reply(asked.split())}\n".encode())
                 except OSError:
                     continue
 
 
-def listen_in(namespace: Path, port: int = PORT) -> socket.socket:
+def listen_in(namespace: Path, port: int) -> socket.socket:
     """A socket there; the process itself stays in the machine's namespace, whose tools it needs."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(namespace, os.O_RDONLY)

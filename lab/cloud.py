@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import time
 
-from lab.bmc import PATIENCE, listen_in
+from lab.bmc import PATIENCE, serve
 from lab.errors import LabError, LabRefused
 from lab.network import NETNS
 from lab.vm.lab import VmLab
@@ -94,16 +94,7 @@ def _forget(qmp: Qmp) -> None:
 def main(name: str) -> None:
     lab = VmLab(name)
     cloud = Cloud(lab)
-    with listen_in(NETNS / lab.layout.switch, PORT) as listener:
-        while True:
-            link, _ = listener.accept()
-            with link:
-                link.settimeout(PATIENCE)
-                try:
-                    asked = link.makefile("r", encoding="utf-8", errors="replace").readline(300)
-                    link.sendall(f"{cloud.answer(asked.split())}\n".encode())
-                except OSError:
-                    continue
+    serve(NETNS / lab.layout.switch, PORT, cloud.answer)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def tell_story(pair: Pair) -> None:
     pair.do("ec-a", "acquire")
 
     # power cut under load: what was acknowledged is there, the journal is replayed, the dead node boots inert
-    acknowledged = cut_while_writing(pair)
+    acknowledged = cut_while_writing(pair.lab)
     assert pair.state("ec-b") in ({"dirty", "unknown"} if pair.fstype == "btrfs" else {"dirty"})
     lab.boot("ec-a", wait=False)
     assert all(pair.do("ec-b", "acquire"))
@@ -111,12 +111,12 @@ def tell_story(pair: Pair) -> None:
     pair.do("ec-b", "release")
 
 
-def cut_while_writing(pair: Pair) -> list[int]:
+def cut_while_writing(lab: VmLab) -> list[int]:
     """The numbers that the writer was told are on the disk, up to the cut."""
-    argv = pair.lab.enter_argv("ec-a", ["sh", "-c", WRITER])
+    argv = lab.enter_argv("ec-a", ["sh", "-c", WRITER])
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
         assert writer.stdout is not None
         seen = [int(writer.stdout.readline()) for _ in range(20)]
-        pair.lab.cut("ec-a")
+        lab.cut("ec-a")
         seen += [int(line) for line in writer.stdout if line.endswith(b"\n")]
     return seen

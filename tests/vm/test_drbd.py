@@ -6,7 +6,6 @@ One story, in the order of the tests: each begins where the copies follow each o
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from lab.vm.lab import VmLab
 from tanist.model.codec import decode
 from tanist.model.replica import Generations, ReplicaReadout
 from tanist.plan.replica import explain_apart
+from tests.vm.contract import cut_while_writing
 from tests.vm.definitions import TREE, render_definition
 from tools.build_wheel import wheel
 
@@ -54,7 +54,6 @@ drbdsetup primary 0
 mkfs.ext4 -q -F /dev/drbd0
 drbdsetup secondary 0
 """
-WRITER = f"n=0; while :; do n=$((n+1)); echo $n >>{TREE}/acked && sync {TREE}/acked && echo $n; done"
 
 
 class Pair:
@@ -157,7 +156,7 @@ def test_two_copies_keep_the_contract(pair: Pair) -> None:
 def test_a_dead_owner_s_writes_are_on_the_other_copy_and_its_own_claim_starts_nothing(pair: Pair) -> None:
     pair.settle()
     pair.do("ec-a", "acquire")
-    acknowledged = cut_while_writing(pair)
+    acknowledged = cut_while_writing(pair.lab)
     assert all(pair.do("ec-b", "take")), "promoted without the other one"
     kept = [int(line) for line in pair.sh("ec-b", f"cat {TREE}/acked").split()]
     assert kept[: len(acknowledged)] == acknowledged
@@ -231,14 +230,3 @@ def test_a_copy_that_is_behind_is_never_promoted(pair: Pair) -> None:
         pair.wait("ec-a", "Connected Secondary/Secondary UpToDate/UpToDate")
     assert all(pair.do("ec-a", "acquire")), "and whole again it is"
     pair.do("ec-a", "release")
-
-
-def cut_while_writing(pair: Pair) -> list[int]:
-    """The numbers that the writer was told are on the disk, up to the cut."""
-    argv = pair.lab.enter_argv("ec-a", ["sh", "-c", WRITER])
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
-        assert writer.stdout is not None
-        seen = [int(writer.stdout.readline()) for _ in range(20)]
-        pair.lab.cut("ec-a")
-        seen += [int(line) for line in writer.stdout if line.endswith(b"\n")]
-    return seen

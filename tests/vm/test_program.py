@@ -81,7 +81,7 @@ def test_a_volume_of_a_cloud_keeps_the_contract(pair: Pair) -> None:
 
     # power cut under load: the cloud still has it with the dead machine, and only a proof takes it from there
     assert all(pair.do("ec-a", "acquire"))
-    acknowledged = cut_while_writing(pair)
+    acknowledged = cut_while_writing(pair.lab)
     assert "attached to ec-a" in pair.state("ec-b")
     assert pair.try_("ec-b", "acquire")[0] == 1
     lab.boot("ec-a", wait=False)
