@@ -6,8 +6,6 @@ A third process asks all the time what is exported: silence or the export, never
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +16,9 @@ from lab.controllers.install import unpack_on
 from lab.run import wait_until
 from lab.vm.lab import VmLab
 from tests.vm.definitions import ADDRESS, TREE, render_definition
-from tests.vm.test_takeover_by_reservation import KEX, LONG, known_hosts, make_keys
+from tests.vm.typed import LONG, NODES, Typist, make_keys, on_both, render_ssh
 from tools.build_wheel import wheel
 
-NODES = ("ec-a", "ec-b")
 HERE = Path(__file__).parent
 DISK = "/dev/asset0"
 VERSIONS = ("3", "4.2")
@@ -67,14 +64,7 @@ print("free" if answer == fcntl.F_UNLCK else "locked")
 SERVES = "exportfs -s; cat /proc/fs/nfsd/threads 2>/dev/null || echo 0"
 
 
-class Pair:
-    def __init__(self, lab: VmLab) -> None:
-        self.lab = lab
-
-    def sh(self, node: str, script: str, *words: str) -> str:
-        argv = ["bash", "-c", script, "sh", *words]
-        return self.lab.exec(node, argv, check=True, timeout=LONG).stdout.decode().strip()
-
+class Pair(Typist):
     def tanist(self, node: str, verb: str, *words: str) -> None:
         """On a computer that has no time for its machines a look may end without an answer: then it is typed again."""
         said = ""
@@ -135,8 +125,7 @@ def prepare(lab: VmLab, keys: Path) -> Pair:
     built = wheel()
     make_keys(keys)
     files = {
-        "/etc/ssh/ssh_config.d/lab.conf": KEX,
-        "/etc/tanist/known_hosts": known_hosts(lab),
+        **render_ssh(lab),
         "/etc/tanist/controllers/ledger.toml": render_definition(
             DISK, "ext4", service="start_timeout = 300", rest=REST
         ),
@@ -163,11 +152,6 @@ def prepare(lab: VmLab, keys: Path) -> Pair:
     made.sh("client", f"setsid sh /root/ask {ADDRESS} </dev/null >/dev/null 2>&1 &")
     made.wait_for_writes()
     return made
-
-
-def on_both(work: Callable[[str], object]) -> None:
-    with ThreadPoolExecutor(len(NODES)) as pool:
-        list(pool.map(work, NODES))
 
 
 @pytest.mark.requirement("A46", "A47")

@@ -12,9 +12,9 @@ from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from tests.vm.definitions import TREE, render_definition
+from tests.vm.typed import LONG, NODES, Typist, render_ssh
 from tools.build_wheel import wheel
 
-NODES = ("ec-a", "ec-b")
 ASSET0, ASSET1 = (disk.by_id for disk in SHARED[:2])
 SERIAL0 = "LABasset0"
 UUID = "01234567:89abcdef:01234567:89abcdef"
@@ -24,8 +24,6 @@ STACK = render_definition("/dev/ledger/tree", "xfs", layers=MD + LVM)
 MIRROR = render_definition("/dev/md/ledger", "ext4", layers=MD)
 PLAIN = render_definition(ASSET0, "ext4")
 BARE = PLAIN.replace(f'kind = "filesystem"\ndevice = "{ASSET0}"\nfstype = "ext4"', 'kind = "directory"')
-# the key exchange that OpenSSH prefers takes an emulated machine ten seconds
-KEX = "KexAlgorithms curve25519-sha256\n"
 SETUP = r"""
 sed -i 's/^[# \t]*system_id_source = .*/\tsystem_id_source = "uname"/' /etc/lvm/lvm.conf
 printf 'AUTO -all\nHOMEHOST <none>\n' >/etc/mdadm/mdadm.conf
@@ -38,17 +36,9 @@ setsid "$@" </dev/null >/root/said 2>&1 & pid=$!
 until grep -qs '"StepBegun".*"'$step'"' {JOURNALS}/*.jsonl; do kill -0 $pid || {{ cat /root/said; exit 1; }}; done
 kill -9 $pid; wait $pid; echo killed
 """
-LONG = 600  # seconds; how long a machine may take for what it does in a few
 
 
-class Pair:
-    def __init__(self, lab: VmLab) -> None:
-        self.lab = lab
-
-    def sh(self, node: str, script: str, *words: str) -> str:
-        argv = ["bash", "-c", script, "sh", *words]
-        return self.lab.exec(node, argv, check=True, timeout=LONG).stdout.decode().strip()
-
+class Pair(Typist):
     def tanist(self, *words: str, status: int = 0) -> str:
         done = self.lab.exec("ec-a", ["tanist", *words], timeout=LONG)
         said = (done.stdout + done.stderr).decode()
@@ -81,17 +71,12 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(lab: VmLab) -> Iterator[Pair]:
     made = Pair(lab)
-    keys = [" ".join(["tanist-" + node, *read_key(made, node).split()[:2]]) + "\n" for node in NODES]
     for node in NODES:
         unpack_on(lab, node, wheel())
         lab.push(node, Path(__file__).with_name("on_machine.py"), "/root/on_machine.py")
-        for path, text in {"/etc/ssh/ssh_config.d/lab.conf": KEX, "/etc/tanist/known_hosts": "".join(keys)}.items():
+        for path, text in render_ssh(lab).items():
             lab.exec(node, ["sh", "-c", f"cat >{path}"], input=text.encode(), check=True)
     yield made
-
-
-def read_key(pair: Pair, node: str) -> str:
-    return pair.sh(node, "cat /etc/ssh/ssh_host_ed25519_key.pub")
 
 
 @pytest.mark.requirement("A14", "A16", "A20", "A21", "A22")

@@ -12,26 +12,23 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.controllers.install import unpack_on
-from lab.run import run, wait_until
+from lab.run import wait_until
 from lab.vm.lab import VmLab
 from tests.vm.definitions import ADDRESS, TREE, render_definition
+from tests.vm.typed import LONG, NODES, Typist, make_keys, on_both, render_ssh
 from tools.build_wheel import wheel
 
-NODES = ("ec-a", "ec-b")
 HERE = Path(__file__).parent
 DISK = "/dev/lun0"
 SERVICE = "start_timeout = 300"
 REST = "[proof.reservation]\ntimeout = 300\n[gate]\nstop_within = 600"
 UNIT = "[Service]\nExecStart=perl /usr/local/sbin/ledger.pl {0} {1}/lines {2}\n"
-# the key exchange that OpenSSH prefers takes an emulated machine ten seconds
-KEX = "KexAlgorithms curve25519-sha256\n"
 PREPARE = f"""
 set -e
 lab-store login
@@ -69,7 +66,6 @@ from tanist.host.reset import ResetTimer
 timer = ResetTimer(5)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
-LONG = 600  # seconds; how long a machine may take for what it does in a few
 
 
 class Client:
@@ -105,13 +101,10 @@ class Client:
             self._asks.stdout.close()
 
 
-class Pair:
+class Pair(Typist):
     def __init__(self, lab: VmLab, client: Client) -> None:
-        self.lab, self.client = lab, client
-
-    def sh(self, node: str, script: str, *words: str) -> str:
-        argv = ["bash", "-c", script, "sh", *words]
-        return self.lab.exec(node, argv, check=True, timeout=LONG).stdout.decode().strip()
+        super().__init__(lab)
+        self.client = client
 
     def tanist(self, node: str, verb: str, *words: str, status: int = 0) -> str:
         done = self.lab.exec(node, ["tanist", verb, "ledger", *words], timeout=LONG)
@@ -123,30 +116,12 @@ class Pair:
         return self.sh(node, IN_USE).splitlines()
 
 
-def on_both(work: Callable[[str], object]) -> None:
-    with ThreadPoolExecutor(len(NODES)) as pool:
-        list(pool.map(work, NODES))
-
-
-def make_keys(directory: Path) -> None:
-    for kind in ("rsa", "ecdsa", "ed25519"):
-        run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", directory / f"ssh_host_{kind}_key"])
-
-
-def known_hosts(lab: VmLab) -> str:
-    lines = []
-    for node in NODES:
-        shown = lab.exec(node, ["cat", "/etc/ssh/ssh_host_ed25519_key.pub"], check=True).stdout.decode()
-        lines.append(" ".join([f"tanist-{node}", *shown.split()[:2]]) + "\n")
-    return "".join(lines)
-
-
 @pytest.fixture(scope="module")
 def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     lab.up(("store",))
     keys, built = tmp_path_factory.mktemp("keys"), wheel()
     make_keys(keys)
-    files = {"/etc/ssh/ssh_config.d/lab.conf": KEX, "/etc/tanist/known_hosts": known_hosts(lab)}
+    files = render_ssh(lab)
     files["/etc/tanist/controllers/ledger.toml"] = render_definition(DISK, "ext4", service=SERVICE, rest=REST)
 
     def prepare(node: str) -> None:
