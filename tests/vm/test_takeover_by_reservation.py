@@ -2,50 +2,33 @@
 
 In the last part hosts that cannot let go in time reset themselves.
 
-A client on a third machine asks all the time. What an emulated machine takes minutes for, and a takeover does not
-depend on, is made on this computer: the installation, and the ssh keys that `tanist pair` and `tanist init` make.
+A client on a third machine asks all the time.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from lab.controllers.install import unpack_on
 from lab.run import wait_until
 from lab.vm.lab import VmLab
-from tests.vm.definitions import ADDRESS, TREE, render_definition
-from tests.vm.typed import LONG, NODES, Typist, make_keys, on_both, render_ssh
-from tools.build_wheel import wheel
+from tests.vm.definitions import render_definition
+from tests.vm.typed import HERE, LONG, NODES, Client, Pair, asking, on_both, prepare_pair
 
-HERE = Path(__file__).parent
 DISK = "/dev/lun0"
 SERVICE = "start_timeout = 300"
 REST = "[proof.reservation]\ntimeout = 300\n[gate]\nstop_within = 600"
-UNIT = "[Service]\nExecStart=perl /usr/local/sbin/ledger.pl {0} {1}/lines {2}\n"
-PREPARE = f"""
-set -e
+PREPARE = """
 lab-store login
-mkdir -p {TREE}
-systemctl daemon-reload
 head -c 4096 /dev/zero | tr '\\0' "$1" >/root/block
 """
 FREE = 1010 * 256  # a block behind the file system
 WRITE = f"dd if=/root/block of={DISK} bs=4k count=1 seek={FREE} oflag=direct conv=notrunc status=none"
 READ = f"dd if={DISK} bs=4k count=1 skip={FREE} iflag=direct status=none | tr -d '\\0' | fold -w1 | sort | uniq -c"
 RAW_WRITER = f"while :; do said=$({WRITE} 2>&1) && echo taken || echo $said; sleep 0.5; done >/root/raw"
-IN_USE = f"""
-mountpoint -q {TREE} && echo {TREE} is mounted
-systemctl is-active -q ledger.service && echo ledger.service runs
-ip -4 -o address show dev svc0 | grep -qwF {ADDRESS}/24 && echo has {ADDRESS}
-true
-"""
 # a process of the service that no signal ends: it reads from a device that is suspended
 STUCK = """
 set -e
@@ -68,96 +51,37 @@ os.kill(os.getpid(), signal.SIGSTOP)
 """
 
 
-class Client:
-    """What the service answered, in order, each with the time at which it was read here."""
-
-    def __init__(self, lab: VmLab) -> None:
-        lab.push("store", HERE / "asker.pl", "/root/asker.pl")
-        argv = lab.enter_argv("store", ["perl", "/root/asker.pl", ADDRESS])
-        self._asks = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.answers: list[tuple[float, str]] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._asks.stdout is not None
-        for line in self._asks.stdout:
-            self.answers.append((time.monotonic(), line.strip()))
-
-    def wait_for(self, node: str, seen: int | None = None) -> float:
-        """When the first answer of the node was read: from now on, or since there were `seen` ones."""
-        seen = len(self.answers) if seen is None else seen
-        wait_until(f"{node} answers", lambda: self._of(node, seen) is not None, timeout=LONG, pause=0.1)
-        return self._of(node, seen) or 0.0
-
-    def _of(self, node: str, seen: int) -> float | None:
-        return next((at for at, line in self.answers[seen:] if line.startswith(f"{node} ")), None)
-
-    def close(self) -> None:
-        self._asks.terminate()
-        self._asks.wait()
-        self._reader.join()
-        if self._asks.stdout is not None:
-            self._asks.stdout.close()
-
-
-class Pair(Typist):
-    def __init__(self, lab: VmLab, client: Client) -> None:
-        super().__init__(lab)
-        self.client = client
-
-    def tanist(self, node: str, verb: str, *words: str, status: int = 0) -> str:
-        done = self.lab.exec(node, ["tanist", verb, "ledger", *words], timeout=LONG)
-        said = (done.stdout + done.stderr).decode()
-        assert done.returncode == status, f"tanist {verb} on {node}: {done.returncode}\n{said}"
-        return said
-
-    def in_use(self, node: str) -> list[str]:
-        return self.sh(node, IN_USE).splitlines()
+@pytest.fixture(scope="module")
+def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    lab.up(("store",))
+    definition = render_definition(DISK, "ext4", service=SERVICE, rest=REST)
+    made = prepare_pair(lab, tmp_path_factory.mktemp("keys"), definition, PREPARE)
+    for node in NODES:
+        lab.push(node, HERE / "on_paths.py", "/root/on_paths.py")
+    made.sh("ec-a", f"mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {DISK} 1000M")
+    on_both(lambda node: made.tanist(node, "enable"))
+    made.tanist("ec-a", "init")
+    return made
 
 
 @pytest.fixture(scope="module")
-def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    lab.up(("store",))
-    keys, built = tmp_path_factory.mktemp("keys"), wheel()
-    make_keys(keys)
-    files = render_ssh(lab)
-    files["/etc/tanist/controllers/ledger.toml"] = render_definition(DISK, "ext4", service=SERVICE, rest=REST)
-
-    def prepare(node: str) -> None:
-        unpack_on(lab, node, built)
-        unit = {"/etc/systemd/system/ledger.service": UNIT.format(ADDRESS, TREE, node)}
-        for path, text in (files | unit).items():
-            lab.exec(node, ["sh", "-c", f"cat >{path}"], input=text.encode(), check=True)
-        lab.push(node, HERE / "ledger.pl", "/usr/local/sbin/ledger.pl")
-        lab.push(node, HERE / "on_paths.py", "/root/on_paths.py")
-        lab.push(node, keys, "/etc/tanist/identity/ledger")
-        lab.exec(node, ["bash", "-c", PREPARE, "sh", node[-1]], check=True, timeout=LONG)
-
-    on_both(prepare)
-    client = Client(lab)
-    made = Pair(lab, client)
-    try:
-        made.sh("ec-a", f"mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {DISK} 1000M")
-        on_both(lambda node: made.tanist(node, "enable"))
-        made.tanist("ec-a", "init")
+def client(lab: VmLab, pair: Pair) -> Iterator[Client]:
+    with asking(lab, "store") as made:
         yield made
-    finally:
-        client.close()
 
 
 @pytest.mark.requirement("A05", "A42", "A61", "A63")
 def test_a_paused_owner_is_taken_over_by_the_disks_word_and_comes_back_inert(
-    pair: Pair, capsys: pytest.CaptureFixture[str]
+    pair: Pair, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab, client = pair.lab, pair.client
+    lab = pair.lab
     client.wait_for("ec-a")
     lab.exec("ec-a", ["sh", "-c", "cat >/root/raw-writer"], input=RAW_WRITER.encode(), check=True)
     pair.sh("ec-a", "setsid sh /root/raw-writer </dev/null >/dev/null 2>&1 & until grep -q taken /root/raw; do :; done")
     lab.freeze("ec-a")
 
     seen = len(client.answers)
-    begun = type_takeover(pair)
+    begun, _ = pair.take_over("ec-b", "--fence", "--reason", "ec-a hangs")
     ended = time.monotonic() - begun
     answered = client.wait_for("ec-b", seen) - begun
     last = json.loads(pair.tanist("ec-b", "history", "--json").splitlines()[-1])
@@ -183,27 +107,11 @@ def test_a_paused_owner_is_taken_over_by_the_disks_word_and_comes_back_inert(
     )
 
     client.wait_for("ec-b")
-    given = [line for _, line in client.answers]
+    given = client.given
     since = next(n for n, line in enumerate(given) if line.startswith("ec-b "))
     assert {line.split()[0] for line in given[since:]} == {"ec-b"}, "the zombie answered"
-    kept = set(pair.sh("ec-b", f"cat {TREE}/lines").splitlines())
+    kept = pair.lines("ec-b")
     assert set(given) <= kept, f"answered and lost: {sorted(set(given) - kept)[:5]}"
-
-
-def type_takeover(pair: Pair) -> float:
-    """When the command was typed that did it. On a computer that has no time for its machines a look at wire or disk
-    ends without an answer, which is no proof and said so: then it is typed again."""
-    said = ""
-    for _ in range(20):
-        begun = time.monotonic()
-        done = pair.lab.exec(
-            "ec-b", ["tanist", "takeover", "ledger", "--fence", "--reason", "ec-a hangs"], timeout=LONG
-        )
-        said = (done.stdout + done.stderr).decode()
-        if done.returncode == 0:
-            return begun
-        assert "no answer within" in said, said
-    raise AssertionError(said)
 
 
 @pytest.mark.requirement("A05", "A61")
