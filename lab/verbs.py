@@ -77,6 +77,7 @@ def _add_machine_verbs(verbs: Any) -> None:
     )
     words: dict[str, tuple[str, str, dict[str, Any]]] = {
         "disk-error": ("state", "every access of the node to a disk fails, or works again", {"choices": ("on", "off")}),
+        "disk-hang": ("state", "no request of the node to a disk ends, or all go on", {"choices": ("on", "off")}),
         "disk-slow": ("rate", "at most that many requests a second; 0: no limit", {"type": int}),
     }
     for verb, (name, text, options) in words.items():
@@ -126,6 +127,8 @@ def _dispatch(args: argparse.Namespace, lab: Lab) -> int:
             _machines(lab).renew(args.nodes)
         case "disk-error":
             _machines(lab).disk_error(args.node, args.disk, args.state == "on")
+        case "disk-hang":
+            _machines(lab).disk_hang(args.node, args.disk, args.state == "on")
         case "disk-slow":
             _machines(lab).disk_slow(args.node, args.disk, args.rate)
         case "disk-pull":

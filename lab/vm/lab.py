@@ -234,6 +234,17 @@ class VmLab(Lab):
         limits = {"iops-total": per_second}
         self._vm(node).qmp_do("qom-set", path=f"/objects/{disk}-limit", property="limits", value=limits)
 
+    def disk_hang(self, node: str, disk: str, hangs: bool) -> None:
+        """No request of the node to that disk ends any more, but the first one; afterwards all that waited are carried
+        out. The other node sees nothing of it."""
+        disk_of(node, disk)
+        throttle = {"driver": "throttle", "node-name": disk, "throttle-group": f"{disk}-limit", "file": f"{disk}-file"}
+        limits = {"bps-total": int(hangs)}
+        with self._lock(), open_qmp(qmp_socket(self.layout, node)) as qmp:
+            qmp.ask("qom-set", path=f"/objects/{disk}-limit", property="limits", value=limits)
+            if not hangs:
+                qmp.ask("blockdev-reopen", options=[throttle])  # starts what waited at a limit that is no more
+
     def disk_pull(self, node: str, disk: str) -> None:
         """Take the disk out of the running machine, without a word before."""
         disk_of(node, disk)

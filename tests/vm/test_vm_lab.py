@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def test_a_slow_disk_is_slow_until_it_is_told_otherwise(lab: VmLab) -> None:
     assert time.monotonic() - began > 1
     lab.disk_slow("ec-a", "asset1", 0)
     out(lab, "ec-a", read)
+
+
+def test_a_disk_that_hangs_answers_nothing_and_then_everything(lab: VmLab) -> None:
+    read = ["dd", "if=/dev/asset1", "of=/dev/null", "bs=4k", "count=3", "iflag=direct", "status=none"]
+    assert labctl(lab, "disk-hang", "ec-a", "on", "asset1").returncode == 0
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lab.exec, "ec-a", read)
+        assert lab.exec("ec-b", read).returncode == 0
+        time.sleep(3)  # the subject: nothing comes, no error either
+        assert not waiting.done()
+        assert labctl(lab, "disk-hang", "ec-a", "off", "asset1").returncode == 0
+        assert waiting.result().returncode == 0
+    assert lab.exec("ec-a", read).returncode == 0
 
 
 def test_a_cut_loses_what_was_not_written_and_the_machine_boots_from_its_own_disk(lab: VmLab) -> None:
