@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import Place, is_block_device, read_blocks
@@ -26,6 +27,7 @@ MAGIC = 0xA92B4EFC
 SECTOR = 512
 RAID1 = 1
 MISSING = 0xFFFE  # roles from here on up: faulty, spare, journal
+TIME = (1 << 40) - 1  # seconds; the bits above are for microseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Member:
     events: int
     in_sync: bool
     level: int
+    written: int  # when its array wrote this mark, seconds since 1970
     offset: int  # bytes before the data
     size: int  # bytes of data
     resyncing: bool
@@ -71,6 +74,27 @@ def read_array(host: Host, layer: MdLayer) -> LayerState:
         return LayerState(kind="array", name=layer.device, says=left)
     mend = f"replace the disk; while the array is assembled: mdadm {layer.device} --add MEMBER"
     return LayerState(kind="array", name=layer.device, says=left, wrong=f"{left}; {'; '.join(wrong)}", mend=mend)
+
+
+def describe_missing(host: Host, layer: MdLayer) -> str:
+    """What is wrong with members, and what may be lost with those of which nothing is known; "" where all are there."""
+    members, wrong = read_members(host, layer)
+    if not wrong or not members:
+        return "; ".join(wrong)
+    newest = members[0]
+    says = f"{layer.device} has {_count(members, newest)} of {len(layer.members)} members: {'; '.join(wrong)}"
+    unseen = [device for device in layer.members if device not in {one.device for one in members}]
+    if not unseen:
+        return says
+    at = datetime.fromtimestamp(newest.written, UTC).isoformat(timespec="seconds")
+    return (
+        f"{says}. {newest.device} was marked last at {at}: if {' or '.join(unseen)} went on alone after that, "
+        "what was written then is not on it"
+    )
+
+
+def _count(members: tuple[Member, ...], newest: Member) -> int:
+    return sum(one.events == newest.events for one in members)
 
 
 def read_start(host: Host, layer: MdLayer) -> LayerState | None:
@@ -124,6 +148,7 @@ def parse_member(device: str, data: bytes) -> Member | Unread:
         events=struct.unpack_from("<Q", data, 200)[0],
         in_sync=role < MISSING,
         level=level,
+        written=struct.unpack_from("<Q", data, 192)[0] & TIME,
         offset=offset * SECTOR,
         size=size * SECTOR,
         resyncing=struct.unpack_from("<Q", data, 208)[0] != (1 << 64) - 1,

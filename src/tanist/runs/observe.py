@@ -13,6 +13,7 @@ from tanist.plan.fence import describe_offer, fences
 from tanist.plan.render import render_evidence, render_verdict
 from tanist.proof.decide import decide, possible_owners
 from tanist.proof.probes import gather
+from tanist.runs.behind import refuse_older_claim
 from tanist.runs.peers import ask_peer
 from tanist.runs.session import Session
 
@@ -69,6 +70,7 @@ def observe_claim(session: Session, attestation: str, seen: ClaimSeen | Unread) 
     claim = seen.claim
     if claim.controller != session.name:
         raise Refused(f"the asset belongs to the controller {claim.controller!r}, not to {session.name!r}")
+    refuse_older_claim(session, claim)
     if claim.state == "released":
         glance = look(session, claim, attestation, glance=True)
         if proved_by_facts(session, glance.evidence):

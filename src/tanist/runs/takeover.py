@@ -31,6 +31,7 @@ from tanist.plan.fence import build_fence, describe_kept
 from tanist.plan.render import render_plan
 from tanist.proof.decide import possible_owners, strong_proof
 from tanist.runs.aftermath import after_becoming_active
+from tanist.runs.behind import refuse_older_captures, tell_missing_legs
 from tanist.runs.choose import check_fitness, choose_capture, in_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.fencing import NotStopped, demand_fences, fence_first
@@ -69,6 +70,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
     """Until the end state was looked at. `look` gathers the evidence (a switchover knows more than a lone takeover)."""
     with owning(session, "takeover"):
         check_standby(session)
+        tell_missing_legs(session)
         run, journal = new_run(session, "takeover")
         intent = declare(session, run)
         try:
@@ -195,6 +197,7 @@ def plan_acquire(session: Session, engine: Engine) -> PlanMade:
     holder = read_holder(session)  # before what follows: it is to be the one that this is about
     mmp = read_mmp(session)
     if not stopped and controller.proof.reservation is None and (wait := describe_wait(mmp)):
+        watch_guard(session, mmp)
         session.note(wait)
     started = engine.state.started
     plan = build_acquire(
@@ -224,6 +227,22 @@ def read_claim(session: Session, stopped: str) -> ClaimSeen | Unread:
 def read_mmp(session: Session) -> MmpMark | None:
     marks = read_marks(session.host, session.controller.asset, watch_seconds=0.0)
     return None if isinstance(marks, Unread) else marks.mmp
+
+
+def watch_guard(session: Session, mmp: MmpMark | None) -> None:
+    """NotProved where the owner moves it. The mount asks the guard too, but what lies below is put together before:
+    two kernels would compare one mirror, and one of them take the other's volume group. So it is watched first, for
+    as long as a living owner may keep still; the look of the evidence is shorter."""
+    asset = session.controller.asset
+    if mmp is None or all(layer.whole for layer in asset.layers):
+        return
+    session.note(f"watching the MMP block of {asset.device} for {mmp.interval + 1} s, before anything is put together")
+    marks = read_marks(session.host, asset)
+    if not isinstance(marks, Unread) and marks.state == "in-use":
+        raise NotProved(
+            f"the old owner shows life: storage {asset.device}: {marks.detail}. Nothing was changed on {session.node}",
+            next_step=f"release it there, or switch that machine off: tanist status {session.name}, on each node",
+        )
 
 
 def stopped_by(session: Session, state: RunState) -> str:
@@ -270,8 +289,10 @@ def demand_epoch(claim: Claim | Unread, engine: Engine) -> Claim:
 
 def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts | None) -> None:
     """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go."""
-    tree = tree_place(session.host, session.controller)
-    _, manifest = choose_capture(session, places.captures(tree), options.capture)
+    captures = places.captures(tree_place(session.host, session.controller))
+    _, manifest = choose_capture(session, captures, options.capture)
+    if not options.capture:
+        refuse_older_captures(session, captures)
     check_fitness(session, manifest, facts)
 
 
@@ -308,6 +329,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     """What a takeover would do now: evidence, verdict and both plans, the second from the mirrored capture."""
     refuse_open_run(session)
     check_node(session)
+    tell_missing_legs(session)
     observation = observe(session, options.attest)
     refuse_unused(session, observation.claim)
     standing = read_standing(session.host, session.controller, session.node)

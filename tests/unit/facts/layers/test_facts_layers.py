@@ -79,6 +79,29 @@ def test_the_member_that_was_left_behind_is_not_read(disk: Path, tmp_path: Path)
     assert place.device == str(newer)
 
 
+def test_a_mirror_tells_what_it_lacks_and_what_that_may_have(disk: Path, tmp_path: Path) -> None:
+    gone, twin = tmp_path / "gone.img", tmp_path / "twin.img"
+    twin.write_bytes(IMAGE)
+    host = LocalHost()
+
+    def missing(*members: Path) -> str:
+        layer = layers(*members).layers[0]
+        assert isinstance(layer, MdLayer)
+        return md.describe_missing(host, layer)
+
+    assert missing(disk, twin) == ""
+    said = missing(gone, disk)
+    assert said.startswith("/dev/md/none has 1 of 2 members: ") and f"{gone}: " in said
+    assert f"{disk} was marked last at 20" in said and f"if {gone} went on alone after that" in said
+    spoil(twin, 4096 + 200, struct.pack("<Q", 0))
+    spoil(twin, 4096 + 216, struct.pack("<I", struct.unpack_from("<I", IMAGE, 4096 + 216)[0] - 1))
+    said = missing(twin, disk)
+    assert said == f"/dev/md/none has 1 of 2 members: {twin}: left behind (0 events of 1)", (
+        "and nothing is lost with it"
+    )
+    assert f"{gone}: " in missing(gone), "and without any it can't be told whose it is"
+
+
 @pytest.mark.parametrize(
     ("at", "says"),
     [
