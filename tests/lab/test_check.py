@@ -113,6 +113,23 @@ def test_a_third_machine_with_the_service_address_is_found(stage: Stage) -> None
     assert seen["ec-b"].get("duplicate address 10.88.0.50") == "blocks"
 
 
+def test_what_does_not_do_its_work_on_the_owner_is_told_by_both_nodes_and_by_the_watch(stage: Stage) -> None:
+    stage.sh("ec-a", f"systemctl stop {UNIT}; ip address del 10.88.0.50/24 dev svc0")
+    seen = {node: check(stage, node) for node in ("ec-a", "ec-b")}
+    look = "for i in $(seq 60); do tanist status postgresql --json | grep 'is not on' && exit; sleep 1; done"
+    why = stage.sh("ec-a", look)
+    stage.sh("ec-a", f"ip address add 10.88.0.50/24 dev svc0; systemctl start {UNIT}")
+    for found in seen.values():
+        told = {one["subject"]: one["says"] for one in found["findings"] if one["kind"] == "services"}
+        assert (
+            told[UNIT] == f"on ec-a: {UNIT} is inactive" and told["10.88.0.50"] == "on ec-a: 10.88.0.50 is not on svc0"
+        )
+        assert any(one.startswith(("tcp ", "command ")) for one in told), told
+        assert found["verdict"] == "READY"
+    assert f"{UNIT} is inactive; 10.88.0.50 is not on svc0" in why
+    assert bad(check(stage)) == {}
+
+
 def test_an_accepted_finding_stays_in_the_list_and_does_not_count(stage: Stage) -> None:
     stage.sh("ec-b", "systemctl disable -q tanist-gate@postgresql")
     said = stage.sh("ec-b", "tanist check postgresql --accept 'gate ec-b' --reason 'new unit tomorrow' --for 12h")

@@ -12,6 +12,7 @@ from tanist.definition.load import read_controller
 from tanist.model.errors import Refused
 from tanist.runs.lease import Joiner, LeaseEye
 from tanist.runs.reservation import ReservationEye
+from tanist.runs.serving import Carer
 from tanist.runs.watch import watch
 
 DEFINITION = "/etc/tanist/controllers"
@@ -32,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
             return False
 
     begun = files.read(path)
-    watch(session, until=changed, extra=[LeaseEye(), ReservationEye()], chores=[Joiner()])
+    watch(session, until=changed, extra=[LeaseEye(), ReservationEye()], chores=[Joiner()], carer=Carer())
     return 0

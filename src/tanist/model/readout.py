@@ -13,6 +13,7 @@ from tanist.model.hardware import StorageReadout
 from tanist.model.measured import Measured
 from tanist.model.nfs import NfsReadout
 from tanist.model.replica import ReplicaReadout
+from tanist.model.serving import Fault
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 
@@ -236,3 +237,5 @@ class Readout:
     reverse: tuple[Reverse, ...] | Unread = ()  # of the service addresses
     replica: ReplicaReadout | Unread | None = None  # None: the asset is no copy, or not told
     nfs: NfsReadout | Unread | None = None  # None: not told, or nothing is exported
+    faults: tuple[Fault, ...] | Unread | None = None  # of the controller here; None: not told, not active, or a run is
+    # at work

@@ -497,6 +497,14 @@ _ALL = (
         why="Standbys fail on the day because they drifted; only a rehearsal shows that restore and services work.",
         mend="tanist drill {controller}, on the standby",
     ),
+    # -- the node that has it now
+    Kind(
+        name="services",
+        weight="warning",
+        why="A takeover would work, and something of the controller does not do its work where it is now: a service "
+        "does not run, an address is not there, or a health check does not pass.",
+        mend="mend it there; where that takes too long: tanist switchover {controller}",
+    ),
     # -- the other node
     Kind(
         name="standby",

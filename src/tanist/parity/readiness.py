@@ -18,13 +18,14 @@ from tanist.parity.network import check_network
 from tanist.parity.nfs import check_nfs
 from tanist.parity.proofs import check_layers, check_others, check_proofs
 from tanist.parity.replica import check_replica
+from tanist.parity.serving import check_serving
 from tanist.parity.standby import check_standby
 from tanist.parity.storage import check_storage
 
 
 def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
     looks = (
-        *(check_machines, check_beside, check_network, check_names, check_standby, check_nfs),
+        *(check_machines, check_beside, check_network, check_names, check_standby, check_nfs, check_serving),
         *(check_others, check_layers, check_replica, check_data, check_storage, check_measured, check_proofs),
     )
     found = [*(one for look in looks for one in look(pair)), check_drill(pair)]

@@ -49,6 +49,7 @@ from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
 from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
 from tanist.runs.prechecks import check_node, check_unconfigured
 from tanist.runs.proofs_kept import read_proofs
+from tanist.runs.serving import read_faults
 from tanist.runs.session import TOOL, Session, read_active
 from tanist.runs.verification import read_verified
 
@@ -106,6 +107,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         measured=load_measured(session),
         replica=read_copy(session),
         nfs=read_nfs(host, controller.name) if controller.exports else None,
+        faults=read_faults(session) if active else None,
         clock=host.now(),
     )
 

@@ -30,6 +30,7 @@ from tanist.runs.guard import is_lost, read_claim_now
 from tanist.runs.hold import Extra, Eyes, Held, Sight
 from tanist.runs.loss import cut_short, lose
 from tanist.runs.peers import find_activity
+from tanist.runs.serving import Carer
 from tanist.runs.session import Session, exclusive, read_active
 from tanist.steps.network import has_address
 
@@ -45,19 +46,28 @@ AT_LEAST = 3  # rounds that could not tell: a clock that jumped makes no time ou
 
 
 def watch(
-    session: Session, *, until: Callable[[], bool], extra: Sequence[Extra] = (), chores: Sequence[Chore] = ()
+    session: Session,
+    *,
+    until: Callable[[], bool],
+    extra: Sequence[Extra] = (),
+    chores: Sequence[Chore] = (),
+    carer: Carer | None = None,
 ) -> None:
     """Rounds, until `until` says so: the definition changed, for example."""
-    watcher = Watcher(session, extra, chores)
+    watcher = Watcher(session, extra, chores, carer)
     while not until():
         watcher.round()
         session.host.sleep(session.controller.gate.every)
 
 
 class Watcher:
-    def __init__(self, session: Session, extra: Sequence[Extra] = (), chores: Sequence[Chore] = ()) -> None:
+    def __init__(
+        self, session: Session, extra: Sequence[Extra] = (), chores: Sequence[Chore] = (), carer: Carer | None = None
+    ) -> None:
+        """`carer`: tells, while this node holds the controller, what of it does not do its work."""
         self._session = session
         self._chores = tuple(chores)
+        self._carer = carer
         self._eyes = Eyes(session, extra)
         self._untold: tuple[float, int] | None = None  # since when, and how many rounds
         self._last: dict[str, float] = {}  # by what, when it was done last
@@ -79,6 +89,7 @@ class Watcher:
                 self._untold = None
                 self._worry(hold="", others="", look="")
             opinion = self._consider(held) if held is not None else None
+            self._care(held)
             self._disarm()
             return opinion
         except Busy:
@@ -86,6 +97,15 @@ class Watcher:
         except (OSError, TanistError, ValueError) as error:
             self._worry(look=f"the watch can't look: {error}")
             return None
+
+    def _care(self, held: Held | None) -> None:
+        if self._carer is None:
+            return
+        if held is None or held.unfinished:
+            self._carer.forget()  # a run starts and stops them
+            self._worry(serving="")
+        else:
+            self._worry(serving=self._carer(self._session))
 
     def _consider(self, held: Held) -> Opinion:
         sight = self._eyes.look(

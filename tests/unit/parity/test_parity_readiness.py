@@ -37,6 +37,7 @@ from tanist.model.readout import (
     Space,
     Unit,
 )
+from tanist.model.serving import Fault
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
 from tanist.parity.finding import mark_of
@@ -117,6 +118,7 @@ def readout(name: str, *, active: bool) -> Readout:
         verified=VERIFIED,
         memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
         nfs=NfsReadout(others=(), grace=90, lockd_grace=50),
+        faults=() if active else None,
         numbers=Numbers(users=(("ucectl", 998 if active else 997),), groups=(("uceadm", 990),)),
     )
 
@@ -237,6 +239,9 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
         expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 86400),)
     ),
     "reach ec-a to ec-b": lambda: owner(reach=(Reach(node="ec-b", why="Connection refused"),)),
+    f"services {UNITS[0]}": lambda: owner(
+        faults=(Fault(subject=UNITS[0], says=f"{UNITS[0]} is failed", mend="systemctl status it"),)
+    ),
     "standby ec-b": lambda: replace(PAIR, taker_why="Connection timed out"),
 }
 
@@ -384,6 +389,16 @@ def test_a_dead_owner_is_compared_as_it_was_remembered() -> None:
         (f"wire {SUBJECT}", "warning"),
         ("owner", "warning"),
     ]
+
+
+def test_of_an_owner_that_was_not_asked_now_nobody_says_what_runs_there() -> None:
+    ill = replace(OWNER, faults=(Fault(subject="u", says="u is failed", mend="m"),))
+    remembered = replace(PAIR, owner=ill, owner_why="Connection timed out", remembered="2027-01-15 07:00 UTC")
+    assert "services" not in {one.kind for one in assess(remembered).found}
+    (good,) = [one for one in assess(PAIR).found if one.kind == "services"]
+    assert good.says == "3 services run on ec-a, 1 addresses are there, 2 health checks pass"
+    (untold,) = not_good(assess(owner(faults=UNTOLD)))
+    assert untold.kind == "services" and "the tool is not there" in untold.says
 
 
 @pytest.mark.requirement("A29")
