@@ -69,7 +69,8 @@ def render(one: Assessment, *, whole: bool, verdict: bool = True) -> str:
     for found in sorted(shown, key=lambda item: ("blocks", "loss", "warning", "good").index(item.grade)):
         lines += render_found(found)
     good = sum(found.grade == "good" for found in one.found)
-    lines.append(f"  {good} of {len(one.found)} are good" + ("" if whole else "; all of them: --all"))
+    hint = "" if good == len(one.found) else "; why one matters: --explain FINDING"
+    lines.append(f"  {good} of {len(one.found)} are good" + ("" if whole else "; all of them: --all") + hint)
     return "\n".join(lines)
 
 
