@@ -82,7 +82,8 @@ _ALL = (
     Kind(
         name="security module",
         weight="warning",
-        why="SELinux or AppArmor on one node only: a service that runs there may be refused its files here.",
+        why="SELinux or AppArmor in force on one node only, or a profile that only complains there: a service that "
+        "runs there may be refused its files here.",
         mend="set both nodes to the same mode",
     ),
     Kind(

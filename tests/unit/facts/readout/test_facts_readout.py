@@ -142,6 +142,10 @@ def test_security_modules_in_force(tmp_path: Path) -> None:
     assert security.read_security(Machine(tmp_path).host) == ()
     files = {security.ENFORCE: "0", security.ENABLED: "Y\n"}
     assert security.read_security(Machine(tmp_path, files=files).host) == ("selinux permissive", "apparmor")
+    profiles = "/usr/sbin/cupsd (enforce)\nmysqld (complain)\n/usr/lib/x (y)//null-z (complain)\nsnap (kill)\n"
+    machine = Machine(tmp_path, files={**files, security.PROFILES: profiles})
+    lenient = ("apparmor of /usr/lib/x (y)//null-z only complains", "apparmor of mysqld only complains")
+    assert security.read_security(machine.host)[2:] == lenient  # type: ignore[index]
 
 
 def test_room_is_told_in_bytes_and_inodes() -> None:
