@@ -304,9 +304,11 @@ def play(subject: str, number: int, seed: int, until: float, most: int) -> Resul
                 point = run_point(pair, pick)
                 result.points.update([point] if point else [])
                 result.missed += point is None
+                print(f"{subject}: {', '.join(point) if point else 'over before'}", flush=True)
             result.frames = pair.check_address_had_one_owner()
         except Exception as error:  # noqa: BLE001 - kept in the report, whatever it was
             result.violations.append(f"{subject}, seed {seed}, after {result.points.total()} points: {error}")
+            print(f"VIOLATION: {result.violations[-1]}", flush=True)
         result.checks = pair.checks
         result.acknowledged = len(pair.ledger.acks())
     finally:

@@ -20,6 +20,7 @@ from tanist.model.claim import Claim
 from tanist.model.definition import Node
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Says
+from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.proof.decide import decide
@@ -39,6 +40,7 @@ READY, LET_GO, DONE = "TANIST READY", "TANIST LET-GO", "TANIST DONE"
 READY_TIMEOUT = 30.0  # seconds the target may take to check itself
 RELEASE_TIMEOUT = 600.0  # seconds the owner may take to stop its services and let go
 TAKE_TIMEOUT = 600.0
+ASK_EVERY = 5.0  # seconds between two questions to an owner that is to let go, and says nothing
 READ_TIMEOUT = 30.0  # seconds that the disk may take to show what the owner left
 
 
@@ -128,10 +130,10 @@ class Line:
         sys.stdout.write(f"{word}\n")
         sys.stdout.flush()
 
-    def hear(self, timeout: float) -> str:
-        """ "" at its end, and after `timeout` seconds: a connection that hangs must not hold this node for ever."""
+    def hear(self, timeout: float) -> str | None:
+        """ "" at its end; None where nothing came in `timeout` seconds."""
         heard, _, _ = select.select([sys.stdin], [], [], timeout)
-        return sys.stdin.readline().strip() if heard else ""
+        return sys.stdin.readline().strip() if heard else None
 
 
 STANDARD = Line()
@@ -198,13 +200,27 @@ def until_released(session: Session, peer: Conversation, name: str) -> None:
 def take_planned(session: Session, reason: str, line: Line = STANDARD) -> None:
     """The target's side when the owner leads: ready, wait for its word, take."""
 
+    owner = find_owner(session)
+
     def let_go() -> None:
         line.say(READY)
-        if line.hear(RELEASE_TIMEOUT) != LET_GO:
+        if hear_owner(session, owner, line) != LET_GO:
             raise Refused("the owner did not let go; nothing was changed here")
 
-    take_when_released(session, find_owner(session), reason, let_go)
+    take_when_released(session, owner, reason, let_go)
     line.say(DONE)
+
+
+def hear_owner(session: Session, owner: str, line: Line) -> str:
+    """Its word, "" where it will not come. A connection does not end when the owner's machine loses its power: this
+    node would hold itself ready, and keep an owner that boots from starting again, until it timed out."""
+    deadline, missed = session.host.monotonic() + RELEASE_TIMEOUT, 0
+    while (word := line.hear(ASK_EVERY)) is None:
+        said = ask_peer(session, owner)
+        missed = 0 if isinstance(said, PeerWord) and said.busy_run == "release" else missed + 1
+        if missed == 2 or session.host.monotonic() > deadline:
+            return ""
+    return word
 
 
 def take_when_released(session: Session, owner: str, reason: str, let_go: Callable[[], None]) -> None:

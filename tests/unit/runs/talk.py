@@ -37,7 +37,7 @@ class Pipe(Line):
         self.back.put(word)
 
     @override
-    def hear(self, timeout: float) -> str:
+    def hear(self, timeout: float) -> str | None:
         return self.there.get(timeout=PATIENCE)
 
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from tanist.model.errors import Busy, Failed, NotProved, Refused, TanistError
 from tanist.model.host import Ran
 from tanist.model.peer import Intent, PeerWord
+from tanist.runs.boot import boot
 from tanist.runs.peers import render_word
 from tanist.runs.release import release
-from tanist.runs.switchover import switchover
+from tanist.runs.session import exclusive
+from tanist.runs.switchover import LET_GO, switchover, take_planned
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.picture import differences, take
+from tests.unit.runs.talk import Pipe
 from tests.unit.runs.test_runs_takeover import claim_of, is_active
 from tests.unit.runs.world import World, said
+
+if TYPE_CHECKING:
+    from typing_extensions import override
+else:
+
+    def override(method):  # typing has it from Python 3.12 on
+        return method
 
 
 @pytest.mark.requirement("A05", "A59", "A64", "A65", "A66", "A67")
@@ -167,3 +178,51 @@ def test_signs_of_life_that_are_another_takeover_are_told_as_such(world: World) 
     with pytest.raises(Busy, match=r"root on ec-b.*2026-01-31T12:00:00.*is taking oc over already"):
         takeover(world.session("ec-a"), TakeoverOptions())
     assert not is_active(world, "ec-a")
+
+
+class Silence(Pipe):
+    """The owner's end of a connection that nobody has ended: no word, no end. Each wait is one of `happens`."""
+
+    def __init__(self, world: World, happens: Sequence[Callable[[], object]]) -> None:
+        super().__init__()
+        self.world, self.happens = world, list(happens)
+
+    @override
+    def hear(self, timeout: float) -> str | None:
+        if not self.happens:
+            return LET_GO
+        self.happens.pop(0)()
+        self.world.clock.advance(timeout)
+        return None
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_target_does_not_wait_for_an_owner_that_lost_its_power(world: World, boots: bool) -> None:
+    """It would keep the owner from starting again, and a person from a takeover here."""
+    happens = (world.a.reboot if boots else world.a.power_off, *(nothing for _ in range(9)))
+    silence = Silence(world, happens)
+    with pytest.raises(Refused, match="did not let go; nothing was changed here"):
+        take_planned(world.session("ec-b"), "planned", silence)
+    assert len(silence.happens) == 8
+    if boots:
+        boot(world.session("ec-a"))
+        assert is_active(world, "ec-a")
+    else:
+        takeover(world.session("ec-b"), TakeoverOptions(attest="its power was cut"))
+
+
+def test_a_target_waits_for_an_owner_whose_release_takes_long(world: World) -> None:
+    """However often it is asked: it says itself that it is at work on it."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(exclusive(world.session("ec-a"), "release"))
+
+        def lets_go() -> None:
+            stack.close()
+            release(world.session("ec-a"))
+
+        take_planned(world.session("ec-b"), "planned", Silence(world, [*(nothing for _ in range(9)), lets_go]))
+    assert is_active(world, "ec-b")
