@@ -113,15 +113,18 @@ def ask_on_the_line(line: Conversation) -> str | Unread:
 def call_peer(session: Session, name: str) -> str | Unread:
     node = session.controller.node(name)
     argv = ["tanist", "word", session.name]
-    ran = run_on_peer(
-        session.host,
-        node,
-        argv,
-        timeout=WORD_TIMEOUT,
-        known_hosts=write_known_hosts(session),
-        connect_timeout=CONNECT_TIMEOUT,
-        secret=False,
-    )
+    try:
+        ran = run_on_peer(
+            session.host,
+            node,
+            argv,
+            timeout=WORD_TIMEOUT,
+            known_hosts=write_known_hosts(session),
+            connect_timeout=CONNECT_TIMEOUT,
+            secret=False,
+        )
+    except OSError as error:  # it took too long
+        return Unread(error.strerror or f"{error}")
     return ran.text if ran.status == 0 else Unread(ran.complaint)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from tanist.journal.claimfile import parse_claim, render_slot
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Busy, Failed, Refused
+from tanist.model.host import Ran
+from tanist.model.unread import Unread
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
 from tanist.runs.first import init
 from tanist.runs.history import load_history
+from tanist.runs.peers import ask_peer
 from tanist.runs.release import release
 from tanist.runs.session import read_active
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
@@ -183,3 +187,14 @@ def test_the_claim_of_another_controller_is_not_touched(fresh: World) -> None:
     with pytest.raises(Refused, match="belongs to the controller 'other', not to 'oc'"):
         init(fresh.session("ec-b"))
     assert claim_file(fresh).read_bytes() == before
+
+
+def test_another_node_whose_answer_comes_too_late_is_a_silent_one(fresh: World) -> None:
+    def late(argv: Sequence[str], _: bytes) -> Ran:
+        raise OSError(errno.ETIMEDOUT, f"{argv[0]}: no end within 8 s, killed")
+
+    fresh.a.answer_with(["ssh"], late)
+    assert ask_peer(fresh.session("ec-a"), "ec-b") == Unread("ssh: no end within 8 s, killed")
+    init(fresh.session("ec-a"))
+    found = claim(fresh)
+    assert found is not None and (found.node, found.state) == ("ec-a", "held")
