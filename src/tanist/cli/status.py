@@ -71,7 +71,8 @@ def find_names(host: LocalHost) -> list[str]:
 
 def render(status: Status) -> str:
     owner = status.claim + ("" if status.claim_seen == "here" else f" ({status.claim_seen})")
-    age = "none" if status.capture_age < 0 else f"{render_span(status.capture_age)} old ({status.newest_capture})"
+    unknown = "not known" if status.state == "active" and status.claim_seen == "last seen" else "none"
+    age = unknown if status.capture_age < 0 else f"{render_span(status.capture_age)} old ({status.newest_capture})"
     lines = [
         f"{status.controller}: this node ({status.node}) is {status.state.upper()}",
         f"  claim         {owner}",

@@ -37,6 +37,11 @@ def motd(controller: str) -> str:
     return f"/run/motd.d/tanist-{controller}"
 
 
+def worry(controller: str) -> str:
+    """What the watch is worried about; present only then, and gone after a boot."""
+    return f"{runtime(controller)}/watch.json"
+
+
 def claim_seen(controller: str) -> str:
     return f"{STATE}/{controller}/claim.json"
 

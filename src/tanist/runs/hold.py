@@ -28,6 +28,7 @@ from tanist.steps.network import has_address
 from tanist.steps.storage import mounted_at
 
 T = TypeVar("T")
+NO_ANSWER = "no answer within"  # what is said of a look that hangs
 LOOK = 5.0  # seconds that a look may take
 PROBE = 0.3  # seconds that the wire is listened to
 BLOCK = 4096
@@ -100,7 +101,7 @@ class Eyes:
         looks.wait([key], LOOK)
         if not looks.is_done(key):
             self._waiting[key] = looks
-            return Unread(f"no answer within {LOOK:g} s")  # the same words in each round, so that they are told once
+            return Unread(f"{NO_ANSWER} {LOOK:g} s")  # the same words in each round, so that they are told once
         return looks.result(key, kind)
 
 

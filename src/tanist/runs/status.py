@@ -53,12 +53,14 @@ def read_status(host: Host, name: str, node: str) -> Status:
     tree, kind = read_summary(host.files, name)
     status = Status(controller=name, node=node)
     active = host.files.exists(places.active_file(name))
-    here = _is_there(host, f"{tree}/{PLACE}") and (active or kind != "directory")
+    hangs = active and bool(read_worry(host, name).get("hangs"))  # whoever reads what hangs, hangs too
+    here = not hangs and _is_there(host, f"{tree}/{PLACE}") and (active or kind != "directory")
     claim = _read_claim(status, host, tree if here else "")
-    directory = places.captures(tree) if here else places.mirror(name)
-    status.newest_capture, status.capture_age = read_newest(host, directory)
+    if not hangs:
+        directory = places.captures(tree) if here else places.mirror(name)
+        status.newest_capture, status.capture_age = read_newest(host, directory)
     status.open_run, at_work = _find_open(host, name)
-    status.state, status.why = judge(status, active=active, here=here, claim=claim, at_work=at_work)
+    status.state, status.why = judge(status, active=active, here=here or hangs, claim=claim, at_work=at_work)
     add_dead_drill(status, host)
     if not at_work:
         add_what_was_noted(status, host, active=active)
@@ -75,14 +77,25 @@ def _is_there(host: Host, path: str) -> bool:
 
 def add_what_was_noted(status: Status, host: Host, *, active: bool) -> None:
     """Why the node is inert (runs/inert.py), or what the watch of an active one is worried about (runs/watch.py)."""
-    worried = active and status.state == ACTIVE
-    path = f"{places.runtime(status.controller)}/watch.json" if worried else places.inert(status.controller)
+    if active and status.state == ACTIVE:
+        says = str(read_worry(host, status.controller).get("says", ""))
+    else:
+        noted = _load(host, places.inert(status.controller))
+        says = f"inert since {noted['since']}: {noted['why']}" if {"since", "why"} <= noted.keys() else ""
+    status.why = "; ".join(filter(None, (status.why, says)))
+
+
+def read_worry(host: Host, name: str) -> dict[str, Any]:
+    """What the watch of an active node is worried about: `says`, and whether the disk `hangs`; {} for nothing."""
+    return _load(host, places.worry(name))
+
+
+def _load(host: Host, path: str) -> dict[str, Any]:
     try:
-        noted = json.loads(host.files.read(path))
-        says = str(noted["says"]) if worried else f"inert since {noted['since']}: {noted['why']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    status.why = f"{status.why}; {says}" if status.why else says
+        found = json.loads(host.files.read(path))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def add_dead_drill(status: Status, host: Host) -> None:

@@ -27,7 +27,7 @@ from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
 from tanist.runs.filing import find_open_run
 from tanist.runs.guard import is_lost, read_claim_now
-from tanist.runs.hold import Extra, Eyes, Held, Sight
+from tanist.runs.hold import NO_ANSWER, Extra, Eyes, Held, Sight
 from tanist.runs.loss import cut_short, lose
 from tanist.runs.peers import find_activity
 from tanist.runs.serving import Carer
@@ -55,6 +55,7 @@ def watch(
 ) -> None:
     """Rounds, until `until` says so: the definition changed, for example."""
     watcher = Watcher(session, extra, chores, carer)
+    session.host.files.remove(places.worry(session.name))  # of a watch before this one
     while not until():
         watcher.round()
         session.host.sleep(session.controller.gate.every)
@@ -196,11 +197,12 @@ class Watcher:
         if self._worries == before:
             return
         text = "; ".join(self._worries.values())
-        session, path = self._session, f"{places.runtime(self._session.name)}/watch.json"
+        session, path = self._session, places.worry(self._session.name)
         session.note(text or "all is well again")
         if text:
             session.host.files.make_directory(places.runtime(session.name), 0o700)
-            session.host.files.write(path, json.dumps({"says": text, "node": session.node}).encode())
+            body = {"says": text, "node": session.node, "hangs": NO_ANSWER in text}
+            session.host.files.write(path, json.dumps(body).encode())
         else:
             session.host.files.remove(path)
 
