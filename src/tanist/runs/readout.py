@@ -52,10 +52,12 @@ from tanist.runs.proofs_kept import read_proofs
 from tanist.runs.serving import read_faults
 from tanist.runs.session import TOOL, Session, read_active
 from tanist.runs.verification import read_verified
+from tanist.steps.services import is_running
 
 if TYPE_CHECKING:
     from tanist.host.files import Files
 
+AGENT = "tanist-agent.service"
 TIMEOUT = 45.0  # seconds that another node's readout may take
 
 
@@ -107,6 +109,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         measured=load_measured(session),
         replica=read_copy(session),
         nfs=read_nfs(host, controller.name) if controller.exports else None,
+        agent=read_agent(session),
         faults=read_faults(session) if active else None,
         clock=host.now(),
     )
@@ -119,6 +122,13 @@ def read_copy(session: Session) -> ReplicaReadout | Unread | None:
     from tanist.facts.drbd import read_readout as read_replica_readout
 
     return read_replica_readout(session.host, layer)
+
+
+def read_agent(session: Session) -> bool | Unread:
+    try:
+        return is_running(session.host, AGENT)
+    except OSError as error:
+        return Unread(error.strerror or str(error))
 
 
 def helpers(session: Session) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ def readout(name: str, *, active: bool) -> Readout:
         verified=VERIFIED,
         memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
         nfs=NfsReadout(others=(), grace=90, lockd_grace=50),
+        agent=True,
         faults=() if active else None,
         numbers=Numbers(users=(("ucectl", 998 if active else 997),), groups=(("uceadm", 990),)),
     )
@@ -239,6 +240,7 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
         expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 86400),)
     ),
     "reach ec-a to ec-b": lambda: owner(reach=(Reach(node="ec-b", why="Connection refused"),)),
+    "agent ec-b": lambda: taker(agent=False),
     f"services {UNITS[0]}": lambda: owner(
         faults=(Fault(subject=UNITS[0], says=f"{UNITS[0]} is failed", mend="systemctl status it"),)
     ),
@@ -364,7 +366,7 @@ UNTOLD = Unread("the tool is not there")
 PARTS = ("in_step", "links", "packages", "units", "listeners", "space", "settings", "security", "firewall", "names")
 
 
-@pytest.mark.parametrize("part", (*PARTS, "disk", "nfs"))
+@pytest.mark.parametrize("part", (*PARTS, "disk", "nfs", "agent"))
 def test_what_can_not_be_told_is_never_good(part: str) -> None:
     assessment = assess(taker(**{part: UNTOLD}))
     found = not_good(assessment)
