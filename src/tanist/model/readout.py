@@ -240,3 +240,4 @@ class Readout:
     agent: bool | Unread | None = None  # tanist-agent runs here; None: not told
     faults: tuple[Fault, ...] | Unread | None = None  # of the controller here; None: not told, not active, or a run is
     # at work
+    promised: tuple[str, ...] | Unread = ()  # takeovers to which it gave its word, whose outcome it does not know

@@ -479,6 +479,13 @@ _ALL = (
         "there. One that was not asked for long may have been unplugged since.",
         mend="tanist proofs {controller}, on the standby",
     ),
+    Kind(
+        name="word",
+        weight="warning",
+        why="A node that gave its word to another one's takeover mounts nothing before that one answers that it runs "
+        "nothing, is off, or has raised the claim: it may have the asset.",
+        mend="tanist status {controller}, on the other node: end its takeover there, or switch that node off",
+    ),
     # -- several controllers on one node
     Kind(
         name="conflict",
