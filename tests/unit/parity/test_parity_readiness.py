@@ -296,6 +296,25 @@ def test_a_port_is_taken_by_whoever_listens_where_the_service_would(there: str, 
     assert [one.says for one in found] == ([f"taken on ec-b: tcp 9999{where} by nginx"] if in_the_way else [])
 
 
+SEEN = {
+    "packages": ("java 1", "java not there"),
+    "settings": ("vm.swappiness 60", "vm.swappiness 10"),
+    "limits": (f"{UNITS[0]} LimitNOFILE 524288", f"{UNITS[0]} LimitNOFILE 1024"),
+    "mirror": (NEWEST, "20260101T080000.000Z-e1-ec-a"),
+    "clock": ("a time source is followed", "a time source is followed"),
+    "numbers": ("account ucectl 998", "account ucectl 997"),
+    "version": ("2.1.0.955", "2.1.0.956"),
+    "kernel": ("6.1.0-18-amd64", "6.1.0-17-amd64"),
+    f"link {ADDRESS}": ("svc0: MTU 1500, 1000 Mbit/s", "svc0: MTU 1400, 1000 Mbit/s"),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_was_seen_on_each_node_is_told_to_programs(name: str) -> None:
+    (found,) = [one for one in not_good(assess(ONE_WRONG[name]())) if one.name == name]
+    assert {one.node: one.what for one in found.seen} == dict(zip(("ec-a", "ec-b"), SEEN[name], strict=True))
+
+
 @pytest.mark.parametrize(
     ("drilled", "every", "says"),
     [
