@@ -79,6 +79,7 @@ def _add_machine_verbs(verbs: Any) -> None:
         "disk-error": ("state", "every access of the node to a disk fails, or works again", {"choices": ("on", "off")}),
         "disk-hang": ("state", "no request of the node to a disk ends, or all go on", {"choices": ("on", "off")}),
         "disk-slow": ("rate", "at most that many requests a second; 0: no limit", {"type": int}),
+        "disk-grow": ("mib", "the disk becomes larger, for this machine", {"type": int}),
     }
     for verb, (name, text, options) in words.items():
         sub = verbs.add_parser(verb, help=f"machines: {text}")
@@ -131,6 +132,8 @@ def _dispatch(args: argparse.Namespace, lab: Lab) -> int:
             _machines(lab).disk_hang(args.node, args.disk, args.state == "on")
         case "disk-slow":
             _machines(lab).disk_slow(args.node, args.disk, args.rate)
+        case "disk-grow":
+            _machines(lab).disk_grow(args.node, args.disk, args.mib << 20)
         case "disk-pull":
             _machines(lab).disk_pull(args.node, args.disk)
         case "isolate" | "join":

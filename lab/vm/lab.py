@@ -250,6 +250,11 @@ class VmLab(Lab):
         disk_of(node, disk)
         self._vm(node).qmp_do("device_del", id=f"{disk}-dev")
 
+    def disk_grow(self, node: str, disk: str, size: int) -> None:
+        """The disk has `size` bytes; this node's machine is told so, its kernel hears of it when it asks the disk."""
+        disk_of(node, disk)
+        self._vm(node).qmp_do("block_resize", **{"node-name": disk, "size": size})
+
     def disk_path(self, name: str) -> Path:
         """The file behind a shared disk, a path of this computer."""
         return disk_image(self.layout, "ec-a", disk_of("ec-a", name))
