@@ -32,7 +32,7 @@ COMMANDS = {
     "proofs": "what could prove an owner down, what is lacking, what it costs",
     "lease": "a lease on shared storage that an active node renews: set up, status",
     "definition": "check a definition",
-    "storage": "bare disks into an asset; a server's tree onto it; a close look at what it stands on",
+    "storage": "bare disks into an asset; a tree onto it; larger disks used; a close look at what it stands on",
     "init": "the first time: give the asset its claim",
     "enable": "bring it up at boot if this node holds the claim; capture every hour, verify every day",
     "pair": "make the other nodes known to this one",
@@ -53,6 +53,7 @@ INTERNAL = {
     "rehearse",
     "courier",
     "disks",
+    "sizes",
 }  # asked by the other node, or by systemd
 
 

@@ -1,4 +1,4 @@
-"""tanist storage VERB NAME: bare disks into an asset, a server's tree onto it, a close look at what it stands on."""
+"""tanist storage VERB NAME: bare disks into an asset, a tree onto it, larger disks used, a close look."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_wishes(make)
     make.add_argument("--confirm", metavar="NAME", help="do it without asking: the controller's name once more")
     make.add_argument("--reason", default="", help="why, for the history")
+    larger = verbs.add_parser("grow", help="use all of disks that became larger, while the server is at work")
+    larger.add_argument("name")
+    larger.add_argument(
+        "--dry-run", action="store_true", help="ask the disks how large they are, say what would be done"
+    )
+    larger.add_argument("--leave", metavar="SIZE", default="", help="what a volume group is to keep free: 20G")
+    larger.add_argument("--confirm", metavar="NAME", help="do it without asking: the controller's name once more")
+    larger.add_argument("--reason", default="", help="why, for the history")
     check = verbs.add_parser("check", help="a close look: same disks, redundancy, health, room, speed")
     check.add_argument("name")
     check.add_argument("--json", action="store_true")
@@ -52,7 +60,8 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return {"migrate": migrate, "check": check, "plan": plan, "prepare": prepare}[args.verb](args)
+    verbs = {"migrate": migrate, "check": check, "plan": plan, "prepare": prepare, "grow": grow}
+    return verbs[args.verb](args)
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -77,7 +86,7 @@ def prepare(args: argparse.Namespace) -> int:
     outlook = preparing.Outlook(session, wanted, "RUN")
     print(outlook.render(session, wanted), flush=True)
     preparing.demand_clear(outlook.obstacles)
-    demand_word(session, args.confirm)
+    demand_word(session, args.confirm, "prepare")
     preparing.prepare(session, wanted, outlook, args.reason)
     show_findings(session)
     return 0
@@ -89,7 +98,26 @@ def read_wishes(args: argparse.Namespace) -> Wanted:
     return Wanted(erase=tuple(args.erase), quota=args.quota)
 
 
-def demand_word(session: Session, typed: str | None) -> None:
+def grow(args: argparse.Namespace) -> int:
+    """With --dry-run, exit status 0: grow would do it; 1: something is in its way, or there is nothing to do."""
+    from tanist.runs import grow as growing
+
+    session = open_session(args.name)
+    outlook = growing.Outlook(session, growing.parse_size(args.leave) if args.leave else 0)
+    print(outlook.render(session), flush=True)
+    if args.dry_run:
+        for one in outlook.obstacles:
+            print(f"in the way: {one}")
+        if not outlook.obstacles and not outlook.steps:
+            print("nothing to grow: all is as large as what it lies on")
+        return 0 if outlook.steps else 1
+    growing.demand_clear(session, outlook)
+    demand_word(session, args.confirm, "grow")
+    growing.grow(session, outlook, args.reason)
+    return 0
+
+
+def demand_word(session: Session, typed: str | None, verb: str) -> None:
     """What is made here can't be made undone: the controller's name is typed, whoever asks."""
     if typed is None and sys.stdin.isatty():
         print(
@@ -101,7 +129,7 @@ def demand_word(session: Session, typed: str | None) -> None:
     if typed != session.name:
         raise Refused(
             "not confirmed: nothing was written",
-            next_step=f"tanist storage prepare {session.name} --confirm {session.name}",
+            next_step=f"tanist storage {verb} {session.name} --confirm {session.name}",
         )
 
 

@@ -6,8 +6,7 @@ import argparse
 import sys
 
 from tanist.cli.context import open_session
-from tanist.runs.peers import render_word
-from tanist.runs.promise import give_word, parse_request
+from tanist.runs.peers import read_word, render_word
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     session = open_session(args.name)
-    line = sys.stdin.readline() if args.when_asked else ""
-    if args.when_asked and not line:
+    if args.when_asked and not sys.stdin.readline():
         return 1  # called, and never asked
-    print(render_word(give_word(session, parse_request(line))))
+    print(render_word(read_word(session)))
     return 0

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tanist.facts.device import Place
+from tanist.facts.device import Place, read_size
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.tool import read_text
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 from tanist.model.readout import LayerState
 from tanist.model.replica import Generations, Replica, ReplicaReadout
 from tanist.model.unread import Unread
@@ -185,6 +186,23 @@ def read_guards(host: Host, layer: DrbdLayer) -> tuple[Guard, ...]:
     if not replica.linked:
         return (Guard(about=layer.resource, says=f"{replica.states}: nothing hinders a second Primary"),)
     return (Guard(about=layer.resource, says=f"{replica.states}: DRBD refuses a second Primary", ready=True),)
+
+
+def find_ends(host: Host, layer: DrbdLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
+    """Each node has a disk of its own: DRBD itself makes the device as large as the smaller one (drbdadm(8) resize)."""
+    return {}
+
+
+def read_room(host: Host, layer: DrbdLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
+    """Grown by hand; both copies have to be there, or one that comes back may be too small."""
+    replica, size = read_replica(host, layer), read_size(host, layer.device)
+    if isinstance(replica, Unread):
+        return replica
+    if isinstance(size, Unread):
+        return size
+    if not replica.linked:
+        return Unread(f"{layer.resource} is {replica.states}: both copies have to be there to grow")
+    return Room(device=layer.device, now=size, could=size)
 
 
 def read_states(host: Host, layer: DrbdLayer) -> Iterator[LayerState]:

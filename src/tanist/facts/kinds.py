@@ -7,7 +7,7 @@ definition names their kind: most assets have no layers, and each start would pa
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tanist.model.dataclasses import dataclass
@@ -15,6 +15,7 @@ from tanist.model.dataclasses import dataclass
 if TYPE_CHECKING:
     from tanist.facts.device import Place
     from tanist.host.host import Host
+    from tanist.model.growing import Room
     from tanist.model.hardware import Identity
     from tanist.model.layers import Layer
     from tanist.model.readout import LayerState
@@ -52,6 +53,13 @@ class Kind(Protocol):
 
     def read_guards(self, host: Host, layer: Any) -> Iterable[Guard]:
         """What of it hinders two nodes from using it at once."""
+
+    def find_ends(self, host: Host, layer: Any) -> dict[str, tuple[str, ...]]:
+        """The disks that it names, and the devices of this node by which each is reached."""
+
+    def read_room(self, host: Host, layer: Any, sizes: Mapping[str, int], below: int) -> Room | Unread:
+        """What it has and could have, where it is up: of disks of `sizes` bytes, on `below` bytes of the layer below.
+        Unread too where it can't be grown as it is now."""
 
 
 def kind_of(layer: Layer) -> Kind:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tanist.facts.device import Place, read_blocks
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.tool import read_text
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 from tanist.model.hardware import Identity
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
@@ -90,6 +91,55 @@ def read_guards(host: Host, layer: LvmLayer) -> Iterator[Guard]:
     else:
         says = f"LVM system id {group.system_id}: no other machine activates it; a takeover makes it its own, at once"
         yield Guard(about=layer.group, ready=True, says=says)
+
+
+def find_ends(host: Host, layer: LvmLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
+    return {layer.disk: (layer.disk,)} if layer.disk else {}
+
+
+def read_room(host: Host, layer: LvmLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:
+    """Whatever is free right behind the volume: in several pieces no standby could read what is on it."""
+    disk = find_physical(host, layer)
+    group = disk if isinstance(disk, Unread) else read_group(host, Place(device=disk, offset=0, size=0))
+    return group if isinstance(group, Unread) else find_room(group, layer, sizes.get(layer.disk, below))
+
+
+def find_physical(host: Host, layer: LvmLayer) -> str | Unread:
+    """The disk of the group, which is this node's now."""
+    if layer.disk:
+        return layer.disk
+    said = read_text(host, ("vgs", "--foreign", "--readonly", "--noheadings", "-o", "pv_name", layer.group))
+    names = said if isinstance(said, Unread) else said.split()
+    if isinstance(names, Unread) or len(names) == 1:
+        return names if isinstance(names, Unread) else names[0]
+    return Unread(f"{layer.group} has {len(names)} physical volumes: it is grown by hand")
+
+
+def find_room(group: VolumeGroup, layer: LvmLayer, size: int) -> Room | Unread:
+    """On a physical volume of `size` bytes."""
+    place = find_volume(group, layer.volume, Place(device=layer.device, offset=0, size=0))
+    if isinstance(place, Unread):
+        return place
+    (physical,) = group.tree["physical_volumes"].values()
+    extent, start = int(group.tree["extent_size"]) * SECTOR, int(physical["pe_start"]) * SECTOR
+    end = (place.offset + place.size - start) // extent
+    whole = (size - start) // extent
+    behind = [first for first in _taken(group) if first >= end]
+    why = "another volume lies right behind it" if end in behind else ""
+    more = max(0, min([whole, *behind]) - end) * extent
+    if whole < end:
+        return Room(device=layer.device, now=place.size, could=place.size - (end - whole) * extent)
+    return Room(device=layer.device, now=place.size, could=place.size + more, why=why)
+
+
+def _taken(group: VolumeGroup) -> Iterator[int]:
+    """The first extent of each piece of each volume."""
+    for volume in group.tree["logical_volumes"].values():
+        for segment in (
+            value for key, value in volume.items() if key.startswith("segment") and isinstance(value, dict)
+        ):
+            stripes = segment.get("stripes", [])
+            yield from (int(first) for first in stripes[1::2])
 
 
 def _physical(layer: LvmLayer, below: Place) -> Place:

@@ -5,15 +5,18 @@ In: the paths of the members. Out: what each says of the array, or Unread. Never
 
 from __future__ import annotations
 
+import posixpath
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, is_block_device, read_blocks
+from tanist.facts.device import Place, is_block_device, read_blocks, read_size, resolve
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.selfstart.stacks import md_assembles
+from tanist.facts.sysfs import read_word
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 from tanist.model.hardware import Identity
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
@@ -110,6 +113,26 @@ def read_start(host: Host, layer: MdLayer) -> LayerState | None:
 def read_guards(host: Host, layer: MdLayer) -> tuple[Guard, ...]:  # noqa: ARG001
     """md has no owner."""
     return ()
+
+
+def find_ends(host: Host, layer: MdLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
+    return {member: (member,) for member in layer.members}
+
+
+def read_room(host: Host, layer: MdLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
+    """All members must be there and alike: one that comes back later has to be large enough as well."""
+    now = read_size(host, layer.device)
+    members, wrong = read_members(host, layer)
+    state = f"/sys/class/block/{posixpath.basename(resolve(host, layer.device) or layer.device)}/md"
+    if isinstance(now, Unread):
+        return now
+    if wrong or read_word(host, f"{state}/degraded") != "0":
+        return Unread(f"{layer.device} is not whole{'; ' if wrong else ''}{'; '.join(wrong)}: cat /proc/mdstat")
+    if (doing := read_word(host, f"{state}/sync_action")) != "idle":
+        return Unread(f"{layer.device} is at work on itself ({doing}), let it end first: cat /proc/mdstat")
+    return Room(
+        device=layer.device, now=now, could=min(sizes[one.device] - one.offset for one in members) // 1024 * 1024
+    )
 
 
 def read_members(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[str, ...]]:

@@ -6,15 +6,16 @@ A WWID is what scsi_id(8) makes of page 0x83: a digit for the kind of name, 3 fo
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, is_block_device, resolve
+from tanist.facts.device import Place, is_block_device, read_size, resolve
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.raid import PATH
 from tanist.facts.sysfs import list_names, read_word
 from tanist.facts.tool import read_text
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
@@ -88,6 +89,15 @@ def read_marks(host: Host, layer: MultipathLayer, below: Place) -> Marks:  # noq
 
 def read_guards(host: Host, layer: MultipathLayer) -> tuple[Guard, ...]:  # noqa: ARG001
     return ()
+
+
+def find_ends(host: Host, layer: MultipathLayer) -> dict[str, tuple[str, ...]]:
+    return {layer.device: tuple(f"/dev/{name}" for name in find_paths(host, layer.wwid))}
+
+
+def read_room(host: Host, layer: MultipathLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
+    now = read_size(host, layer.device)
+    return now if isinstance(now, Unread) else Room(device=layer.device, now=now, could=sizes[layer.device])
 
 
 def read_states(host: Host, layer: MultipathLayer) -> Iterator[LayerState]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from tanist.facts.device import Place, is_block_device
 from tanist.facts.kinds import Guard, Marks
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
@@ -132,6 +133,16 @@ def read_guards(host: Host, layer: ProgramLayer) -> Iterator[Guard]:
         yield Guard(about=layer.device, fails=True, says=answer.why)
     else:
         yield Guard(about=layer.device, ready=answer.where != "unknown", says=answer.describe(layer.device))
+
+
+def find_ends(host: Host, layer: ProgramLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
+    return {layer.device: (layer.device,)}
+
+
+def read_room(host: Host, layer: ProgramLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
+    """A disk is as large as it says."""
+    size = sizes.get(layer.device, 0)
+    return Room(device=layer.device, now=size, could=size)
 
 
 def read_states(host: Host, layer: ProgramLayer) -> Iterator[LayerState]:

@@ -8,8 +8,11 @@ from tanist.model.dataclasses import dataclass
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.steps import Plan
 
-RunKind = Literal["init", "takeover", "release", "start", "restore", "drill", "migrate", "migrate-back", "prepare"]
-Outcome = Literal["done", "undone", "failed"]  # failed: only a drill, of which nothing stays
+RunKind = Literal[
+    "init", "takeover", "release", "start", "restore", "drill", "migrate", "migrate-back", "prepare", "grow"
+]
+# failed: a drill, of which nothing stays, or a grow, of which all stays that was done
+Outcome = Literal["done", "undone", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health, PowerDevice, SavedCommand
+from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowVolume
 from tanist.model.host import Address, IdMap, Renumber
 
 
@@ -576,6 +577,10 @@ StepSpec = (
     | MakeArray
     | MakeVolume
     | MakeFileSystem
+    | GrowMap
+    | GrowArray
+    | GrowVolume
+    | GrowFileSystem
 )
 
 Direction = Literal["apply", "undo"]

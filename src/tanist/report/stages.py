@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tanist.model import growing as g
 from tanist.model import steps as s
 from tanist.model.report import Span
 
@@ -17,6 +18,7 @@ STAGES: dict[type, str] = {
             *(*s.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
             *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.CheckFileSystem, s.Reown, s.MountBeside, s.SetAside),
             *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),
+            *(g.GrowMap, g.GrowArray, g.GrowVolume, g.GrowFileSystem),
         ),
         STORAGE,
     ),

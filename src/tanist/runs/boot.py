@@ -5,7 +5,6 @@ from __future__ import annotations
 from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
-from tanist.model.dataclasses import replace
 from tanist.model.errors import Busy, NotProved, Refused, TanistError
 from tanist.model.evidence import Outcome, Says
 from tanist.model.run import PlanMade
@@ -50,11 +49,10 @@ def gate(session: Session) -> None:
                 park_cron(step.spec, session.context, armed=state.status[step.id] == "done")
 
 
-def boot(session: Session, attest: str = "") -> str:
-    """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act. `attest`: a
-    person's word, where one typed this."""
+def boot(session: Session) -> str:
+    """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
     try:
-        return _boot(replace(session, may_fence=False), attest)
+        return _boot(session)
     except Busy:
         raise
     except (OSError, TanistError) as error:
@@ -62,9 +60,9 @@ def boot(session: Session, attest: str = "") -> str:
         raise
 
 
-def _boot(session: Session, attest: str) -> str:
+def _boot(session: Session) -> str:
     with owning(session, "boot"):
-        journal = find_open_run(session)
+        journal = end_grow(session, find_open_run(session))
         if journal is not None:
             return _go_on(session, journal)
         active = read_active(session)
@@ -73,7 +71,7 @@ def _boot(session: Session, attest: str) -> str:
             return "inert"
         wait_for_disks(session)
         wait_for_link(session)
-        observation = observe(session, attest)
+        observation = observe(session, "")
         if observation.claim.node != session.node or observation.claim.state != "held":
             stand_down(session, active, observation.claim)
             return "inert"
@@ -82,7 +80,7 @@ def _boot(session: Session, attest: str) -> str:
             return "active"
         demand_link(session)
         demand_peers(session, observation)
-        start(session, active, observation, attest)
+        start(session, active, observation)
         return "active"
 
 
@@ -126,6 +124,16 @@ def _go_on(session: Session, journal: Journal) -> str:
     return "active"
 
 
+def end_grow(session: Session, journal: Journal | None) -> Journal | None:
+    """A grow that was cut off is no reason to stay down: what it left is whole, and the next one goes on from there."""
+    if journal is None or session.engine(journal).state.started.kind != "grow":
+        return journal
+    from tanist.runs.grow import end_short
+
+    end_short(session, journal, f"a boot ended it; it goes on with: tanist storage grow {session.name}")
+    return None
+
+
 def stand_down(session: Session, active: str, claim: Claim) -> None:
     """This node lost the controller while it was down: its own files return, and it says who has it."""
     plan = build_give_back(load_run(session, active).steps)
@@ -138,7 +146,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
     say_inert(session, f"{session.name} is {claim.describe()}")
 
 
-def start(session: Session, active: str, observation: Observation, attest: str = "") -> None:
+def start(session: Session, active: str, observation: Observation) -> None:
     heed_intents(session, observation)
     demand_proof(session, observation)
     _, journal = begin_run(
@@ -146,15 +154,14 @@ def start(session: Session, active: str, observation: Observation, attest: str =
         "start",
         epoch=observation.claim.epoch,
         reason="this node holds the claim",
-        attested=attest,
         evidence=observation.evidence,
         verdict=observation.verdict,
         in_force=active,
     )
-    drive_start(session, journal, attest)
+    drive_start(session, journal)
 
 
-def drive_start(session: Session, journal: Journal, attest: str = "") -> None:
+def drive_start(session: Session, journal: Journal) -> None:
     """A failure leaves the run open: the claim is this node's, and a person decides."""
     engine = session.engine(journal)
     begun = session.host.monotonic()
@@ -163,12 +170,12 @@ def drive_start(session: Session, journal: Journal, attest: str = "") -> None:
 
     def acquire() -> PlanMade:
         standing = read_standing(session.host, session.controller, session.node)
-        found = observe_own_claim(session, attest or started.attested)
+        found = observe_own_claim(session)
         plan = build_acquire(session.controller, standing, found, epoch=found.epoch, run=started.run)
         return PlanMade(part="acquire", plan=plan)
 
     def claim() -> PlanMade:
-        found = observe_own_claim(session, attest or started.attested)
+        found = observe_own_claim(session)
         standing = read_standing(session.host, session.controller, session.node)
         plan = build_claim(session.controller, standing, found, started.run, found.epoch)
         return PlanMade(part="claim", plan=plan)
@@ -181,8 +188,8 @@ def drive_start(session: Session, journal: Journal, attest: str = "") -> None:
     after_becoming_active(session, engine.state)
 
 
-def observe_own_claim(session: Session, attest: str) -> Claim:
-    observation = observe(session, attest)
+def observe_own_claim(session: Session) -> Claim:
+    observation = observe(session, "")
     if not any(one.source == "claim" and one.says is Says.MINE for one in observation.evidence):
         raise Refused(f"{session.node} does not hold the claim any more: it is {observation.claim.describe()}")
     if observation.verdict.outcome is not Outcome.PROVED:

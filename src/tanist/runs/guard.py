@@ -82,7 +82,7 @@ def phase_of(state: RunState) -> Phase:
     holds = [state.status[step.id] for step in state.steps if isinstance(step.spec, HoldClaim)]
     if state.undoing or (kind == "release" and holds and holds[-1] != "planned"):
         return "leaving"
-    if kind in ("start", "restore", "release"):
+    if kind in ("start", "restore", "release", "grow"):
         return "held"
     status = holds[-1] if holds else "planned"
     return "before" if status == "planned" else "held" if status == "done" else "raising"

@@ -70,7 +70,7 @@ def give_up(session: Session, lost: Lost) -> Failed:
     session.note(f"everything of {name} is down; ending the {kind}")
     try:
         end_lost(session, journal, lost.message)
-        if kind == "restore":
+        if kind in ("restore", "grow"):
             held = Held(run=state.started.in_force, epoch=state.started.epoch)
             stand_back(session, held, Opinion(says="lost", why=lost.message, foreign=True), lost.claim)
         next_step = f"tanist status {name}"
@@ -89,9 +89,9 @@ def give_up(session: Session, lost: Lost) -> Failed:
 
 
 def find_steps(session: Session, state: RunState) -> tuple[PlannedStep, ...]:
-    """What may be in use: a release or a restore works on what another run put in place."""
+    """What may be in use: a release, a restore or a grow works on what another run put in place."""
     started = state.started
-    if started.kind in ("release", "restore") and started.in_force:
+    if started.kind in ("release", "restore", "grow") and started.in_force:
         return load_run(session, started.in_force).touched
     return state.touched
 

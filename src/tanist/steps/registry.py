@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 
+from tanist.model import growing as g
 from tanist.model import steps as s
 from tanist.model.dataclasses import dataclass
 from tanist.steps.context import Handler
@@ -76,6 +77,10 @@ PLACES: dict[type, Place] = {
     s.MakeArray: Place(module="prepare", subject="make_array"),
     s.MakeVolume: Place(module="prepare", subject="make_volume"),
     s.MakeFileSystem: Place(module="prepare", subject="make_file_system"),
+    g.GrowMap: Place(module="grow", subject="grow_map"),
+    g.GrowArray: Place(module="grow", subject="grow_array"),
+    g.GrowVolume: Place(module="grow", subject="grow_volume"),
+    g.GrowFileSystem: Place(module="grow", subject="grow_file_system"),
 }
 
 

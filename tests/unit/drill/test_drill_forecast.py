@@ -10,6 +10,7 @@ from tanist.model import steps as s
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller, Lease, Proof, Reserving
 from tanist.model.drill import DrillResult, Stage
+from tanist.model.growing import GrowStep
 from tanist.model.host import Renumber
 from tanist.model.layers import LvmLayer
 from tanist.model.steps import PlannedStep, Reown, StartService, StepSpec
@@ -20,7 +21,6 @@ from tanist.plan.forecast import (
     UNKNOWN,
     build_forecast,
     compare_drills,
-    find_comparable,
     render_result,
     slowest,
 )
@@ -122,14 +122,6 @@ def test_a_drill_is_compared_with_the_one_before() -> None:
     assert "no earlier drill" in compare_drills(now, None)[0]
 
 
-def test_what_foretold_nothing_is_compared_with_nothing() -> None:
-    """A drill on the real thing, or one that did not come to its cell, would seem to have taken no time at all."""
-    there_and_back, early = result(run="back"), result(run="early", result="failed")
-    before = result(stage("a", 1.0), run="before")
-    found = find_comparable([there_and_back, early, before, result(stage("a", 2.0), run="older")])
-    assert found == before and find_comparable([early]) is None
-
-
 def test_a_result_reads_as_what_it_was() -> None:
     text = render_result(result(stage("mmp wait", 42.0), stage("proof", -1.0), words="no such file\nbye"), None)
     assert "PASSED on ec-b" in text and "the slowest: mmp wait, 42.0 s" in text
@@ -190,6 +182,7 @@ def test_every_step_of_a_takeover_is_in_the_forecast() -> None:
         *(s.Reboot, s.CheckFileSystem),  # --reboot, --check-filesystem
         *(s.MountBeside, s.MarkCopy, s.CopyTree, s.CompareTrees, s.SetAside),  # migrate
         *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),  # prepare
+        *get_args(GrowStep),
     }
     assert {*REHEARSED, *NOT_REHEARSED} == {*get_args(s.StepSpec)} - elsewhere
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tanist.model import growing as g
 from tanist.model import run as r
 from tanist.model import steps as s
 from tanist.model.definition import Health, PowerDevice, SavedCommand
@@ -87,6 +88,10 @@ STEPS: tuple[s.StepSpec, ...] = (
         group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", uuid="7Z-1", commands=(("pvcreate", "x"), ("y",))
     ),
     s.MakeFileSystem(device="/dev/g/v", fstype="xfs", uuid="1-2", argv=("mkfs.xfs", "/dev/g/v")),
+    g.GrowMap(device="/dev/mapper/a", size=1 << 30),
+    g.GrowArray(device="/dev/md/a", size=1 << 30),
+    g.GrowVolume(group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", to=2 << 30, size=1 << 30),
+    g.GrowFileSystem(device="/dev/g/v", fstype="xfs", target="/tree", size=1 << 30),
     s.Reserve(
         controller="oc", node="ec-b", nodes=("ec-a", "ec-b"), epoch=2, devices=("/dev/asset",), timeout=10.0, keep=True
     ),

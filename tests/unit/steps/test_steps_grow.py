@@ -1,0 +1,104 @@
+"""Mounted file systems on real block devices that became larger: loop devices, the kernel's own answers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tanist.definition.load import load_controller
+from tanist.facts.sizes import ask_again, read_file_system, read_rooms, read_sizes
+from tanist.host.local import LocalHost
+from tanist.model.definition import Asset
+from tanist.model.errors import Failed
+from tanist.model.growing import GrowFileSystem, Room
+from tanist.model.unread import Unread
+from tanist.steps.context import Context
+from tanist.steps.grow import apply_grow_file_system, is_grow_file_system_applied, undo_grow_file_system
+from tests.vm.definitions import render_definition
+
+HOST = LocalHost()
+MIB = 1 << 20
+BEFORE, AFTER = 384 * MIB, 640 * MIB
+MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q", "-f"), "btrfs": ("mkfs.btrfs", "-q", "-f")}
+CONTEXT = Context(
+    host=HOST, controller=load_controller(render_definition("/dev/x", "ext4").encode(), "ledger.toml"), node="ec-a"
+)
+
+
+CAP_SYS_RESOURCE = 1 << 24  # fs/ext4/resize.c, ext4_resize_begin(); the other file systems do without
+
+
+def may_resize_ext4() -> bool:
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.split("CapEff:", 1)[1].split()[0], 16) & CAP_SYS_RESOURCE)
+
+
+def call(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Grown:
+    """A mounted file system on a disk whose image became larger; its kernel has not asked yet."""
+
+    def __init__(self, fstype: str, top: Path, stack: ExitStack) -> None:
+        self.fstype, self.image, self.target = fstype, top / "disk.img", str(top / "tree")
+        with self.image.open("wb") as file:
+            file.truncate(BEFORE)
+        self.device = call("losetup", "--find", "--show", str(self.image))
+        stack.callback(call, "losetup", "--detach", self.device)
+        call(*MAKE[fstype], self.device)
+        Path(self.target).mkdir()
+        call("mount", "-t", fstype, self.device, self.target)
+        stack.callback(call, "umount", self.target)
+        (top / "tree/file").write_text("one")
+        with self.image.open("r+b") as file:
+            file.truncate(AFTER)
+
+    def rooms(self) -> tuple[Room, ...]:
+        asset = Asset(kind="filesystem", device=self.device, fstype=self.fstype)  # type: ignore[arg-type]
+        seen = read_sizes(HOST, asset, "ec-a", standby=False)
+        sizes = {disk: size for disk, size in seen.sizes if isinstance(size, int)}
+        return tuple(one for one in read_rooms(HOST, asset, self.target, sizes, 0) if isinstance(one, Room))
+
+
+@pytest.fixture(params=list(MAKE))
+def grown(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Grown]:
+    if request.param == "ext4" and not may_resize_ext4():
+        pytest.skip("no CAP_SYS_RESOURCE here: tests/vm/test_grow.py has it")
+    with ExitStack() as stack:
+        yield Grown(request.param, tmp_path, stack)
+
+
+@pytest.mark.requirement("A14", "A22")
+def test_a_mounted_file_system_gets_all_of_its_disk_and_only_once(grown: Grown) -> None:
+    (room,) = grown.rooms()
+    assert (room.now, room.could, room.grows) == (BEFORE, AFTER, True), "the disk was asked anew"
+    spec = GrowFileSystem(device=grown.device, fstype=grown.fstype, target=grown.target, size=room.lowest)
+    assert is_grow_file_system_applied(spec, CONTEXT) is False
+    for _ in range(2):
+        apply_grow_file_system(spec, CONTEXT)
+        assert is_grow_file_system_applied(spec, CONTEXT) is True
+    undo_grow_file_system(spec, CONTEXT)
+    assert read_file_system(HOST, grown.fstype, grown.device, grown.target) == AFTER, "there is no way back"
+    (room,) = grown.rooms()
+    assert not room.grows
+    assert Path(grown.target, "file").read_text() == "one"
+
+
+def test_what_does_not_become_large_enough_has_failed(grown: Grown) -> None:
+    spec = GrowFileSystem(device=grown.device, fstype=grown.fstype, target=grown.target, size=AFTER + 1)
+    ask_again(HOST, grown.device)
+    with pytest.raises(Failed, match=f"should have {AFTER + 1} bytes at least now: {AFTER} bytes"):
+        apply_grow_file_system(spec, CONTEXT)
+
+
+def test_what_is_not_mounted_is_not_touched(tmp_path: Path) -> None:
+    for fstype in MAKE:
+        spec = GrowFileSystem(device="/dev/null", fstype=fstype, target=str(tmp_path), size=1)
+        assert isinstance(read_file_system(HOST, fstype, "/dev/null", str(tmp_path)), Unread)
+        with pytest.raises(Failed, match="it grows while its server is at work"):
+            apply_grow_file_system(spec, CONTEXT)
