@@ -78,6 +78,14 @@ def test_readiness_is_served_logged_with_fields_and_shown(stage: Stage, node: st
     assert json.loads(line)["MESSAGE"] == "postgresql: READY"
 
 
+def test_check_tells_a_node_whose_agent_does_not_run(stage: Stage) -> None:
+    stage.sh("ec-b", "systemctl stop tanist-agent")
+    body = stage.sh("ec-a", "tanist check postgresql --json || true")
+    stage.sh("ec-b", "systemctl start tanist-agent")
+    grades = {one["name"]: one["grade"] for one in json.loads(body)[0]["findings"]}
+    assert (grades["agent ec-a"], grades["agent ec-b"]) == ("good", "warning")
+
+
 def test_it_is_small(stage: Stage) -> None:
     for node in ("ec-a", "ec-b"):
         status = stage.sh(node, f"grep VmRSS /proc/{agent_pid(stage, node)}/status")

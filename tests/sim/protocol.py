@@ -41,8 +41,8 @@ class Rules:
     resume_asks_again: bool = True  # a run that has to take the asset again needs a verdict of today
     unmount_before_free: bool = True  # a release stops its use before it lets the claim go
     let_go_is_final: bool = True  # a release that has let go is never taken back
-    a_word_is_kept: bool = True  # ASSUMED, not built: who said "I run nothing" starts nothing out of the asker's reach
-    one_at_a_time_when_cut: bool = True  # ASSUMED: no two runs at one moment on nodes that can't hear each other
+    a_word_is_noted: bool = True  # of power: who says "I run nothing" to a takeover mounts nothing before it is over
+    free_needs_a_word: bool = True  # of power: a claim that is free is no proof while the other node is silent
     off_is_read_back: bool = True  # a power device that merely took the order proves nothing
     lease_is_read_back: bool = (
         True  # the disk says whether it was renewed, not this node's clock, which may have jumped
@@ -64,6 +64,7 @@ class Node(NamedTuple):
     attested: bool = False  # the open run was begun on a person's word
     disk: bool = True  # it sees the asset; what it wrote without it arrives when it does again
     saw: bool = False  # this run saw the other's lease run out
+    note: bool = False  # it gave its word to the other's takeover over this epoch, on its disk
 
 
 class State(NamedTuple):
@@ -76,7 +77,6 @@ class State(NamedTuple):
     holder: int = -1  # who may write, where a reservation is used
     fenced: int = -1  # who was switched off by a fence and stays so until the run that did it has ended
     lies: tuple[str, ...] = ()
-    promised: int = -1  # who said "I run nothing" to a takeover that has not ended
 
 
 START = State((Node(mine=True, mounted=True, serving=True), Node()))
@@ -120,6 +120,9 @@ class Model:
             yield f"{name} loses its power", self._off(s, i)
         elif s.fenced != i:
             yield f"{name} boots", self._boot(s, i)
+            if n.mine and not n.run:
+                late = put(self._give_back(s, i), i, n._replace(machine="on"))
+                yield f"{name} boots, and answers before it starts anything", late
         if n.machine == "on":
             yield f"{name} is frozen", put(s, i, n._replace(machine="frozen"))
             if n.pc:
@@ -163,6 +166,10 @@ class Model:
             return s
         if n.run and self.rules.open_run_stays_inert:
             return s
+        return self._start(s, i, n)
+
+    def _start(self, s: State, i: int, n: Node) -> State:
+        """At the end of a boot, or when a person restarts the unit."""
         holds = s.owner == i and s.held
         if n.mine and (holds or not self.rules.boot_asks_the_claim):
             return put(s, i, n._replace(pc="asked", run="start", epoch=s.epoch))
@@ -189,6 +196,8 @@ class Model:
                     )
         if not n.run and n.mine and n.serving:
             yield f"release on {name}", put(s, i, n._replace(pc="begun", run="release", epoch=s.epoch))
+        if not n.run and n.mine and not n.serving and not n.mounted:
+            yield f"start on {name}", self._start(s, i, n)
         if n.run:
             yield f"resume on {name}", self._resume(s, i, n)
             undone = self._undo(s, i, n)
@@ -229,7 +238,8 @@ class Model:
             return None
         s = s._replace(held=False) if raised else s
         s = self._give_back(s._replace(dirty=False) if n.mounted or raised else s, i)
-        return put(s, i, n._replace(run="", mine=False, mounted=False, serving=False, attested=False))
+        undone = put(s, i, n._replace(run="", mine=False, mounted=False, serving=False, attested=False))
+        return self._freed(undone, i) if n.run == "take" else undone
 
     # -- the steps of a run
     def _steps(self, s: State, i: int, n: Node) -> Iterator[Move]:
@@ -280,15 +290,12 @@ class Model:
             pc = "begun" if n.run else "proved"
             theirs = s.nodes[1 - i].intent if self._reaches(s) and self.rules.intent_before_commit else ""
             move = "go" if n.run else _judge(i, theirs)  # of the same look as the evidence
-            other = s.nodes[1 - i]
-            if self.rules.one_at_a_time_when_cut and not self._reaches(s) and (other.pc or other.mounted):
-                move = "give-way"
             if move == "give-way":
                 yield f"{name} gives way", self._ended(s, i, n)
             if move != "go":
                 return  # it asks again
-            s = s._replace(promised=1 - i) if not n.run and self._reaches(s) else s
-            yield f"{name} has its proof", put(s, i, n._replace(pc=pc, attested=n.attested or n.word))
+            s = self._noted(s, i, n)
+            yield f"{name} has its proof", put(s, i, n._replace(pc=pc, attested=n.attested or n.word, note=False))
             return
         if self.proof == "power" and not n.run and self._may_fence(s, i):
             fenced = self._off(s, 1 - i)._replace(fenced=1 - i)
@@ -302,6 +309,18 @@ class Model:
             yield f"{name} sees the lease of {NAMES[1 - i]} run out", put(out, i, n._replace(saw=True))
         yield f"{name} is refused", self._ended(s, i, n)
 
+    def _noted(self, s: State, i: int, n: Node) -> State:
+        """With the other's word, which it notes: to a takeover, one that is resumed as well."""
+        asks = self._by_power() and self.rules.a_word_is_noted and n.run in ("", "take") and self._reaches(s)
+        return put(s, 1 - i, s.nodes[1 - i]._replace(note=True)) if asks else s
+
+    def _freed(self, s: State, i: int) -> State:
+        """Who gave its word to this run is told that it is over."""
+        return put(s, 1 - i, s.nodes[1 - i]._replace(note=False)) if self._reaches(s) else s
+
+    def _by_power(self) -> bool:
+        return self.proof == "power"
+
     def _may_fence(self, s: State, i: int) -> bool:
         """Not over a sign of life: a person who wants that says so otherwise."""
         return not any(item.says in (Says.ACTIVE, Says.ALIVE) for item in self._evidence(s, i))
@@ -312,10 +331,8 @@ class Model:
             yield f"{name} finds that the claim moved on", self._ended(s, i, n._replace(mounted=False, serving=False))
         else:
             epoch = s.epoch if n.run == "start" else min(max(s.epoch, n.epoch + 1), HIGHEST)
-            yield (
-                f"{name} raises the claim",
-                put(s._replace(owner=i, held=True, epoch=epoch), i, n._replace(pc="claimed")),
-            )
+            raised = put(s._replace(owner=i, held=True, epoch=epoch), i, n._replace(pc="claimed"))
+            yield f"{name} raises the claim", settled(raised) if epoch > s.epoch else raised
 
     def _moved_on(self, s: State, i: int, n: Node) -> bool:
         if n.run == "start":
@@ -326,10 +343,10 @@ class Model:
         """The run ends by itself, as if it had not been; one that a crash had cut off stays open."""
         kept = n.run if not n.mounted and n.attested else n.run if n.run == "start" else ""
         over = n._replace(pc="", run=kept, intent="", word=False, saw=False)
-        return put(self._ends(s if kept else self._give_back(s, i), i), i, over)
+        ended = put(self._ends(s if kept else self._give_back(s, i), i), i, over)
+        return self._freed(ended, i) if not kept else ended
 
     def _ends(self, s: State, i: int) -> State:
-        s = s._replace(promised=-1) if s.promised == 1 - i else s
         return s._replace(fenced=-1) if s.fenced == 1 - i else s
 
     # -- what a node sees of the other
@@ -342,9 +359,8 @@ class Model:
             return Outcome.NOT_PROVED
         if self.rules.intents_are_heeded and s.nodes[i].run and other.intent and self._reaches(s):
             return Outcome.ALIVE
-        if self.rules.a_word_is_kept and s.promised == i and not self._reaches(s):
-            return Outcome.NOT_PROVED
-        return _decide(self._evidence(s, i), NAMES[i], self._policy(), self.rules.signs_of_life_veto)
+        free = not (self._by_power() and self.rules.free_needs_a_word)
+        return _decide(self._evidence(s, i), NAMES[i], self._policy(), self.rules.signs_of_life_veto, free)
 
     def _policy(self) -> tuple[tuple[ProofName, ...], ...]:
         return (("lease", "attestation"),) if self.proof == "lease" and self.clock_stops else ((self.proof,),)
@@ -366,6 +382,8 @@ class Model:
         claim = Says.RELEASED if not s.held else Says.MINE if s.owner == i else Says.HELD
         found = [_item("claim", NAMES[s.owner], claim), _item("storage", "disk", disk), _item("peer", it, word)]
         found += [_item("service-address", "address", address), _item("management-address", it, machine)]
+        if s.nodes[i].note:
+            found.append(_item("promise", it, Says.PROMISED))
         if s.nodes[i].word:
             found.append(_item("attestation", "a person", Says.ATTESTED))
         if self.proof == "power":
@@ -382,6 +400,11 @@ def put(s: State, i: int, n: Node) -> State:
     return s._replace(nodes=(n, s.nodes[1]) if i == 0 else (s.nodes[0], n))
 
 
+def settled(s: State) -> State:
+    """A word that was given over a lower epoch binds nobody any more."""
+    return s._replace(nodes=(s.nodes[0]._replace(note=False), s.nodes[1]._replace(note=False)))
+
+
 def lie_of(s: State, i: int) -> str:
     return "it is frozen" if s.nodes[i].machine == "frozen" else "it runs, out of reach" if not s.link else "it runs"
 
@@ -392,11 +415,13 @@ def _item(source: Source, about: str, says: Says) -> Evidence:
 
 
 @cache
-def _decide(evidence: tuple[Evidence, ...], me: str, policy: tuple[tuple[ProofName, ...], ...], veto: bool) -> Outcome:
+def _decide(
+    evidence: tuple[Evidence, ...], me: str, policy: tuple[tuple[ProofName, ...], ...], veto: bool, free: bool
+) -> Outcome:
     if not veto:
         life = (Says.ACTIVE, Says.ALIVE)
         evidence = tuple(replace(one, says=Says.SILENT) if one.says in life else one for one in evidence)
-    return decide(evidence, me, policy).outcome
+    return decide(evidence, me, policy, free_suffices=free).outcome
 
 
 @cache

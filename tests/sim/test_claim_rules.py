@@ -109,6 +109,13 @@ RULES = (
         "tests/unit/runs/test_runs_first.py::test_typed_on_a_standby",
     ),
     Rule(
+        "without the other nodes' word, or their power read as off",
+        "model/definition.py",
+        'return guarded or not any("power" in names for names in self.suffices)',
+        "return True",
+        "tests/unit/runs/test_runs_promise.py::test_what_was_released_is_not_taken",
+    ),
+    Rule(
         "only by the node that holds it",
         "steps/claim.py",
         'or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released"',
@@ -174,7 +181,43 @@ RULES = (
 )
 
 LEASE = "tests/unit/runs/test_runs_lease.py::test_"
-PROOF_RULES = (  # of "The places of the lease" and "Reservation keys"
+PROMISE = "tests/unit/runs/test_runs_promise.py::test_"
+PROOF_RULES = (  # of "The places of the lease", "A word that is kept" and "Reservation keys"
+    Rule(
+        "be on the disk before the word is given",
+        "runs/promise.py",
+        "        add_promise(session, promise)\n",
+        "        pass\n",
+        f"{PROMISE}a_word_that_a_takeover_goes_by",
+    ),
+    Rule(
+        "is not that run) *must not* count",
+        "runs/promise.py",
+        "if word.promised == session.asks_for:",
+        "if True:",
+        f"{PROMISE}a_tanist_that_knows_of_no_promises",
+    ),
+    Rule(
+        "*must not* mount the asset by claim or words alone",
+        "proof/decide.py",
+        "for prove in FREE if not bound else ():",
+        "for prove in FREE:",
+        f"{PROMISE}a_boot_of_a_node_that_gave_its_word",
+    ),
+    Rule(
+        "no epoch *must* end it",
+        "runs/promise.py",
+        'shared = session.controller.asset.kind != "directory"',
+        "shared = True",
+        f"{PROMISE}in_a_plain_directory",
+    ),
+    Rule(
+        "A file that can't be read, or of a node",
+        "runs/promise.py",
+        "    if isinstance(there, Unread):\n        why",
+        "    if isinstance(there, Unread):\n        return ()\n        why",
+        f"{PROMISE}a_note_that_cannot_be_read",
+    ),
     Rule(
         "Only a record that says `held`",
         "proof/lease.py",

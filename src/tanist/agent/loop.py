@@ -38,8 +38,10 @@ Log = Callable[[str, Mapping[str, str], int], None]
 
 
 class Agent:
-    def __init__(self, host: Host, log: Log, alive: Callable[[str], object]) -> None:
+    def __init__(self, host: Host, log: Log, alive: Callable[[str], object], textfiles: str = "") -> None:
+        """`textfiles`: the directory of node_exporter's textfile collector, "" for none."""
         self.host, self.log, self.alive = host, log, alive
+        self._textfiles = textfiles
         self.posts: dict[str, Post] = {}
         self._texts: dict[str, bytes] = {}
         self._captures: queue.Queue[tuple[Post, Job]] = queue.Queue()
@@ -93,6 +95,8 @@ class Agent:
         for name in set(self.posts) - set(names):
             self.posts.pop(name).close()
             self._texts.pop(name, None)
+            if self._textfiles:
+                self.host.files.remove(self.metrics_path(name))
         for name in names:
             text = self.host.files.read(f"/etc/tanist/controllers/{name}.toml")
             if self._texts.get(name) == text:
@@ -165,7 +169,7 @@ class Agent:
         return ran.status in well
 
     def metrics_path(self, name: str) -> str:
-        return f"/run/tanist/{name}/metrics.prom"
+        return f"{self._textfiles}/tanist-{name}.prom" if self._textfiles else f"/run/tanist/{name}/metrics.prom"
 
     def _take_check(self, post: Post, text: str, complaint: str) -> bool:
         fields = {"TANIST_CONTROLLER": post.name, "TANIST_JOB": "check"}
@@ -173,10 +177,12 @@ class Agent:
             found = json.loads(text)
             verdict = min((str(one["verdict"]) for one in found), key=list(GRADES).index)
             bad = [one for item in found for one in item["findings"] if one["grade"] != "good" and not one["accepted"]]
-        except (ValueError, KeyError, TypeError):
-            self.log(f"{post.name}: readiness can't be told: {complaint}", fields, 3)
+            metrics = self.host.files.read(self.metrics_path(post.name), 1 << 22).decode()
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            why = error if isinstance(error, OSError) else complaint
+            self.log(f"{post.name}: readiness can't be told: {why}", fields, 3)
             return False
-        post.metrics = self.host.files.read(self.metrics_path(post.name), 1 << 22).decode()
+        post.metrics = metrics
         if verdict != post.verdict:
             post.verdict = verdict
             why = "; ".join(f"{one['name']}: {one['says']}" for one in bad if one["grade"] in ("blocks", "loss"))

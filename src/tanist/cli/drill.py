@@ -9,7 +9,7 @@ from tanist.cli.context import open_session
 from tanist.model.codec import encode
 from tanist.model.drill import DrillResult
 from tanist.model.errors import Refused
-from tanist.plan.forecast import render_result
+from tanist.plan.forecast import find_comparable, render_result
 from tanist.runs.drills import drilling, load_results
 from tanist.runs.session import Session
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         if says := why_not_now(session):
             session.note(says)
             return 0
-    before = next(load_results(session), None)
+    before = find_comparable(load_results(session))
     if args.destructive_switchover:
         from tanist.runs.drill_switchover import drill_switchover
 
@@ -65,7 +65,7 @@ def last(session: Session, *, as_json: bool) -> int:
         raise Refused(
             f"there was no drill of {session.name} on {session.node}", next_step=f"tanist drill {session.name}"
         )
-    show(result, next(results, None), as_json=as_json)
+    show(result, find_comparable(results), as_json=as_json)
     return 0 if result.result == "passed" else 1
 
 

@@ -10,8 +10,11 @@ from tanist.runs.carry_on import undo
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
+    parser.add_argument(
+        "--attest", default="", metavar="TEXT", help="your word that the other node is down, kept for good"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    undo(open_session(args.name))
+    undo(open_session(args.name), attest=args.attest)
     return 0

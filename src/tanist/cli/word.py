@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from tanist.cli.context import open_session
-from tanist.runs.peers import read_word, render_word
+from tanist.runs.peers import render_word
+from tanist.runs.promise import give_word, parse_request
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     session = open_session(args.name)
-    if args.when_asked and not sys.stdin.readline():
+    line = sys.stdin.readline() if args.when_asked else ""
+    if args.when_asked and not line:
         return 1  # called, and never asked
-    print(render_word(read_word(session)))
+    print(render_word(give_word(session, parse_request(line))))
     return 0

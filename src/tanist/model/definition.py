@@ -260,6 +260,14 @@ class Proof:
         return (*lease, ("lease", "attestation")) if self.lease else (("attestation",),)
 
     @property
+    def free_suffices(self) -> bool:
+        """Is a claim that was let go proof by itself? Not where power is what stops an owner: a reservation and a
+        lease, taken before each mount, keep two apart that both find it free; power does so only once it was cut, so
+        that the other node's word is needed, and that node notes it (docs/design/proof.md, "By power alone")."""
+        guarded = self.reservation is not None or self.lease is not None
+        return guarded or not any("power" in names for names in self.suffices)
+
+    @property
     def reservation_timeout(self) -> float:
         return (self.reservation or Reserving()).timeout
 

@@ -8,7 +8,16 @@ from typing import Literal
 from tanist.model.dataclasses import dataclass
 
 Source = Literal[
-    "claim", "storage", "peer", "service-address", "management-address", "attestation", "power", "reservation", "lease"
+    "claim",
+    "storage",
+    "peer",
+    "service-address",
+    "management-address",
+    "attestation",
+    "power",
+    "reservation",
+    "lease",
+    "promise",
 ]
 
 
@@ -29,6 +38,7 @@ class Says(Enum):
     LAPSED = "lapsed"  # its lease ran out, and the watchdog of its machine has reset it since
     STALE = "stale"  # its lease ran out, but a paused guest, or a machine without a watchdog, may come back
     FENCED = "fenced"  # read back: nobody but this node may write to the device
+    PROMISED = "promised"  # this node gave that one its word for a takeover whose outcome the claim does not show yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

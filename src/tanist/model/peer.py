@@ -22,6 +22,21 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a node owes another one's takeover that it told "I run nothing": it mounts nothing, by itself or for a
+    person, before it has heard that node again, that node is off, or the claim is past `epoch` (runs/promise.py)."""
+
+    node: str  # to whom
+    run: str  # the takeover
+    who: str
+    since: str  # ISO 8601, UTC
+    epoch: int  # of the claim that it is to be taken over from
+
+    def describe(self) -> str:
+        return f"the takeover of {self.who} on {self.node}, run {self.run}, since {self.since}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerWord:
     """The other node looked at itself just now. Its intent is told only while its run lives (its lock is held)."""
 
@@ -34,3 +49,4 @@ class PeerWord:
     busy_since: str = ""
     busy_who: str = ""
     intent: Intent | None = None
+    promised: str = ""  # the run for which it noted its word, so that it keeps it

@@ -83,7 +83,9 @@ def _check_mirror(pair: Pair) -> Found:
     if not mine.newest:
         return wrong("mirror", f"no capture was ever mirrored to {pair.taker.node}")
     if theirs is not None and theirs.newest and theirs.newest != mine.newest:
-        return wrong("mirror", f"{pair.taker.node} has {mine.newest}, {pair.owner_name} has {theirs.newest}")
+        seen = [Seen(node=pair.owner_name, what=theirs.newest), Seen(node=pair.taker.node, what=mine.newest)]
+        says = f"{pair.taker.node} has {mine.newest}, {pair.owner_name} has {theirs.newest}"
+        return wrong("mirror", says, seen=seen)
     return good("mirror", f"{mine.newest} is on {pair.taker.node}, made {render_span(pair.now - mine.made)} ago")
 
 

@@ -7,6 +7,7 @@ from tanist.model.readiness import Found
 from tanist.model.times import DAY, is_to_come, render_span, render_time
 from tanist.parity.finding import good, wrong
 
+SCHEDULED = "tanist enable {controller}, on the standby: it starts the timer; or at once: tanist drill {controller}"
 UNSCHEDULED = 90 * DAY  # seconds until a drill is old where the definition does not say how often
 
 
@@ -20,5 +21,7 @@ def check_drill(pair: Pair) -> Found:
         return wrong("drill", f"the last good drill on {node} was {render_time(drilled.good)}, which is still to come")
     age = pair.now - drilled.good
     if age > (every + DAY if every else UNSCHEDULED):
-        return wrong("drill", f"the last good drill on {node} was {render_span(age)} ago, {render_time(drilled.good)}")
+        mend = SCHEDULED if every else ""
+        says = f"the last good drill on {node} was {render_span(age)} ago, {render_time(drilled.good)}"
+        return wrong("drill", says, mend=mend)
     return good("drill", f"a drill passed on {node} {render_span(age)} ago")

@@ -216,6 +216,13 @@ _ALL = (
         mend="tanist enable {controller}, on that node",
     ),
     Kind(
+        name="agent",
+        weight="warning",
+        why="Without the agent what changes outside the tree is captured each hour instead of within seconds, and "
+        "nobody checks but you.",
+        mend="systemctl enable --now tanist-agent, on that node",
+    ),
+    Kind(
         name="port",
         weight="blocks",
         why="A port that another program of this node holds is not free for the service.",
@@ -283,7 +290,8 @@ _ALL = (
     Kind(
         name="certificate",
         weight="warning",
-        why="A certificate that ends makes a takeover look broken that is not.",
+        why="A certificate that ends makes a takeover look broken that is not. Those among the captured files are "
+        "looked at; the tree is not searched for them.",
         mend="renew it on the active node",
     ),
     Kind(
@@ -470,6 +478,13 @@ _ALL = (
         why="An owner that hangs answers, and does not stop: without power switch or reservation somebody has to go "
         "there. One that was not asked for long may have been unplugged since.",
         mend="tanist proofs {controller}, on the standby",
+    ),
+    Kind(
+        name="word",
+        weight="warning",
+        why="A node that gave its word to another one's takeover mounts nothing before that one answers that it runs "
+        "nothing, is off, or has raised the claim: it may have the asset.",
+        mend="tanist status {controller}, on the other node: end its takeover there, or switch that node off",
     ),
     # -- several controllers on one node
     Kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found, Seen
@@ -13,6 +13,7 @@ from tanist.parity.nodes import compare
 
 FEW = 6  # differences that a line tells
 SKEW = 2.0  # seconds between two clocks that nobody minds
+Difference = tuple[str, str, str]  # name, on the owner, on the taker
 
 
 def check_machines(pair: Pair) -> Iterator[Found]:
@@ -68,31 +69,39 @@ def _check_packages(pair: Pair) -> Found:
     if not wanted:
         return good("packages", f"no package of {pair.owner_name} brought the services; [version] compares the product")
     there, here = ({one.name: one.version for one in side.installed} for side in (theirs, mine))
+    differ = [name for name in wanted if here.get(name) != there.get(name)]
     said = [
         f"{name} is {there[name]} on {pair.owner_name}, "
         + (f"{here[name]} on {pair.taker.node}" if name in here else f"not on {pair.taker.node}")
-        for name in wanted
-        if here.get(name) != there.get(name)
+        for name in differ
     ]
     if not said:
         return good("packages", f"{len(wanted)} packages, the services' and what they need, are the same on both")
     own = [f"{name}={there[name]}" for name in theirs.owners if here.get(name) != there[name]]
     mend = f"on {pair.taker.node}: apt install {' '.join(own)}" if own else "apt update && apt upgrade, on both nodes"
-    return wrong("packages", few(said, FEW), mend=mend)
+    seen = _seen(pair, [(name, there[name], here.get(name, "not there")) for name in differ])
+    return wrong("packages", few(said, FEW), mend=mend, seen=seen)
+
+
+def _seen(pair: Pair, differences: Sequence[Difference]) -> list[Seen]:
+    """All of it."""
+    theirs = Seen(node=pair.owner_name, what=", ".join(f"{name} {there}" for name, there, _ in differences))
+    return [theirs, Seen(node=pair.taker.node, what=", ".join(f"{name} {here}" for name, _, here in differences))]
 
 
 def _check_settings(pair: Pair) -> Found:
     if gaps := gaps_of(pair.known, lambda one: one.settings):
         return untold("settings", gaps)
     theirs, mine = (_by_name(one.settings) for one in pair.known)
-    said = [
-        f"{name}: {theirs[name].value} on {pair.owner_name}, {mine[name].value} on {pair.taker.node}"
-        for name in sorted(set(theirs) & set(mine))
-        if theirs[name].value != mine[name].value
-    ]
-    if not said:
-        return good("settings", f"{len(set(theirs) & set(mine))} kernel parameters are the same on both nodes")
-    return wrong("settings", few(said, FEW))
+    both = sorted(theirs.keys() & mine.keys())
+    differ = [(name, theirs[name].value, mine[name].value) for name in both if theirs[name].value != mine[name].value]
+    if not differ:
+        return good("settings", f"{len(both)} kernel parameters are the same on both nodes")
+    return wrong("settings", few(_tell_each(pair, differ), FEW), seen=_seen(pair, differ))
+
+
+def _tell_each(pair: Pair, differences: Sequence[Difference]) -> list[str]:
+    return [f"{name}: {there} on {pair.owner_name}, {here} on {pair.taker.node}" for name, there, here in differences]
 
 
 def _by_name(settings: tuple[Setting, ...] | Unread) -> dict[str, Setting]:
@@ -103,16 +112,15 @@ def _check_limits(pair: Pair) -> Found:
     if gaps := gaps_of(pair.known, lambda one: one.units):
         return untold("limits", gaps)
     theirs, mine = ({unit.name: unit for unit in _units(one.units) if unit.loaded == "loaded"} for one in pair.known)
-    said = []
+    differ = []
     for name in (unit.unit for unit in pair.controller.services):
         if name in theirs and name in mine:
             there, here = dict(theirs[name].limits), dict(mine[name].limits)
-            said += [
-                f"{name} {limit}: {there[limit]} on {pair.owner_name}, {here[limit]} on {pair.taker.node}"
-                for limit in sorted(set(there) & set(here))
-                if there[limit] != here[limit]
-            ]
-    return wrong("limits", "; ".join(said)) if said else good("limits", "the units' limits are the same on both nodes")
+            both = sorted(there.keys() & here.keys())
+            differ += [(f"{name} {one}", there[one], here[one]) for one in both if there[one] != here[one]]
+    if not differ:
+        return good("limits", "the units' limits are the same on both nodes")
+    return wrong("limits", "; ".join(_tell_each(pair, differ)), seen=_seen(pair, differ))
 
 
 def _units(units: tuple[Unit, ...] | Unread) -> tuple[Unit, ...]:
@@ -135,8 +143,8 @@ def _check_numbers(pair: Pair) -> Iterator[Found]:
     theirs, mine = pair.owner.numbers if pair.owner is not None else None, pair.taker.numbers
     if theirs is None or mine is None:
         return  # of an older tanist
-    said = [
-        f"{what} {name} is {number} on {pair.owner_name}, {here[name]} on {pair.taker.node}"
+    differ = [
+        (f"{what} {name}", str(number), str(here[name]))
         for what, there, here in (
             ("account", theirs.users, dict(mine.users)),
             ("group", theirs.groups, dict(mine.groups)),
@@ -144,20 +152,26 @@ def _check_numbers(pair: Pair) -> Iterator[Found]:
         for name, number in there
         if here.get(name, number) != number
     ]
+    said = [f"{name} is {there} on {pair.owner_name}, {here} on {pair.taker.node}" for name, there, here in differ]
+    seen = _seen(pair, differ)
     if said and mine.no_idmap:
-        yield wrong("numbers", f"{few(said, FEW)}; {mine.no_idmap}: a takeover re-owns every file of the tree")
+        yield wrong(
+            "numbers", f"{few(said, FEW)}; {mine.no_idmap}: a takeover re-owns every file of the tree", seen=seen
+        )
     elif said:
-        yield good("numbers", f"{few(said, FEW)}; an id map of {pair.taker.node} puts that right")
+        yield good("numbers", f"{few(said, FEW)}; an id map of {pair.taker.node} puts that right", seen=seen)
     else:
         yield good("numbers", "the accounts have the same numbers on both nodes")
 
 
 def _check_clock(pair: Pair) -> Found:
     behind = [one.node for one in pair.known if one.in_step is False]
+    follows = {True: "a time source is followed", False: "no time source is followed"}
+    seen = [Seen(node=one.node, what=follows[one.in_step]) for one in pair.known if isinstance(one.in_step, bool)]
     if pair.skew is not None and abs(pair.skew) > SKEW + pair.skew_within:
-        return wrong("clock", f"the clocks of the nodes are {abs(pair.skew):.0f} s apart")
+        return wrong("clock", f"the clocks of the nodes are {abs(pair.skew):.0f} s apart", seen=seen)
     if behind:
-        return wrong("clock", f"no time source is followed on {' and '.join(behind)}")
+        return wrong("clock", f"no time source is followed on {' and '.join(behind)}", seen=seen)
     if gaps := gaps_of(pair.known, lambda one: one.in_step):
         return untold("clock", gaps)
     if pair.skew is None:

@@ -22,6 +22,7 @@ def check_proofs(pair: Pair) -> Iterator[Found]:
     if taker.active:
         return
     yield from _check_policy(pair)
+    yield from _check_promised(pair)
     yield _check_verified(pair)
 
 
@@ -50,6 +51,14 @@ def _check_policy(pair: Pair) -> Iterator[Found]:
         yield good("fence", f"{node} could stop {pair.owner_name}: {works} ({ago})")
     if proofs.guard:
         yield wrong("mount guard", proofs.guard, mend=proofs.guard_mend)
+
+
+def _check_promised(pair: Pair) -> Iterator[Found]:
+    node, owed = pair.taker.node, pair.taker.promised
+    if isinstance(owed, Unread):
+        yield untold("word", [(node, owed.why)])
+    elif owed:
+        yield wrong("word", f"{node} told that it runs nothing, and starts nothing until it knows: {'; '.join(owed)}")
 
 
 def _check_verified(pair: Pair) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from tanist.model.pair import Pair
 from tanist.model.readiness import Found
-from tanist.model.readout import Listener, Unit
+from tanist.model.readout import Listener, Readout, Unit
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
 from tanist.parity.finding import few, good, mark_of, untold, wrong
@@ -144,6 +144,7 @@ def _check_helpers(pair: Pair) -> Iterator[Found]:
 
 def _check_gate(pair: Pair) -> Iterator[Found]:
     for one in pair.known:
+        yield from _check_agent(one)
         if one.gate_lacks:
             yield wrong("gate", f"not enabled on {one.node}: {', '.join(one.gate_lacks)}", subject=one.node)
         else:
@@ -152,3 +153,11 @@ def _check_gate(pair: Pair) -> Iterator[Found]:
             yield wrong("self-starting", says, subject=f"{one.node} {mark_of(says)}", mend=f"on {one.node}: {says}")
         if not one.self_starting:
             yield good("self-starting", f"nothing of {one.node} starts by itself", subject=one.node)
+
+
+def _check_agent(one: Readout) -> Iterator[Found]:
+    if isinstance(one.agent, Unread):
+        yield untold("agent", [(one.node, one.agent.why)], subject=one.node)
+    elif one.agent is not None:
+        says = f"tanist-agent {'runs' if one.agent else 'does not run'} on {one.node}"
+        yield (good if one.agent else wrong)("agent", says, subject=one.node)

@@ -184,6 +184,11 @@ def slowest(forecast: Iterable[Stage]) -> Stage | None:
     return max(known, key=lambda stage: stage.seconds, default=None)
 
 
+def find_comparable(results: Iterable[DrillResult]) -> DrillResult | None:
+    """The first that foretold anything: a drill on the real thing, or one that failed before its cell, did not."""
+    return next((one for one in results if one.forecast), None)
+
+
 def compare_drills(now: DrillResult, before: DrillResult | None) -> tuple[str, ...]:
     """What changed since, for people: stages that take clearly longer or shorter."""
     if before is None:

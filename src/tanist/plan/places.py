@@ -32,6 +32,11 @@ def inert(controller: str) -> str:
     return f"{STATE}/{controller}/inert.json"
 
 
+def promised(controller: str) -> str:
+    """To whose takeovers this node gave its word."""
+    return f"{STATE}/{controller}/promised.json"
+
+
 def motd(controller: str) -> str:
     """The same for whoever logs in (pam_motd(8))."""
     return f"/run/motd.d/tanist-{controller}"

@@ -8,7 +8,8 @@ as `about`; one about the claim has the name of the node in it.
 1. A sign of life vetoes: ALIVE, whatever else was seen, unless something stronger has answered it since (`lifts`).
 2. Signs that were answered are dropped. Of the rest, PROVED by the first that holds: the old owner let go or says
    itself that it runs nothing, or all proofs of one of the sets. Each is a conjunction of facts that were had; none
-   counts an UNKNOWN.
+   counts an UNKNOWN. A node to which this one promised that it runs nothing may own it: until that one says that it
+   runs nothing, or is off, only the sets prove anything, of it as well.
 3. Else NOT_PROVED, with what would suffice.
 
 So no added sign of life and no fact that turns into "cannot tell" ever makes a verdict safer (tests/unit/proof): who
@@ -27,7 +28,10 @@ Policy = tuple[tuple[ProofName, ...], ...]
 PERSON: Policy = (("attestation",),)
 
 
-def decide(evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON) -> Verdict:
+def decide(
+    evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON, *, free_suffices: bool = True
+) -> Verdict:
+    """`free_suffices`: a claim that was let go is proof without a word of the other nodes (Proof.free_suffices)."""
     alive = vetoes(evidence, me)
     if alive:
         return Verdict(
@@ -36,7 +40,8 @@ def decide(evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON) -
             would_suffice=tuple(_answer_to(item) for item in alive),
         )
     still = without_signs(evidence)
-    for prove in FREE:
+    bound = unanswered(still, me) or (not free_suffices and _silent_beside_a_free_claim(still, me))
+    for prove in FREE if not bound else ():
         reason = prove(still, me)
         if reason:
             return Verdict(outcome=Outcome.PROVED, reasons=(reason, *_what_was_lifted(evidence)))
@@ -46,9 +51,36 @@ def decide(evidence: tuple[Evidence, ...], me: str, suffices: Policy = PERSON) -
             return Verdict(outcome=Outcome.PROVED, reasons=(*reasons, *_what_was_lifted(evidence)))
     return Verdict(
         outcome=Outcome.NOT_PROVED,
-        reasons=_what_was_seen(evidence),
-        would_suffice=_what_is_missing(evidence, suffices),
+        reasons=(*why_bound(still, me, free_suffices=free_suffices), *_what_was_seen(evidence)),
+        would_suffice=_what_is_missing(evidence, me, suffices),
     )
+
+
+# -- what keeps this node from going by the claim and by words alone
+def unanswered(evidence: tuple[Evidence, ...], me: str) -> tuple[str, ...]:
+    """The nodes to which this one gave its word, and which were neither heard since nor are off."""
+    return tuple(node for node in sorted(_promised(evidence, me)) if not _is_out(node, evidence))
+
+
+def _silent_beside_a_free_claim(evidence: tuple[Evidence, ...], me: str) -> bool:
+    """Who is out of reach may find it free as well, at this moment: nothing but its word or its power tells."""
+    others = _other_nodes(evidence, me)
+    return _is_free(evidence) and not (others and all(_is_out(node, evidence) for node in others))
+
+
+def _is_free(evidence: tuple[Evidence, ...]) -> bool:
+    claim = _claim(evidence)
+    return claim is not None and claim.says is Says.RELEASED
+
+
+def _promised(evidence: tuple[Evidence, ...], me: str) -> set[str]:
+    return {item.about for item in _about("promise", evidence)} - {me}
+
+
+def _is_out(node: str, evidence: tuple[Evidence, ...]) -> bool:
+    """It says itself that it runs nothing, or all its power was read back as off, by whomever it was cut."""
+    power = _about("power", evidence, node)
+    return _gave_word(node, evidence) or (bool(power) and all(item.says is Says.OFF for item in power))
 
 
 # -- vetoes
@@ -225,12 +257,13 @@ def named_owner(evidence: tuple[Evidence, ...]) -> str:
 
 
 def possible_owners(evidence: tuple[Evidence, ...], me: str) -> tuple[str, ...]:
-    """The holder, where the claim names one that was looked at; else every other node that was looked at."""
+    """The holder, where the claim names one that was looked at; else every other node that was looked at. And whoever
+    this node gave its word to."""
     nodes = _other_nodes(evidence, me)
     claim = _claim(evidence)
     if claim is not None and claim.says is Says.HELD and claim.about in nodes:
-        return (claim.about,)
-    return tuple(sorted(nodes))
+        return tuple(sorted({claim.about, *_promised(evidence, me)}))
+    return tuple(sorted(nodes | _promised(evidence, me)))
 
 
 def _other_nodes(evidence: tuple[Evidence, ...], me: str) -> set[str]:
@@ -293,10 +326,25 @@ def _what_was_lifted(evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
     return tuple(f"answered since: {item.source} {item.about}: {item.detail}" for item in signs)
 
 
-def _what_is_missing(evidence: tuple[Evidence, ...], suffices: Policy) -> tuple[str, ...]:
+def why_bound(evidence: tuple[Evidence, ...], me: str, *, free_suffices: bool) -> tuple[str, ...]:
+    reasons = [f"{me} gave {node} its word, and has not heard {node} since" for node in unanswered(evidence, me)]
+    if not free_suffices and _silent_beside_a_free_claim(evidence, me):
+        silent = ", ".join(node for node in possible_owners(evidence, me) if not _is_out(node, evidence)) or "nobody"
+        reasons.append(
+            f"the claim is free, but {silent} gives no word and is not seen to be off; out of each other's reach both "
+            "nodes could take it, so that here its power has to be off"
+        )
+    return tuple(reasons)
+
+
+def _what_is_missing(evidence: tuple[Evidence, ...], me: str, suffices: Policy) -> tuple[str, ...]:
     owner = named_owner(evidence)
     name = owner or "the old owner"
     ways = [f"{name} lets go: tanist release, on {name}", f"{name} answers over ssh that it is not active"]
+    if _is_free(evidence) or unanswered(evidence, me):
+        silent = tuple(node for node in possible_owners(evidence, me) if not _is_out(node, evidence))
+        ways = [f"{node} answers over ssh that it is not active" for node in silent]
+        name = ", ".join(silent) or name
     if not any("attestation" in names for names in suffices):
         sets = " or ".join(" with ".join(names) for names in suffices)
         return (*ways, f"{sets}, as the definition asks; a person's word is not enough for it ([proof] suffices)")

@@ -52,11 +52,13 @@ def gather(
     budget_seconds: float = 0.8,
     word_seconds: float = 10.0,
     glance: bool = False,
+    bound: bool = False,
 ) -> tuple[Evidence, ...]:
     """`attestation`: what a person says, "" for none, and `who` says it. `known_macs`: MAC address to "ec-a svc0".
 
     `glance`: the wire is listened to for a moment only, and each peer's word is waited for over the whole budget,
-    whether its addresses answered or not. No proof may rest on the silence in it."""
+    whether its addresses answered or not. No proof may rest on the silence in it. `bound`: this node gave another one
+    its word (runs/promise.py)."""
     window = GLANCE if glance else budget_seconds * WATCHED
     looks, targets = Looks(host), choose_targets(host, controller, me)
     proofs = Asked() if glance else Asked.of(controller, me)
@@ -70,7 +72,7 @@ def gather(
     wire = Wire.of(targets, looks, known_macs or {})
     looks.wait([key for name, key in peers.items() if not wire.is_silent(name)], word_seconds)
     claim = _claim_evidence(looks, controller, me)
-    if claim.says is not Says.MINE:  # else nobody's power matters
+    if bound or claim.says is not Says.MINE:  # else nobody's power matters
         _wait_for_proofs(looks, proofs)
 
     words = {name: looks.result(key, PeerWord) for name, key in peers.items()}

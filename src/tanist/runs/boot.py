@@ -5,6 +5,7 @@ from __future__ import annotations
 from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Busy, NotProved, Refused, TanistError
 from tanist.model.evidence import Outcome, Says
 from tanist.model.run import PlanMade
@@ -49,10 +50,11 @@ def gate(session: Session) -> None:
                 park_cron(step.spec, session.context, armed=state.status[step.id] == "done")
 
 
-def boot(session: Session) -> str:
-    """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act."""
+def boot(session: Session, attest: str = "") -> str:
+    """ "active", or "inert" with the reason noted. Failed and Refused mean: inert, and a person must act. `attest`: a
+    person's word, where one typed this."""
     try:
-        return _boot(session)
+        return _boot(replace(session, may_fence=False), attest)
     except Busy:
         raise
     except (OSError, TanistError) as error:
@@ -60,7 +62,7 @@ def boot(session: Session) -> str:
         raise
 
 
-def _boot(session: Session) -> str:
+def _boot(session: Session, attest: str) -> str:
     with owning(session, "boot"):
         journal = end_grow(session, find_open_run(session))
         if journal is not None:
@@ -71,7 +73,7 @@ def _boot(session: Session) -> str:
             return "inert"
         wait_for_disks(session)
         wait_for_link(session)
-        observation = observe(session, "")
+        observation = observe(session, attest)
         if observation.claim.node != session.node or observation.claim.state != "held":
             stand_down(session, active, observation.claim)
             return "inert"
@@ -80,7 +82,7 @@ def _boot(session: Session) -> str:
             return "active"
         demand_link(session)
         demand_peers(session, observation)
-        start(session, active, observation)
+        start(session, active, observation, attest)
         return "active"
 
 
@@ -146,7 +148,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
     say_inert(session, f"{session.name} is {claim.describe()}")
 
 
-def start(session: Session, active: str, observation: Observation) -> None:
+def start(session: Session, active: str, observation: Observation, attest: str = "") -> None:
     heed_intents(session, observation)
     demand_proof(session, observation)
     _, journal = begin_run(
@@ -154,14 +156,15 @@ def start(session: Session, active: str, observation: Observation) -> None:
         "start",
         epoch=observation.claim.epoch,
         reason="this node holds the claim",
+        attested=attest,
         evidence=observation.evidence,
         verdict=observation.verdict,
         in_force=active,
     )
-    drive_start(session, journal)
+    drive_start(session, journal, attest)
 
 
-def drive_start(session: Session, journal: Journal) -> None:
+def drive_start(session: Session, journal: Journal, attest: str = "") -> None:
     """A failure leaves the run open: the claim is this node's, and a person decides."""
     engine = session.engine(journal)
     begun = session.host.monotonic()
@@ -170,12 +173,12 @@ def drive_start(session: Session, journal: Journal) -> None:
 
     def acquire() -> PlanMade:
         standing = read_standing(session.host, session.controller, session.node)
-        found = observe_own_claim(session)
+        found = observe_own_claim(session, attest or started.attested)
         plan = build_acquire(session.controller, standing, found, epoch=found.epoch, run=started.run)
         return PlanMade(part="acquire", plan=plan)
 
     def claim() -> PlanMade:
-        found = observe_own_claim(session)
+        found = observe_own_claim(session, attest or started.attested)
         standing = read_standing(session.host, session.controller, session.node)
         plan = build_claim(session.controller, standing, found, started.run, found.epoch)
         return PlanMade(part="claim", plan=plan)
@@ -188,8 +191,8 @@ def drive_start(session: Session, journal: Journal) -> None:
     after_becoming_active(session, engine.state)
 
 
-def observe_own_claim(session: Session) -> Claim:
-    observation = observe(session, "")
+def observe_own_claim(session: Session, attest: str) -> Claim:
+    observation = observe(session, attest)
     if not any(one.source == "claim" and one.says is Says.MINE for one in observation.evidence):
         raise Refused(f"{session.node} does not hold the claim any more: it is {observation.claim.describe()}")
     if observation.verdict.outcome is not Outcome.PROVED:

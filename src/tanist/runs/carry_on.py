@@ -6,8 +6,9 @@ from tanist.engine import Engine, handler_of, still_stands
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
+from tanist.model.dataclasses import replace
 from tanist.model.errors import NotProved, Refused
-from tanist.model.evidence import Outcome
+from tanist.model.evidence import Outcome, Says
 from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import (
     LAYER_STEPS,
@@ -29,24 +30,28 @@ from tanist.runs.guard import demand_claim
 from tanist.runs.migrate import drive_migrate
 from tanist.runs.notify import start_courier
 from tanist.runs.observe import Observation, demand_proof, observe
+from tanist.runs.promise import free_bound
 from tanist.runs.release import Hold, drive_release, read_hold
 from tanist.runs.restore import drive_restore
 from tanist.runs.session import Session, clear_active, forget_active, load_run, owning, read_active
 from tanist.runs.takeover import TakeoverOptions, drive_takeover
 
 
-def resume(session: Session) -> None:
-    """Refused when there is nothing to resume, or when what was proved then is no longer so."""
+def resume(session: Session, attest: str = "") -> None:
+    """Refused when there is nothing to resume, or when what was proved then is no longer so. `attest`: a person's word
+    for the verdict of today."""
+    session = replace(session, may_fence=False)
     with owning(session, "resume"):
         journal = demand_open_run(session)
-        continue_run(session, journal)
+        continue_run(session, journal, attest)
 
 
-def continue_run(session: Session, journal: Journal) -> None:
+def continue_run(session: Session, journal: Journal, attest: str = "") -> None:
     state = session.engine(journal).state
+    session = replace(session, asks_for=state.started.run if state.started.kind == "takeover" else "", bound=[])
     if state.undoing:
         raise Refused(f"the {state.started.kind} was already being taken back", next_step=f"tanist undo {session.name}")
-    observation = look_again(session, journal, state)
+    observation = look_again(session, journal, state, attest)
     if state.started.kind == "init" and not tree_is_here(session, state):
         demand_still_new(session, state.started)
     taken_up = Continued(
@@ -67,11 +72,11 @@ def continue_run(session: Session, journal: Journal) -> None:
         case "init":
             drive_first(session, journal)
         case "start":
-            drive_start(session, journal)
+            drive_start(session, journal, attest)
         case "release":
             resume_release(session, journal)
         case "restore":
-            resume_restore(session, journal, observation)
+            resume_restore(session, journal, observation, attest)
         case "migrate" | "migrate-back":
             drive_migrate(session, journal)
         case "prepare":
@@ -94,7 +99,7 @@ def demand_open_run(session: Session) -> Journal:
     return journal
 
 
-def look_again(session: Session, journal: Journal, state: RunState) -> Observation | None:
+def look_again(session: Session, journal: Journal, state: RunState, attest: str) -> Observation | None:
     """A run that still has to take the asset (or to take it again, after a boot) needs a verdict of today."""
     if state.started.kind == "release":
         if read_hold(session, journal) != "away":
@@ -106,7 +111,7 @@ def look_again(session: Session, journal: Journal, state: RunState) -> Observati
         return None
     if state.started.fence and not (state.judged and state.judged.verdict.outcome is Outcome.PROVED):
         return None  # the fence is still to come, and judges
-    observation = observe(session, state.started.attested)
+    observation = observe(session, attest or state.started.attested)
     heed_intents(session, observation)
     demand_proof(session, observation)
     return observation
@@ -132,20 +137,23 @@ def take_up(session: Session, journal: Journal, continued: Continued) -> None:
     start_courier(session, read_run(journal.records).started.run, told)
 
 
-def undo(session: Session, reason: str = "") -> None:
-    """Back to where the run began. A release that has let the asset go can only be finished, and is."""
+def undo(session: Session, reason: str = "", attest: str = "") -> None:
+    """Back to where the run began. A release that has let the asset go can only be finished, and is. `attest`: as in
+    `resume`, where the asset has to be taken for it."""
+    session = replace(session, may_fence=False)
     with owning(session, "undo"):
         journal = demand_open_run(session)
+        reason = f"{reason}; attested: {attest}".removeprefix("; ") if attest else reason
         engine = open_engine(session, journal)
         state = engine.state
         if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
-            undo_release(session, journal, hold, reason)
+            undo_release(session, journal, hold, reason, attest)
             return
-        serving = find_own_again(session, journal) if state.started.kind == "restore" else None
+        serving = find_own_again(session, journal, attest) if state.started.kind == "restore" else None
         take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
         begun = session.host.monotonic()
         if state.started.kind in ("takeover", "start", "init"):
-            bring_tree_back(session, engine, state)
+            bring_tree_back(session, engine, state, attest)
         if state.started.kind in ("migrate", "migrate-back"):
             engine.repeat(LAYERS)
         engine.undo()
@@ -158,16 +166,25 @@ def undo(session: Session, reason: str = "") -> None:
             summary = "what was made is gone again; what was on the disks before stays erased"
             session.note(summary)
         finish(session, journal, summary, begun, "undone")
+        free_those_asked(session, state)
         if serving is not None:
-            start(session, read_active(session), serving)
+            start(session, read_active(session), serving, attest)
 
 
-def find_own_again(session: Session, journal: Journal) -> Observation | None:
+def free_those_asked(session: Session, state: RunState) -> None:
+    """A takeover that was taken back: those that gave their word for it need not keep it any more."""
+    if state.started.kind != "takeover" or session.controller.proof.free_suffices:
+        return
+    gave = tuple(item.about for item in state.evidence if item.source == "peer" and item.says is Says.INACTIVE)
+    free_bound(session, gave, state.started.run)
+
+
+def find_own_again(session: Session, journal: Journal, attest: str) -> Observation | None:
     """For a restore that a boot cut off: what shows that this node is still the owner, and may start again. None where
     it has not stopped, or is the owner no more. Refused or NotProved: nothing was changed."""
     if not was_booted_since(session, journal):
         return None
-    observation = observe(session, "")
+    observation = observe(session, attest)
     if (observation.claim.node, observation.claim.state) != (session.node, "held"):
         return None
     heed_intents(session, observation)
@@ -226,7 +243,7 @@ def mount_again(session: Session, state: RunState, why: str) -> None:
             session.note(f"{why}: {step.says}")
 
 
-def resume_restore(session: Session, journal: Journal, observation: Observation | None) -> None:
+def resume_restore(session: Session, journal: Journal, observation: Observation | None, attest: str) -> None:
     """After a boot (`observation`: whose asset it is today) the capture lies in a tree that is not mounted, and the
     services are down: they come up whether the restore succeeds or is undone."""
     if observation is None:
@@ -237,7 +254,7 @@ def resume_restore(session: Session, journal: Journal, observation: Observation 
         drive_restore(session, journal)
     finally:
         if find_open_run(session) is None:
-            start(session, read_active(session), observation)
+            start(session, read_active(session), observation, attest)
 
 
 def resume_release(session: Session, journal: Journal) -> None:
@@ -252,22 +269,22 @@ def resume_release(session: Session, journal: Journal) -> None:
     give_back_lost(session, journal, f"{session.name} was taken over by another node")
 
 
-def undo_release(session: Session, journal: Journal, hold: Hold, reason: str) -> None:
+def undo_release(session: Session, journal: Journal, hold: Hold, reason: str, attest: str) -> None:
     """Nothing that is still running could be kept: begun again from the claim, or finished."""
     if hold != "away":
         session.note("the asset is not this node's any more: the release is finished instead")
         take_up(session, journal, Continued(direction="resume", who=session.who, reason=reason))
         resume_release(session, journal)
         return
-    observation = observe(session, "")
+    observation = observe(session, attest)
     heed_intents(session, observation)
     demand_proof(session, observation)
     take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
     finish(session, journal, f"a boot ended it; {session.node} still holds the claim and starts again", None, "undone")
-    start(session, read_active(session), observation)
+    start(session, read_active(session), observation, attest)
 
 
-def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
+def bring_tree_back(session: Session, engine: Engine, state: RunState, attest: str) -> None:
     """After a boot the tree is not mounted any more; where the claim is this run's, it must be, to be released."""
     mounts = [step for step in state.touched if isinstance(step.spec, (MountHidden, MountTree, MapTree))]
     claims = [step for step in state.touched if isinstance(step.spec, HoldClaim)]
@@ -278,7 +295,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState) -> None:
         raise Refused(f"the claim on the asset can't be read: {claim.why}")
     if (claim.node, claim.epoch, claim.state) != (session.node, state.started.epoch, "held"):
         return
-    observation = observe(session, state.started.attested)
+    observation = observe(session, attest or state.started.attested)
     heed_intents(session, observation)
     if observation.verdict.outcome is not Outcome.PROVED:
         raise NotProved(f"the tree can't be taken to release its claim: {'; '.join(observation.verdict.reasons)}")

@@ -14,8 +14,8 @@ from tanist.model.evidence import Evidence, Outcome, Says
 from tanist.model.run import Judged, PlanMade
 from tanist.model.steps import PlannedStep, PowerOff, Reserve
 from tanist.plan.fence import Names, build_fence, describe, fences
-from tanist.proof.decide import SIGNS_OF_LIFE, decide, possible_owners
-from tanist.runs.observe import observe, tell
+from tanist.proof.decide import SIGNS_OF_LIFE, possible_owners
+from tanist.runs.observe import judge, observe, tell
 from tanist.runs.session import Session
 
 
@@ -82,7 +82,7 @@ def judge_again(session: Session, journal: Journal, engine: Engine) -> Judged:
     observation = observe(session, state.started.attested)
     now = tuple(replace(item, at=since) if was_seen_to(item, done) else item for item in observation.evidence)
     evidence = (*before, *now)
-    verdict = decide(evidence, session.node, session.controller.proof.suffices)
+    verdict = judge(session, evidence)
     judged = Judged(evidence=evidence, verdict=verdict)
     journal.append(judged)
     tell(session, evidence, verdict)

@@ -6,6 +6,7 @@ from tanist.engine import Engine, StepFailure
 from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
 from tanist.model.claim import Claim
+from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.errors import Failed, Refused
 from tanist.model.peer import Intent, PeerWord
@@ -36,6 +37,7 @@ from tanist.runs.session import (
 def init(session: Session, reason: str = "") -> None:
     """The tree must lie on its asset already; its services may run. Refused when the asset has a claim, unless that is
     what an undone `init` left; and while another node has the asset, or is taking it."""
+    session = replace(session, may_fence=False)
     with owning(session, "init"):
         refuse_open_run(session)
         if read_active(session):

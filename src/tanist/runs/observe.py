@@ -11,10 +11,11 @@ from tanist.model.peer import PeerWord
 from tanist.model.unread import Unread
 from tanist.plan.fence import describe_offer, fences
 from tanist.plan.render import render_evidence, render_verdict
-from tanist.proof.decide import decide, possible_owners
+from tanist.proof.decide import Policy, decide, possible_owners, unanswered, why_bound, without_signs
 from tanist.proof.probes import gather
 from tanist.runs.behind import refuse_older_claim
 from tanist.runs.peers import ask_peer
+from tanist.runs.promise import judge_kept, read_promised, request_promise, settle
 from tanist.runs.session import Session
 
 
@@ -91,12 +92,16 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool, held
     """`held`: that the disk is attached to another node, so that its claim can't be read; "" where it can."""
     words: list[PeerWord] = []
     proof = session.controller.proof
+    keeps = bool(session.asks_for) and not proof.free_suffices
+    request = request_promise(session, claim) if keeps else ""
+    promised = read_promised(session, claim)
 
     def ask(name: str) -> PeerWord | Unread:
-        word = ask_peer(session, name)
-        if isinstance(word, PeerWord):
-            words.append(word)
-        return word
+        word = ask_peer(session, name, request)
+        if isinstance(word, Unread):
+            return word
+        words.append(word)
+        return judge_kept(session, word) if keeps else word
 
     evidence = gather(
         session.host,
@@ -106,10 +111,19 @@ def look(session: Session, claim: Claim, attestation: str, *, glance: bool, held
         attestation=attestation,
         who=session.who,
         glance=glance,
+        bound=bool(promised),
     )
     evidence = held_elsewhere(session, evidence, held) if held else evidence
-    verdict = with_offers(session, claim, evidence, attestation, decide(evidence, session.node, proof.suffices))
+    evidence = (*evidence, *promised)
+    verdict = with_offers(session, claim, evidence, attestation, judge(session, evidence))
     return Observation(evidence=evidence, verdict=verdict, claim=claim, words=tuple(words))
+
+
+def judge(session: Session, evidence: tuple[Evidence, ...], suffices: Policy | None = None) -> Verdict:
+    """By the definition's policy, or by another one."""
+    proof = session.controller.proof
+    chosen = proof.suffices if suffices is None else suffices
+    return decide(evidence, session.node, chosen, free_suffices=proof.free_suffices)
 
 
 def with_offers(
@@ -119,6 +133,10 @@ def with_offers(
     if verdict.outcome is Outcome.PROVED:
         return verdict
     suspects = possible_owners(evidence, session.node)
+    if not session.may_fence:
+        powered = [node for node in suspects if session.controller.proof.devices(node)]
+        ways = (f"{node} is switched off, however that is done: its power is looked at each time" for node in powered)
+        return replace(verdict, would_suffice=(*verdict.would_suffice, *ways))
     sets = fences(session.controller, suspects, attested=bool(attested.strip()))
     epoch = claim.epoch + 1
     offers = tuple(
@@ -130,7 +148,7 @@ def with_offers(
 def proved_by_facts(session: Session, evidence: tuple[Evidence, ...]) -> bool:
     """A release or the owner's own word proves it. Any other proof would need the silence that a glance lacks."""
     facts = tuple(item for item in evidence if item.source != "attestation")
-    return decide(facts, session.node, ()).outcome is Outcome.PROVED
+    return judge(session, facts, ()).outcome is Outcome.PROVED
 
 
 def tell(session: Session, evidence: tuple[Evidence, ...], verdict: Verdict) -> None:
@@ -139,12 +157,16 @@ def tell(session: Session, evidence: tuple[Evidence, ...], verdict: Verdict) -> 
 
 
 def demand_proof(session: Session, observation: Observation) -> None:
-    """NotProved unless the verdict is PROVED: silence is never death."""
+    """NotProved unless the verdict is PROVED: silence is never death. What this node owed others and was answered is
+    forgotten then: it holds the lock of a run."""
+    evidence, me = without_signs(observation.evidence), session.node
     tell(session, observation.evidence, observation.verdict)
     if observation.verdict.outcome is Outcome.PROVED:
+        settle(session, unanswered(evidence, me))
         return
     life = observation.verdict.outcome is Outcome.ALIVE
-    what = "the old owner shows life" if life else "it is not proved that the old owner is down"
+    bound = why_bound(evidence, me, free_suffices=session.controller.proof.free_suffices)
+    what = "the old owner shows life" if life else "; ".join(bound) or "it is not proved that the old owner is down"
     raise NotProved(
         f"{what} (the evidence is above). Nothing was changed on {session.node}",
         next_step="\n".join(observation.verdict.would_suffice),

@@ -19,7 +19,7 @@ from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.addresses import service_addresses
 from tanist.proof.intent import load_intent
-from tanist.runs.session import Session
+from tanist.runs.session import Session, take_run_lock
 from tanist.steps.network import has_address
 from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at
@@ -31,10 +31,10 @@ WORD_TIMEOUT = 8.0  # seconds that a peer's answer may take before it counts as 
 CONNECT_TIMEOUT = 3
 
 
-def read_word(session: Session) -> PeerWord:
-    """Look at this node: does it run anything of the controller?"""
+def read_word(session: Session, *, alone: bool = False) -> PeerWord:
+    """Look at this node: does it run anything of the controller? `alone`: the lock of its runs is the caller's."""
     found = find_activity(session)
-    lock = read_lock(session)
+    lock = "" if alone else read_lock(session)
     found_intent = load_intent(session.host, session.name) if lock else None
     intent = found_intent if isinstance(found_intent, Intent) else None
     if found and intent:
@@ -57,8 +57,9 @@ def find_activity(session: Session) -> tuple[str, ...]:
     """What of the controller this node has in use: its tree, its addresses, its services."""
     host, controller = session.host, session.controller
     found = []
-    if controller.asset.kind == "filesystem" and mounted_at(host, controller.tree) is not None:
-        found.append(f"{controller.tree} is mounted")
+    if controller.asset.kind == "filesystem":
+        spots = (controller.tree, places.hidden(controller.name))
+        found += [f"{one} is mounted" for one in spots if mounted_at(host, one) is not None]
     addresses = service_addresses(controller, session.node)
     found += [f"has the address {one.address}" for one in addresses if has_address(host, one)]
     found += [f"{one.unit} runs" for one in controller.services if is_running(host, one.unit)]
@@ -67,7 +68,7 @@ def find_activity(session: Session) -> tuple[str, ...]:
 
 def read_lock(session: Session) -> str:
     """The note of the run that is at work here, "" when none is."""
-    lock = session.host.lock(f"{places.runtime(session.name)}/lock", "")
+    lock = take_run_lock(session, "", 0.0)
     if isinstance(lock, str):
         return lock
     lock.close()
@@ -89,9 +90,10 @@ def read_epoch_seen(session: Session) -> int:
         return 0
 
 
-def ask_peer(session: Session, name: str) -> PeerWord | Unread:
+def ask_peer(session: Session, name: str, request: str = "") -> PeerWord | Unread:
+    """`request`: a line of what is wanted besides (runs/promise.py)."""
     line = session.called.pop(name, None)
-    said = call_peer(session, name) if line is None else ask_on_the_line(line)
+    said = call_peer(session, name, request) if line is None else ask_on_the_line(line, request)
     if isinstance(said, Unread):
         return said
     try:
@@ -100,24 +102,25 @@ def ask_peer(session: Session, name: str) -> PeerWord | Unread:
         return Unread(f"its answer can't be read: {error}")
 
 
-def ask_on_the_line(line: Conversation) -> str | Unread:
+def ask_on_the_line(line: Conversation, request: str) -> str | Unread:
     """The node looks at itself when it is asked, not when it was called."""
     try:
-        line.write_line("now", WORD_TIMEOUT)
+        line.write_line(request or "now", WORD_TIMEOUT)
         return line.read_line(WORD_TIMEOUT)
     except OSError as error:
         ended = error.errno == errno.EPIPE and line.last_words
         return Unread(line.complaint if ended else error.strerror or f"{error}")
 
 
-def call_peer(session: Session, name: str) -> str | Unread:
+def call_peer(session: Session, name: str, request: str) -> str | Unread:
     node = session.controller.node(name)
-    argv = ["tanist", "word", session.name]
+    argv = ["tanist", "word", session.name, *(["--when-asked"] if request else [])]
     try:
         ran = run_on_peer(
             session.host,
             node,
             argv,
+            stdin=f"{request}\n".encode() if request else b"",
             timeout=WORD_TIMEOUT,
             known_hosts=write_known_hosts(session),
             connect_timeout=CONNECT_TIMEOUT,
@@ -129,7 +132,9 @@ def call_peer(session: Session, name: str) -> str | Unread:
 
 
 def render_word(word: PeerWord) -> str:
-    return json.dumps(encode(word))
+    """Without what nobody asked for: a tanist that does not know of promises reads it as well."""
+    body = encode(word)
+    return json.dumps(body if word.promised else {key: value for key, value in body.items() if key != "promised"})
 
 
 def write_known_hosts(session: Session) -> str:

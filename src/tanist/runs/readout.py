@@ -30,6 +30,7 @@ from tanist.facts.packages import read_packages
 from tanist.facts.security import read_security
 from tanist.facts.settings import read_settings
 from tanist.facts.space import read_space
+from tanist.facts.storage import read_claim_offline
 from tanist.facts.units import read_programs, read_units
 from tanist.host.ssh import run_on_peer
 from tanist.journal.journal import done_directory
@@ -48,14 +49,17 @@ from tanist.runs.others import read_clashes
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
 from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
 from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.promise import load_promises
 from tanist.runs.proofs_kept import read_proofs
 from tanist.runs.serving import read_faults
 from tanist.runs.session import TOOL, Session, read_active
 from tanist.runs.verification import read_verified
+from tanist.steps.services import is_running
 
 if TYPE_CHECKING:
     from tanist.host.files import Files
 
+AGENT = "tanist-agent.service"
 TIMEOUT = 45.0  # seconds that another node's readout may take
 
 
@@ -107,9 +111,24 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         measured=load_measured(session),
         replica=read_copy(session),
         nfs=read_nfs(host, controller.name) if controller.exports else None,
+        agent=read_agent(session),
         faults=read_faults(session) if active else None,
+        promised=read_owed(session),
         clock=host.now(),
     )
+
+
+def read_owed(session: Session) -> tuple[str, ...] | Unread:
+    """By the claim on the disk; where that can't be read, whatever was promised is owed still."""
+    owed = load_promises(session)
+    if isinstance(owed, Unread):
+        return owed
+    if not owed:
+        return ()
+    controller = session.controller
+    seen = read_claim_offline(session.host, controller.asset, controller.tree)
+    epoch = 0 if isinstance(seen, Unread) or controller.asset.kind == "directory" else seen.epoch
+    return tuple(one.describe() for one in owed if one.epoch >= epoch)
 
 
 def read_copy(session: Session) -> ReplicaReadout | Unread | None:
@@ -119,6 +138,13 @@ def read_copy(session: Session) -> ReplicaReadout | Unread | None:
     from tanist.facts.drbd import read_readout as read_replica_readout
 
     return read_replica_readout(session.host, layer)
+
+
+def read_agent(session: Session) -> bool | Unread:
+    try:
+        return is_running(session.host, AGENT)
+    except OSError as error:
+        return Unread(error.strerror or str(error))
 
 
 def helpers(session: Session) -> tuple[str, ...]:

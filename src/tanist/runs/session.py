@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tanist import __version__
 from tanist.host.clock import timestamp
-from tanist.host.host import Host
+from tanist.host.host import Host, Lock
 from tanist.host.ssh import open_peer
 from tanist.model.dataclasses import dataclass, field
 from tanist.model.definition import Controller
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tanist.journal.state import RunState
 
 LOCK_PATIENCE = 0.3  # seconds: a peer that asks for this node's word holds the lock for an instant
+WORD_PATIENCE = 5.0  # seconds: one whose word is noted holds it for as long as that takes on this node's disk
+WORD = "word"  # what the lock's note says then
 TOOL = f"tanist {__version__}"
 
 
@@ -40,6 +42,9 @@ class Session:
     report: Report
     open_peer: Callable[..., Conversation] = open_peer  # as host/ssh.py has it; tests put another machine there
     called: dict[str, Conversation] = field(default_factory=dict)  # nodes on the line, for one question each (ahead.py)
+    asks_for: str = ""  # the takeover for which the other nodes are to keep their word (promise.py); "": they need not
+    bound: list[str] = field(default_factory=list)  # those that noted it
+    may_fence: bool = True  # is this a command that takes --fence?
 
     @property
     def name(self) -> str:
@@ -60,16 +65,30 @@ class Session:
         self.report(Event(kind="note", says=text))
 
 
+def take_run_lock(session: Session, note: str, patience: float) -> Lock | str:
+    """The lock of this node's runs, or the note of who has it: after `patience` seconds, or longer behind a word."""
+    path = f"{places.runtime(session.name)}/lock"
+    begun = session.host.monotonic()
+    while isinstance(lock := session.host.lock(path, note), str):
+        longest = WORD_PATIENCE if is_word(lock) else patience
+        if session.host.monotonic() >= begun + longest:
+            return lock
+        session.host.sleep(0.02)
+    return lock
+
+
+def is_word(note: str) -> bool:
+    try:
+        return bool(json.loads(note)["what"] == WORD)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 @contextlib.contextmanager
 def exclusive(session: Session, what: str) -> Iterator[None]:
     """One run at a time on this node. Busy names who is at work and since when."""
     note = json.dumps({"what": what, "who": session.who, "since": timestamp(session.host), "node": session.node})
-    path = f"{places.runtime(session.name)}/lock"
-    lock = session.host.lock(path, note)
-    deadline = session.host.monotonic() + LOCK_PATIENCE
-    while isinstance(lock, str) and session.host.monotonic() < deadline:
-        session.host.sleep(0.02)
-        lock = session.host.lock(path, note)
+    lock = take_run_lock(session, note, LOCK_PATIENCE)
     if isinstance(lock, str):
         raise Busy(f"{describe_lock(lock)} is at work on {session.name} on this node; nothing was changed here")
     try:
@@ -150,8 +169,8 @@ def save_active(session: Session, run: str, epoch: int) -> None:
         says = f"{session.node} is up, but {path}, which says so at a boot, can't be written: {error.strerror or error}"
         step = f"make room on its disk, then: tanist resume {session.name}"
         raise Failed(says, node=session.node, next_step=step) from error
-    for path in (places.inert(session.name), places.motd(session.name)):  # runs/inert.py
-        session.host.files.remove(path)
+    for path in (places.inert(session.name), places.motd(session.name), places.promised(session.name)):
+        session.host.files.remove(path)  # runs/inert.py, runs/promise.py: the claim is past whatever was promised
 
 
 def clear_active(session: Session) -> None:

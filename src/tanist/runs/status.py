@@ -62,6 +62,8 @@ def read_status(host: Host, name: str, node: str) -> Status:
     status.open_run, at_work = _find_open(host, name)
     status.state, status.why = judge(status, active=active, here=here or hangs, claim=claim, at_work=at_work)
     add_dead_drill(status, host)
+    if not active or status.state != ACTIVE:
+        add_promises(status, host)
     if not at_work:
         add_what_was_noted(status, host, active=active)
     return status
@@ -96,6 +98,26 @@ def _load(host: Host, path: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def add_promises(status: Status, host: Host) -> None:
+    """To whose takeovers this node gave its word (runs/promise.py), as far as the claim seen last is not past them."""
+    path = places.promised(status.controller)
+    try:
+        body = json.loads(host.files.read(path))
+        open_ones = [one for one in body["promises"] if int(one["epoch"]) >= status.epoch]
+        says = "; ".join(
+            f"gave {one['node']} its word for its takeover {one['run']} (epoch {int(one['epoch']) + 1}, "
+            f"since {one['since']}), and starts nothing before {one['node']} answers that it runs nothing, its power "
+            "is off, or the claim shows that epoch"
+            for one in open_ones
+        )
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        says = f"to whose takeover it gave its word can't be read, so it starts nothing unheard: {path}: {error}"
+    if says:
+        status.why = f"{status.why}; {says}" if status.why else says
 
 
 def add_dead_drill(status: Status, host: Host) -> None:

@@ -23,14 +23,15 @@ from tanist.model.evidence import Evidence, Says
 from tanist.model.peer import PeerWord
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
-from tanist.proof.decide import decide
+from tanist.proof.decide import PERSON
 from tanist.proof.looks import Looks
 from tanist.proof.probes import judge_claim, judge_marks
 from tanist.runs.backup import backup
 from tanist.runs.choose import check_fitness, choose_capture
 from tanist.runs.mirrored import readable
-from tanist.runs.observe import Observation
+from tanist.runs.observe import Observation, judge
 from tanist.runs.peers import ask_peer, write_known_hosts
+from tanist.runs.promise import read_promised
 from tanist.runs.release import release
 from tanist.runs.replica import demand_peer_copy
 from tanist.runs.session import Session, read_active
@@ -276,5 +277,5 @@ def look_after_release(session: Session, owner: str) -> Observation:
     if not isinstance(marks, Unread):
         says, detail = judge_marks(marks)
         evidence.append(Evidence(source="storage", about=controller.asset.device, says=says, detail=detail))
-    items = tuple(evidence)
-    return Observation(evidence=items, verdict=decide(items, session.node), claim=found)
+    items = (*evidence, *read_promised(session, found))
+    return Observation(evidence=items, verdict=judge(session, items, PERSON), claim=found)

@@ -35,11 +35,12 @@ from tanist.runs.behind import refuse_older_captures, tell_missing_legs
 from tanist.runs.choose import check_fitness, choose_capture, in_capture, names_below
 from tanist.runs.contest import contest, declare, has_passed, withdraw
 from tanist.runs.fencing import NotStopped, demand_fences, fence_first
-from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
+from tanist.runs.filing import begin_run, find_open_run, finish, refuse_open_run, verify
 from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
 from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.promise import free_bound
 from tanist.runs.replay import tell_replay, was_dirty
 from tanist.runs.replica import choose_alone
 from tanist.runs.session import (
@@ -72,6 +73,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
         check_standby(session)
         tell_missing_legs(session)
         run, journal = new_run(session, "takeover")
+        session = replace(session, asks_for=run, bound=[])
         intent = declare(session, run)
         try:
             facts = read_node_facts(session.host, session.controller, session.node)  # the others are still being called
@@ -95,6 +97,11 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
                 opened=(run, journal),
             )
             drive_takeover(session, journal, options, facts)
+        except TanistError:
+            if session.bound and find_open_run(session) is None:
+                withdraw(session, intent)  # before those that it bound hear that it is over
+                free_bound(session, tuple(session.bound), run)
+            raise
         finally:
             withdraw(session, intent)
 

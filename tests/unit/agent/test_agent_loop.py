@@ -149,12 +149,34 @@ def test_a_check_that_says_nonsense_is_told_and_changes_nothing(stand: Stand) ->
     assert stand.agent.metrics() == ""
 
 
+def test_figures_that_are_not_there_end_no_worker(stand: Stand) -> None:
+    stand.host.files.remove("/run/tanist/postgresql/metrics.prom")
+    for _ in range(4):
+        stand.pass_time(1.0)
+    assert any("readiness can't be told" in one[0] and "metrics.prom" in one[0] for one in stand.said)
+
+
 def test_a_worker_that_hangs_is_no_longer_alive_to_systemd(stand: Stand) -> None:
     stand.agent._begun["check"] = stand.host.monotonic()
     stand.host.clock.advance(1900.0)
     stand.states.clear()
     stand.agent.step(0.0)
     assert "WATCHDOG=1" not in stand.states
+
+
+def test_figures_go_where_node_exporter_looks_for_them_and_go_with_the_definition(stand: Stand) -> None:
+    files = stand.host.files
+    files.make_directory("/var/lib/prometheus")
+    stand.agent = Agent(stand.host, lambda *_: None, lambda _: None, "/var/lib/prometheus")
+    files.write("/var/lib/prometheus/tanist-postgresql.prom", METRICS.encode())
+    for _ in range(4):
+        stand.pass_time(1.0)
+    (check,) = [one for one in stand.host.ran if one[:2] == (TANIST, "check")]
+    assert check[-2:] == ("--textfile", "/var/lib/prometheus/tanist-postgresql.prom")
+    assert stand.agent.metrics() == METRICS
+    files.remove("/etc/tanist/controllers/postgresql.toml")
+    stand.pass_time(60.0)
+    assert files.list("/var/lib/prometheus") == ()
 
 
 def test_metrics_of_several_controllers_are_grouped() -> None:

@@ -21,6 +21,7 @@ from tanist.plan.forecast import (
     UNKNOWN,
     build_forecast,
     compare_drills,
+    find_comparable,
     render_result,
     slowest,
 )
@@ -120,6 +121,14 @@ def test_a_drill_is_compared_with_the_one_before() -> None:
     told = compare_drills(now, before)
     assert told == ("foretold 5.0 s, 5.2 s in before (passed)", "a: 4.0 s, it was 1.0")
     assert "no earlier drill" in compare_drills(now, None)[0]
+
+
+def test_what_foretold_nothing_is_compared_with_nothing() -> None:
+    """A drill on the real thing, or one that did not come to its cell, would seem to have taken no time at all."""
+    there_and_back, early = result(run="back"), result(run="early", result="failed")
+    before = result(stage("a", 1.0), run="before")
+    found = find_comparable([there_and_back, early, before, result(stage("a", 2.0), run="older")])
+    assert found == before and find_comparable([early]) is None
 
 
 def test_a_result_reads_as_what_it_was() -> None:

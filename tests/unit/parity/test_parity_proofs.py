@@ -52,6 +52,8 @@ def bad(found: Assessment) -> dict[str, str]:
         ({"memory": Memory(available=1 << 20, used=0)}, {"memory": "warning"}, "1024 MiB on ec-a, and 1 MiB"),
         ({"memory": Unread("no meminfo")}, {"memory": "warning"}, "no meminfo"),
         ({"layers": Unread("no disk")}, {"array ec-b": "warning"}, "no disk"),
+        ({"promised": ("the takeover of ann on ec-a",)}, {"word": "warning"}, "the takeover of ann on ec-a"),
+        ({"promised": Unread("a bit fell over")}, {"word": "warning"}, "a bit fell over"),
     ],
 )
 def test_just_that_is_found_with_its_weight_and_what_was_seen(

@@ -40,6 +40,7 @@ from tanist.model.readout import (
 from tanist.model.serving import Fault
 from tanist.model.unread import Unread
 from tanist.model.verified import Verified
+from tanist.parity.drills import SCHEDULED
 from tanist.parity.finding import mark_of
 from tanist.parity.kinds import KINDS
 from tanist.parity.metrics import render_metrics
@@ -118,6 +119,7 @@ def readout(name: str, *, active: bool) -> Readout:
         verified=VERIFIED,
         memory=Memory(available=8 << 30, used=1 << 30 if active else 0),
         nfs=NfsReadout(others=(), grace=90, lockd_grace=50),
+        agent=True,
         faults=() if active else None,
         numbers=Numbers(users=(("ucectl", 998 if active else 997),), groups=(("uceadm", 990),)),
     )
@@ -239,6 +241,7 @@ ONE_WRONG: dict[str, Callable[[], Pair]] = {
         expiries=(Expiry(path="/etc/sun-xvm/tls.pem", title="CN = ec", at=NOW + 86400),)
     ),
     "reach ec-a to ec-b": lambda: owner(reach=(Reach(node="ec-b", why="Connection refused"),)),
+    "agent ec-b": lambda: taker(agent=False),
     f"services {UNITS[0]}": lambda: owner(
         faults=(Fault(subject=UNITS[0], says=f"{UNITS[0]} is failed", mend="systemctl status it"),)
     ),
@@ -293,6 +296,25 @@ def test_a_port_is_taken_by_whoever_listens_where_the_service_would(there: str, 
     assert [one.says for one in found] == ([f"taken on ec-b: tcp 9999{where} by nginx"] if in_the_way else [])
 
 
+SEEN = {
+    "packages": ("java 1", "java not there"),
+    "settings": ("vm.swappiness 60", "vm.swappiness 10"),
+    "limits": (f"{UNITS[0]} LimitNOFILE 524288", f"{UNITS[0]} LimitNOFILE 1024"),
+    "mirror": (NEWEST, "20260101T080000.000Z-e1-ec-a"),
+    "clock": ("a time source is followed", "a time source is followed"),
+    "numbers": ("account ucectl 998", "account ucectl 997"),
+    "version": ("2.1.0.955", "2.1.0.956"),
+    "kernel": ("6.1.0-18-amd64", "6.1.0-17-amd64"),
+    f"link {ADDRESS}": ("svc0: MTU 1500, 1000 Mbit/s", "svc0: MTU 1400, 1000 Mbit/s"),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_was_seen_on_each_node_is_told_to_programs(name: str) -> None:
+    (found,) = [one for one in not_good(assess(ONE_WRONG[name]())) if one.name == name]
+    assert {one.node: one.what for one in found.seen} == dict(zip(("ec-a", "ec-b"), SEEN[name], strict=True))
+
+
 @pytest.mark.parametrize(
     ("drilled", "every", "says"),
     [
@@ -306,7 +328,9 @@ def test_a_port_is_taken_by_whoever_listens_where_the_service_would(there: str, 
 def test_a_standby_that_was_not_rehearsed_lately_says_so(drilled: Drilled, every: float, says: str) -> None:
     pair = taker(drilled=drilled)
     (found,) = not_good(assess(replace(pair, controller=replace(pair.controller, drill=Drill(every=every)))))
-    assert found.name == "drill" and says in found.says and found.mend == "tanist drill opscenter, on the standby"
+    assert found.name == "drill" and says in found.says
+    at_once = "tanist drill opscenter, on the standby"
+    assert found.mend == (SCHEDULED.replace("{controller}", "opscenter") if every else at_once)
 
 
 def test_a_capture_of_a_time_to_come_is_of_no_known_age() -> None:
@@ -351,7 +375,7 @@ def test_every_kind_of_finding_has_been_seen_wrong() -> None:
         "array",
         "volume group",
     }
-    elsewhere |= {"memory", "conflict", "shared standby"}  # test_parity_proofs.py
+    elsewhere |= {"memory", "conflict", "shared standby", "word"}  # test_parity_proofs.py
     elsewhere |= {"shared disk", "redundancy", "paths", "network path", "I/O errors", "file system errors"}
     elsewhere |= {"storage check", "capacity", "tree full", "storage speed", "disk health", "media check"}
     elsewhere |= {"power supply", "switch", "sharenfs"}  # test_parity_measured.py
@@ -364,7 +388,7 @@ UNTOLD = Unread("the tool is not there")
 PARTS = ("in_step", "links", "packages", "units", "listeners", "space", "settings", "security", "firewall", "names")
 
 
-@pytest.mark.parametrize("part", (*PARTS, "disk", "nfs"))
+@pytest.mark.parametrize("part", (*PARTS, "disk", "nfs", "agent"))
 def test_what_can_not_be_told_is_never_good(part: str) -> None:
     assessment = assess(taker(**{part: UNTOLD}))
     found = not_good(assessment)

@@ -39,6 +39,7 @@ LIKELY_ITEM = st.one_of(
     sensible("power", NODES, (Says.OFF, Says.OFF, Says.ON)),
     sensible("reservation", ("/dev/asset",), (Says.FENCED,)),
     sensible("lease", NODES, (Says.LAPSED, Says.LAPSED, Says.STALE)),
+    sensible("promise", NODES, (Says.PROMISED, Says.UNKNOWN)),
 )
 SIGN = ANY_ITEM.filter(lambda made: made.says in LIFE)
 POLICY = st.sampled_from(POLICIES)
@@ -84,6 +85,7 @@ def test_no_fact_that_turns_into_cannot_tell_makes_a_verdict_safer(
         if known.says not in LIFE:
             blurred = (*evidence[:at], replace(known, says=Says.UNKNOWN), *evidence[at + 1 :])
             assert decide(blurred, ME, suffices).outcome is not Outcome.PROVED, known
+            assert decide(blurred, ME, suffices, free_suffices=False).outcome is not Outcome.PROVED, known
 
 
 @many
@@ -95,6 +97,23 @@ def test_an_added_cannot_tell_never_proves(evidence: tuple[Evidence, ...], more:
     added = (*evidence, replace(more, says=Says.UNKNOWN, about=more.about if more.about in looked_at else "elsewhere"))
     if decide(evidence, ME, suffices).outcome is not Outcome.PROVED:
         assert decide(added, ME, suffices).outcome is not Outcome.PROVED
+
+
+@many
+@given(EVIDENCE, st.sampled_from(NODES), POLICY)
+@pytest.mark.requirement("A05")
+def test_no_promise_makes_a_verdict_safer_and_a_free_claim_is_never_enough_where_it_was_not(
+    evidence: tuple[Evidence, ...], node: str, suffices: Policy
+) -> None:
+    """Whether the note can be read or not."""
+    promises = (item("promise", node, Says.PROMISED), item("promise", node, Says.UNKNOWN))
+    for free in (True, False):
+        before = decide(evidence, ME, suffices, free_suffices=free).outcome
+        for promise in promises:
+            after = decide((*evidence, promise), ME, suffices, free_suffices=free).outcome
+            assert after is before or after is not Outcome.PROVED
+    if decide(evidence, ME, suffices, free_suffices=False).outcome is Outcome.PROVED:
+        assert decide(evidence, ME, suffices).outcome is Outcome.PROVED
 
 
 @many

@@ -174,3 +174,49 @@ def test_all_of_a_set_is_asked_for_and_what_was_answered_since_does_not_stand_in
     assert decide((HELD, SILENT_A, SILENT_SERVICE, OFF_A), ME, both).outcome is Outcome.NOT_PROVED
     assert decide((HELD, SILENT_A, SILENT_SERVICE, ATTESTED), ME, both).outcome is Outcome.NOT_PROVED
     assert decide((HELD, SILENT_A, SILENT_SERVICE, BEATS, ATTESTED, OFF_A), ME, both).outcome is Outcome.PROVED
+
+
+# -- where power alone suffices
+def by_power(*evidence: Evidence) -> Outcome:
+    return decide(evidence, ME, (("power",),), free_suffices=False).outcome
+
+
+@pytest.mark.requirement("A05", "A63")
+def test_by_power_a_free_claim_needs_the_others_word_or_its_power_read_as_off() -> None:
+    clean = item("storage", "/dev/asset", Says.RELEASED)
+    heard, silent = item("peer", "ec-a", Says.INACTIVE), item("peer", "ec-a", Says.UNKNOWN)
+    for free in (item("claim", "ec-a", Says.RELEASED), item("claim", ME, Says.RELEASED)):
+        assert by_power(free, clean, SILENT_A, silent) is Outcome.NOT_PROVED
+        assert by_power(free, clean, ATTESTED, SILENT_A, SILENT_SERVICE, silent) is Outcome.NOT_PROVED
+        assert by_power(free, clean, SILENT_A, heard) is Outcome.PROVED
+        assert by_power(free, clean, silent, item("power", "ec-a", Says.OFF, 0.0)) is Outcome.PROVED
+        assert by_power(free, clean, silent, item("power", "ec-a", Says.ON)) is Outcome.NOT_PROVED
+        assert by_power(free, clean) is Outcome.NOT_PROVED, "nobody was looked at"
+
+
+def test_by_power_what_this_node_holds_it_holds() -> None:
+    """Nobody takes it from there without this node's word, which is noted, or its power."""
+    assert by_power(item("claim", ME, Says.MINE), SILENT_A) is Outcome.PROVED
+
+
+@pytest.mark.requirement("A05")
+def test_a_node_that_gave_its_word_mounts_not_even_what_it_holds_before_it_has_an_answer() -> None:
+    mine, promise = item("claim", ME, Says.MINE), item("promise", "ec-a", Says.PROMISED)
+    silent = item("peer", "ec-a", Says.UNKNOWN)
+    verdict = decide((mine, promise, silent, SILENT_A), ME, (("power",),), free_suffices=False)
+    assert verdict.outcome is Outcome.NOT_PROVED
+    assert verdict.reasons[0] == "ec-b gave ec-a its word, and has not heard ec-a since"
+    assert "ec-a answers over ssh that it is not active" in verdict.would_suffice
+    assert by_power(mine, promise, item("peer", "ec-a", Says.INACTIVE)) is Outcome.PROVED
+    assert by_power(mine, promise, silent, item("power", "ec-a", Says.OFF, 0.0)) is Outcome.PROVED
+    assert by_power(mine, promise, silent, ATTESTED, SILENT_A, SILENT_SERVICE) is Outcome.NOT_PROVED
+    person = decide((mine, promise, silent, ATTESTED, SILENT_A, SILENT_SERVICE), ME, (("power",), ("attestation",)))
+    assert person.outcome is Outcome.PROVED, "where the policy believes a person"
+
+
+def test_whoever_was_given_a_word_is_one_more_who_may_own_it() -> None:
+    """Beside the holder: with three nodes the power of both has to be off."""
+    promise, off_a = item("promise", "ec-c", Says.PROMISED), item("power", "ec-a", Says.OFF)
+    assert by_power(HELD, off_a, item("power", "ec-c", Says.ON)) is Outcome.PROVED
+    assert by_power(HELD, off_a, promise, item("power", "ec-c", Says.ON)) is Outcome.NOT_PROVED
+    assert by_power(HELD, off_a, promise, item("power", "ec-c", Says.OFF)) is Outcome.PROVED

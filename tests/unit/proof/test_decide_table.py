@@ -145,14 +145,19 @@ class Row:
                 quiet = gone or self.service in (Says.SILENT, Says.MINE)
                 return self.attested and quiet and (silent or self.word is Says.INACTIVE)
 
-    def expected(self, suffices: Policy) -> Outcome:
+    def bound(self, *, promised: bool, free: bool) -> bool:
+        """Whoever this node gave its word to, or beside whom it finds the claim free, is neither heard nor off."""
+        out = self.word is Says.INACTIVE or self.power in ("cut since", "cut before", "found off")
+        return not out and (promised or (not free and self.claim.startswith("released")))
+
+    def expected(self, suffices: Policy, *, promised: bool = False, free: bool = True) -> Outcome:
         if self.alive:
             return Outcome.ALIVE
         released = self.claim == "released by peer" and self.storage is Says.RELEASED
         said = self.claim in ("released by peer", "held by peer") and self.word is Says.INACTIVE
         untouched = self.storage in (Says.RELEASED, Says.MINE) or self.word is Says.INACTIVE
         mine = self.claim == "mine" or (self.claim == "released by me" and untouched)
-        if mine or released or said:
+        if (mine or released or said) and not self.bound(promised=promised, free=free):
             return Outcome.PROVED
         enough = any(all(self.proved(name) for name in names) for names in suffices)
         return Outcome.PROVED if enough else Outcome.NOT_PROVED
@@ -183,6 +188,24 @@ def test_every_combination_with_fences_gives_the_expected_verdict(suffices: Poli
         assert outcome is row.expected(suffices), row
         seen[outcome] += 1
     assert all(seen.values()) and sum(seen.values()) == 3072 * len(POWER) * len(RESERVATION)
+
+
+# -- the same where this node gave its word, and where a claim that is free is not enough
+PROMISED = item("promise", "ec-a", Says.PROMISED)
+
+
+@pytest.mark.requirement("A05")
+@pytest.mark.parametrize("free", [True, False], ids=["free-suffices", "free-needs-a-word"])
+@pytest.mark.parametrize("promised", [True, False], ids=["promised", "not-promised"])
+def test_a_word_that_was_given_and_a_claim_that_is_free_need_an_answer(promised: bool, free: bool) -> None:
+    seen = dict.fromkeys(Outcome, 0)
+    for row in ROWS[::3]:
+        evidence = (*row.evidence, PROMISED) if promised else row.evidence
+        for suffices in POLICIES[:2]:
+            outcome = decide(evidence, ME, suffices, free_suffices=free).outcome
+            assert outcome is row.expected(suffices, promised=promised, free=free), row
+            seen[outcome] += 1
+    assert all(seen.values())
 
 
 # -- the same with a lease

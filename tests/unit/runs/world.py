@@ -26,7 +26,8 @@ from tanist.runs.backup import backup
 from tanist.runs.diffing import diff_captures
 from tanist.runs.exchange import answer
 from tanist.runs.mirror_key import take_keys
-from tanist.runs.peers import read_word, render_word, write_known_hosts
+from tanist.runs.peers import render_word, write_known_hosts
+from tanist.runs.promise import give_word, parse_request
 from tanist.runs.session import Session
 from tanist.runs.sizes import read_own_sizes, render_sizes
 from tests.unit.runs.roots import NUMBERS, make_disk, make_root
@@ -272,8 +273,9 @@ class World:
         session, words = self.session(target.name), shlex.split(argv[-1])
         try:
             match words:
-                case ["tanist", "word", _]:
-                    return said(argv, render_word(read_word(session)).encode())
+                case ["tanist", "word", _, *asked]:
+                    request = parse_request(stdin.decode()) if asked else None
+                    return said(argv, render_word(give_word(session, request)).encode())
                 case ["tanist", "sizes", _]:
                     return said(argv, render_sizes(read_own_sizes(session)).encode())
                 case ["tanist", "mirror", _, "key"]:
