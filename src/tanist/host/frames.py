@@ -43,8 +43,9 @@ def solicited_node_mac(address: bytes) -> bytes:
     return b"\x33\x33\xff" + address[-3:]
 
 
-def parse_claims(frame: bytes) -> tuple[bytes, bytes] | None:
-    """(address, MAC) of the one who has an address, or is probing for it, by this frame; None when it says neither."""
+def parse_claims(frame: bytes) -> tuple[bytes, bytes, bool] | None:
+    """(address, MAC, False) of the one who has an address by this frame, with True of one who is probing for it; None
+    when it says neither."""
     (kind,) = struct.unpack_from("!H", frame, 12) if len(frame) >= 14 else (0,)
     if kind == ETH_P_ARP and len(frame) >= ARP_LENGTH:
         return _parse_arp(frame)
@@ -53,23 +54,25 @@ def parse_claims(frame: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def _parse_arp(frame: bytes) -> tuple[bytes, bytes] | None:
+def _parse_arp(frame: bytes) -> tuple[bytes, bytes, bool] | None:
     if frame[14:20] != b"\x00\x01\x08\x00\x06\x04":
         return None
     sender_mac, sender, target = frame[22:28], frame[28:32], frame[38:42]
-    return (target if sender == NO_IPV4 else sender), sender_mac
+    asks = sender == NO_IPV4
+    return (target if asks else sender), sender_mac, asks
 
 
-def _parse_discovery(frame: bytes) -> tuple[bytes, bytes] | None:
+def _parse_discovery(frame: bytes) -> tuple[bytes, bytes, bool] | None:
     next_header, hops, source = frame[20], frame[21], frame[22:38]
     kind, target = frame[54], frame[62:78]
     if next_header != ICMPV6 or hops != 255:  # 255: came over no router (RFC 4861, 7.1)
         return None
     if kind == ADVERTISEMENT:
         has_mac = len(frame) >= ND_LENGTH + 8 and frame[78:80] == b"\x02\x01"
-        return target, frame[80:86] if has_mac else frame[6:12]
+        return target, frame[80:86] if has_mac else frame[6:12], False
     if kind == SOLICITATION:
-        return (target if source == NO_IPV6 else source), frame[6:12]
+        asks = source == NO_IPV6
+        return (target if asks else source), frame[6:12], asks
     return None
 
 

@@ -151,7 +151,8 @@ class Host(Protocol):
         """Ask the wire who has these addresses (ARP probes of RFC 5227, neighbour solicitations of RFC 4862).
 
         Sends several probes from address 0.0.0.0 (or ::) spread over `seconds` and listens as long; returns early
-        once every address was answered for. Own frames do not count. OSError when an interface is down or missing.
+        once every address was answered for; another's probe is no answer. Own frames do not count. OSError when an
+        interface is down or missing.
         """
         ...
 

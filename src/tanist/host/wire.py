@@ -1,8 +1,8 @@
 """Asking and telling the wire who has an address, through packet(7) sockets.
 
 Silence proves nothing (a switch port may still be learning, a host may be set not to answer); an answer proves that
-a kernel has the address, or is probing for it, too: of two that probe at once at least one sees the other (the first
-one to hear may return before its next probe). An interface on which nothing could be heard is an error, never silence.
+a kernel has the address. Another's probe for it is heard as well, and told apart: of two that probe at once at least
+one sees the other. An interface on which nothing could be heard is an error, never silence.
 Measured: an address in use is found in 0.1 ms. Closing a bound packet socket takes the kernel 12 to 16 ms: a thread
 does it.
 """
@@ -67,7 +67,7 @@ class _Ear:
             if claimed is None or sender[2] == PACKET_OUTGOING or self.mac in (frame[6:12], claimed[1]):
                 continue
             if claimed[0] in self.addresses:
-                yield Answer(address=self.addresses[claimed[0]], mac=claimed[1].hex(":"))
+                yield Answer(address=self.addresses[claimed[0]], mac=claimed[1].hex(":"), asks=claimed[2])
 
 
 def probe_addresses(addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
@@ -214,7 +214,7 @@ def _listen(ears: Sequence[_Ear], wanted: set[str], seconds: float, until: int |
             selector.register(ear.socket, selectors.EVENT_READ, ear)
         if until is not None:
             selector.register(until, selectors.EVENT_READ)
-        while wanted - {answer.address for answer in found}:
+        while wanted - {answer.address for answer in found if not answer.asks}:
             now = time.monotonic()
             due = start + seconds * asked / SHARES if asked < PROBES or until is not None else end
             if now >= end:
@@ -229,7 +229,7 @@ def _listen(ears: Sequence[_Ear], wanted: set[str], seconds: float, until: int |
                     until, end = None, max(start + seconds, now)
                 else:
                     found.update(dict.fromkeys(key.data.hear()))
-    return tuple(found)
+    return tuple(one for one in found if not (one.asks and Answer(address=one.address, mac=one.mac) in found))
 
 
 def _ask_all(ears: Sequence[_Ear]) -> None:

@@ -86,7 +86,9 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Somebody answered for an address on the wire: `mac` says who."""
+    """Somebody answered for an address on the wire: `mac` says who. `asks`: it only asked for it at the same moment,
+    and does not have it."""
 
     address: str
     mac: str
+    asks: bool = False

@@ -179,9 +179,12 @@ class Wire:
         heard = self._heard[target.interface]
         if isinstance(heard, Unread):
             return Says.UNKNOWN, f"could not be asked for: {heard.why}", 0.0
-        macs = [answer.mac for answer in heard.answers if _canonical(answer.address) == _canonical(target.address)]
-        if macs:
-            return Says.ACTIVE, f"answers: {', '.join(map(self._whose, dict.fromkeys(macs)))}", heard.seconds
+        said = [one for one in heard.answers if _canonical(one.address) == _canonical(target.address)]
+        if macs := dict.fromkeys(one.mac for one in said if not one.asks):
+            return Says.ACTIVE, f"answers: {', '.join(map(self._whose, macs))}", heard.seconds
+        if macs := dict.fromkeys(one.mac for one in said):
+            whose = ", ".join(map(self._whose, macs))
+            return Says.UNKNOWN, f"was asked for at the same moment by {whose}, so that it is not silent", heard.seconds
         if heard.deaf:
             return Says.UNKNOWN, f"could not be heard: {heard.deaf}", heard.seconds
         return Says.SILENT, f"did not answer on {target.interface} for {heard.seconds:.1f} s", heard.seconds

@@ -135,4 +135,4 @@ def probe(session: Session) -> tuple[Answer, ...]:
     found: list[Answer] = []
     for interface in dict.fromkeys(one.interface for one in mine):
         found += host.probe_addresses([one for one in mine if one.interface == interface], PROBE)
-    return tuple(found)
+    return tuple(one for one in found if not one.asks)  # who asks is told by this node's kernel

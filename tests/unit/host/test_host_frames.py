@@ -30,11 +30,11 @@ def test_a_neighbour_solicitation_comes_from_nowhere_to_the_solicited_node() -> 
 
 @pytest.mark.parametrize("address", [V4, V6])
 def test_a_probe_of_another_and_every_announcement_claim_the_address(address: bytes) -> None:
-    assert frames.parse_claims(frames.build_probe(OTHER, address)) == (address, OTHER)
+    assert frames.parse_claims(frames.build_probe(OTHER, address)) == (address, OTHER, True)
     announcements = frames.build_announcements(OTHER, address)
     assert len(announcements) == (2 if address == V4 else 1)
     for frame in announcements:
-        assert frames.parse_claims(frame) == (address, OTHER)
+        assert frames.parse_claims(frame) == (address, OTHER, False)
 
 
 def test_the_checksum_of_what_is_sent_adds_up() -> None:
@@ -48,7 +48,7 @@ def test_the_checksum_of_what_is_sent_adds_up() -> None:
 def test_a_neighbours_ordinary_request_names_its_own_address() -> None:
     request = bytearray(frames.build_announcements(OTHER, V4)[0])
     request[38:42] = socket.inet_aton("10.88.0.99")
-    assert frames.parse_claims(bytes(request)) == (V4, OTHER)
+    assert frames.parse_claims(bytes(request)) == (V4, OTHER, False)
 
 
 def test_an_advertisement_that_came_over_a_router_does_not_count() -> None:

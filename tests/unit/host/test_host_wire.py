@@ -45,7 +45,8 @@ def test_of_two_that_probe_at_once_at_least_one_sees_the_other() -> None:
             other = threads.submit(probe_over_there)
             here, there = wire.probe_addresses([V4, V6], 0.5), other.result()
         for address in (V4.address, V6.address):
-            assert Answer(address=address, mac=neighbour.mac) in here or Answer(address=address, mac=mac) in there
+            theirs, ours = (Answer(address=address, mac=one, asks=True) for one in (neighbour.mac, mac))
+            assert theirs in here or ours in there
 
     in_namespaces(body)
 

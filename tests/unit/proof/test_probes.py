@@ -153,6 +153,24 @@ def test_silence_is_waited_for_on_a_busy_machine(pair: Pair) -> None:
     assert decide(evidence, "ec-b").outcome is Outcome.PROVED
 
 
+def test_a_machine_that_asks_for_the_address_at_the_same_moment_does_not_have_it_and_is_no_silence(pair: Pair) -> None:
+    """Seen: of two takeovers that were typed at one moment on two nodes each was refused, for the other one's look."""
+    pair.owner.remove_address(Address(interface="svc0", address=SERVICE, prefix=24))
+    probe = pair.host.probe_addresses
+
+    def asked(addresses: Sequence[Address], seconds: float) -> tuple[Answer, ...]:
+        asks = [Answer(address=one.address, mac="02:00:00:58:00:0b", asks=True) for one in addresses]
+        return (*probe(addresses, seconds), *(one for one in asks if one.address == SERVICE))
+
+    pair.host.probe_addresses = asked  # type: ignore[method-assign]
+    evidence = pair.gather(says("inactive"))
+    assert one(evidence, "service-address").says is Says.UNKNOWN
+    assert "at the same moment by 02:00:00:58:00:0b" in one(evidence, "service-address").detail
+    assert decide(evidence, "ec-b").outcome is Outcome.PROVED  # by the owner's word
+    attested = pair.gather(no_answer, attestation="saw it off")
+    assert decide(attested, "ec-b").outcome is not Outcome.PROVED
+
+
 @pytest.mark.requirement("A61")
 def test_a_service_address_that_answers_vetoes_whatever_the_owner_says(pair: Pair) -> None:
     evidence = pair.gather(says("inactive"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tanist.host.fake import FakeHost, FakeUnit
@@ -10,8 +12,9 @@ from tanist.model import steps as s
 from tanist.model.claim import Claim
 from tanist.model.definition import Health
 from tanist.model.errors import Failed
-from tanist.model.host import Address
+from tanist.model.host import Address, Answer
 from tanist.runs.session import Session
+from tanist.steps.network import LOOK
 from tanist.steps.reboot import Rebooting
 from tests.unit.runs.world import TREE, World
 from tests.unit.steps.specs import (
@@ -62,6 +65,29 @@ def test_an_address_in_use_names_the_mac(world: World, session: Session) -> None
     with pytest.raises(Failed, match="in use by 02:00:00:00:00:a0 on ens3"):
         apply(session, s.AddAddress(address=ADDRESS, probe_seconds=0.1))
     assert world.violations == ()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 60.0])
+def test_who_only_asks_for_an_address_is_waited_for_and_does_not_have_it(
+    session: Session, node: FakeHost, seconds: float
+) -> None:
+    """The other node's look, at the same moment. One that goes on asking means to use it."""
+    ends = node.monotonic() + seconds
+
+    def probe(asked: Sequence[Address], window: float) -> tuple[Answer, ...]:
+        node.sleep(window)
+        asks = Answer(address=ADDRESS.address, mac="02:00:00:00:00:a0", asks=True)
+        return (asks,) if node.monotonic() < ends else ()
+
+    node.probe_addresses = probe  # type: ignore[method-assign, assignment]
+    add = s.AddAddress(address=ADDRESS, probe_seconds=0.1)
+    if seconds < LOOK:
+        apply(session, add)
+        assert looks_applied(session, add)
+        return
+    with pytest.raises(Failed, match="is asked for again and again by 02:00:00:00:00:a0 on ens3"):
+        apply(session, add)
+    assert not looks_applied(session, add)
 
 
 @pytest.mark.parametrize(
