@@ -21,9 +21,9 @@ PACKAGES = (
     "udev dmsetup lvm2 mdadm drbd-utils open-iscsi multipath-tools nfs-kernel-server nfs-common rpcbind sg3-utils "
     "sanlock python3-sanlock smartmontools busybox-static iptables"
 )
-# $1 base, $2 upper, $3 work, $4 root, $5 overlay options, $6 kernel package, $7 packages; the machine's way to the
-# mirror is bound into the tree, so that nothing of it stays there
-SCRIPT = """set -e
+# $1 base, $2 upper, $3 work, $4 root, $5 overlay options, $8 the machine's way to the mirror: bound into the tree,
+# so that nothing of it stays there
+ENTER = """set -e
     mount -t overlay -o "lowerdir=$1,upperdir=$2,workdir=$3,$5" overlay "$4"
     mount -t proc proc "$4/proc"; mount --rbind /dev "$4/dev"; mount -t tmpfs tmpfs "$4/run"; mkdir "$4/run/lock"
     mount -t tmpfs tmpfs "$4/tmp"; mount -t tmpfs tmpfs "$4/var/lib/apt/lists"; mount -t tmpfs tmpfs "$4/var/cache/apt"
@@ -40,7 +40,11 @@ SCRIPT = """set -e
         >"$4/etc/dpkg/dpkg.cfg.d/lab"
     export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin
     chroot "$4" apt-get -q update
-    chroot "$4" apt-get -q -y --no-install-recommends install $7
+    """
+# $6 kernel package, $7 packages
+SCRIPT = (
+    ENTER
+    + """chroot "$4" apt-get -q -y --no-install-recommends install $7
     # the kernel's files alone: its package wants a boot loader's and an initrd's tools
     chroot "$4" sh -ec 'cd /tmp
         image=$(apt-cache depends "$1" | sed -n "s/.*Depends: \\(linux-image-[0-9].*\\)/\\1/p" | head -1)
@@ -48,6 +52,7 @@ SCRIPT = """set -e
         depmod "${image#linux-image-}"' sh "$6"
     rm "$4/usr/sbin/policy-rc.d" "$4/etc/dpkg/dpkg.cfg.d/lab"
     """
+)
 
 
 def tree_path() -> Path:

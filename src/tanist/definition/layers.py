@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tanist.definition import values as v
 from tanist.definition.table import Table
 from tanist.model.definition import Asset
-from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer
+from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer, ZfsLayer
 
 
 def build_layers(asset: Table) -> tuple[Layer, ...]:
@@ -71,6 +71,12 @@ def _build_program(table: Table) -> ProgramLayer:
     )
 
 
+def _build_zfs(table: Table) -> ZfsLayer | None:
+    dataset = table.text("dataset", v.check_data_set)
+    devices = table.texts("devices", v.check_device, required=True)
+    return ZfsLayer(dataset=dataset, devices=devices) if dataset and devices else None
+
+
 KINDS: dict[str, Callable[[Table], Layer | None]] = {
     "md": _build_md,
     "lvm": _build_lvm,
@@ -78,11 +84,13 @@ KINDS: dict[str, Callable[[Table], Layer | None]] = {
     "iscsi": _build_iscsi,
     "multipath": _build_multipath,
     "program": _build_program,
+    "zfs": _build_zfs,
 }
 
 
 def check_layers(table: Table, asset: Asset) -> None:
     """Each lies on the one before it, and the file system on the last. Disks that are made to appear come first."""
+    _check_zfs(table, asset)
     if not asset.layers:
         return
     first, uppermost = asset.layers[0], asset.layers[-1]
@@ -110,6 +118,16 @@ def check_layers(table: Table, asset: Asset) -> None:
         table.complain("layer", "an upper layer lies on the one before it; allowed: lvm without a disk")
     if asset.device and uppermost.device and uppermost.device != asset.device:
         table.complain("device", f'"{asset.device}" is not the uppermost layer\'s; allowed: "{uppermost.device}"')
+
+
+def _check_zfs(table: Table, asset: Asset) -> None:
+    if asset.fstype == "zfs" and not (asset.layers and isinstance(asset.layers[-1], ZfsLayer)):
+        table.complain("layer", 'a data set lies in a pool; allowed with zfs: a last layer of kind "zfs"')
+    if asset.zfs and asset.fstype and asset.fstype != "zfs":
+        table.complain("fstype", f"{asset.fstype} on a pool; allowed with the layer zfs: zfs")
+    if asset.zfs and any(not layer.source for layer in asset.layers if layer is not asset.zfs):
+        what = "zfs names its own devices, whatever they lie on"
+        table.complain("layer", f"{what}; allowed below it: iscsi, program")
 
 
 def check_members(table: Table, asset: Asset) -> None:

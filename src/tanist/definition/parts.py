@@ -46,7 +46,7 @@ _VersionKind = Literal["properties", "dpkg", "rpm", "command"]
 _ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
 _METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
-_FSTYPES: tuple[FsType, ...] = ("ext4", "xfs", "btrfs")
+_FSTYPES: tuple[FsType, ...] = ("ext4", "xfs", "btrfs", "zfs")
 _AT_REST: tuple[Literal["plain", "encrypted"], ...] = ("plain", "encrypted")
 _HEALTH_KINDS: tuple[_HealthKind, ...] = ("tcp", "http", "command")
 _VERSION_KINDS: tuple[_VersionKind, ...] = ("properties", "dpkg", "rpm", "command")
@@ -143,7 +143,7 @@ def _build_asset(table: Table | None) -> Asset:
     fstype = table.one_of("fstype", _FSTYPES)
     asset = Asset(
         kind=kind,
-        device=table.text("device", v.check_device),
+        device=table.text("device", v.check_data_set if fstype == "zfs" else v.check_device),
         fstype=fstype or "",
         options=table.texts("options", v.check_mount_option(fstype) if fstype else v.check_any),
         members=table.texts("members", v.check_device),

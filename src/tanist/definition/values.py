@@ -29,6 +29,7 @@ _MOUNT_OWN = {
     "btrfs": ("acl", "noacl", "autodefrag", "noautodefrag", "commit=N", "compress=WORD", "compress-force=WORD",
               "degraded", "discard=async", "discard=sync", "flushoncommit", "noflushoncommit", "max_inline=N",
               "space_cache=v2", "ssd", "nossd", "ssd_spread", "nossd_spread", "thread_pool=N", "treelog", "notreelog"),
+    "zfs": ("acl", "noacl", "xattr", "noxattr"),
     "": (),
 }  # fmt: skip
 _EXPORT_OPTIONS = (
@@ -105,6 +106,14 @@ def check_lvm_name(text: str) -> str:
     if text and not text.strip(_WORD + "_+.-") and text[0] != "-" and text not in (".", ".."):
         return ""
     return f'"{text}" is no name for LVM; allowed: letters, digits and _ + . -'
+
+
+def check_data_set(text: str) -> str:
+    """zfs(8): names of components; snapshots and bookmarks are none."""
+    parts = text.split("/")
+    if all(is_made_of(part, _WORD, _WORD + "_.:-") for part in parts) and text[0] in _LETTERS and len(text) < 256:
+        return ""
+    return f'"{text}" is no ZFS data set; allowed: pool/name, letters, digits and _ . : -, a letter in front'
 
 
 def check_drbd_name(text: str) -> str:

@@ -19,7 +19,7 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
     """Nothing is mounted and nothing written. None for an asset that is no device of its own."""
     if not asset.device:
         return None
-    if asset.replicated is not None:
+    if asset.replicated is not None or asset.zfs is not None:
         return _read_copy(host, asset)
     size = read_size(host, asset.device)
     if isinstance(size, Unread):
@@ -39,7 +39,7 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
 
 
 def _read_copy(host: Host, asset: Asset) -> Disk | Unread:
-    """The device of a Secondary can't be opened: what its file system's own marks say, on this node's copy."""
+    """The device of a Secondary can't be opened, and a pool is none: what the file system's own marks say."""
     marks = read_marks(host, asset, watch_seconds=0.0)
     if isinstance(marks, Unread):
         return marks

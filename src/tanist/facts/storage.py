@@ -50,6 +50,10 @@ def _read_marks(host: Host, asset: Asset, device: str, watch: float | None) -> S
             return ext4.read_marks(host, device, watch)
         case "xfs":
             return xfs.read_marks(host, device)
+        case "zfs" if asset.zfs is not None:
+            from tanist.facts.zfs import marks as zfs
+
+            return zfs.read_marks(host, asset.zfs.pool, asset.zfs.devices, watch)
         case "btrfs":
             from tanist.facts.btrfs import marks  # most assets are not, and each start would pay for it
 
@@ -101,6 +105,10 @@ def read_claim_seen(host: Host, asset: Asset, tree: str = "") -> ClaimSeen | Unr
 def _read_claim(host: Host, asset: Asset, tree: str) -> Claim | Unread:
     if asset.kind == "directory":
         return load_claim(host, tree) if tree else Unread("a directory is read at its path")
+    if asset.zfs is not None:
+        from tanist.facts.zfs.copies import read_claim
+
+        return read_claim(host, asset.zfs.pool, asset.zfs.devices)
     with open_view(host, asset) as device:
         data = device if isinstance(device, Unread) else _read_claim_file(host, asset, device)
     claim = data if isinstance(data, Unread) else parse_claim(data)
@@ -119,6 +127,12 @@ def _read_claim_file(host: Host, asset: Asset, device: str) -> bytes | Unread:
             return marks.read_claim_file(host, (device, *asset.members))
         case _:
             return Unread("the definition names no file system")
+
+
+def load_claim_here(host: Host, asset: Asset, tree: str) -> Claim | Unread:
+    """The claim that counts, on the node that has the asset put together. ZFS: the one beside the pool; in the tree is
+    a copy, which a node reads out of its own memory, whatever became of the disk."""
+    return read_claim_offline(host, asset) if asset.zfs is not None else load_claim(host, tree)
 
 
 def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:

@@ -39,7 +39,7 @@ def open_view(host: Host, asset: Asset) -> Iterator[str | Unread]:
 
 def find_place(host: Host, asset: Asset) -> Place | Unread:
     """Where the file system's bytes are, as far as this node can see them now."""
-    if not asset.layers or (asset.replicated is None and is_block_device(host, asset.device)):
+    if not asset.layers or (asset.replicated is None and not asset.zfs and is_block_device(host, asset.device)):
         return Place(device=asset.device, offset=0, size=0)
     place = Place(device="", offset=0, size=0)
     for layer in asset.layers:

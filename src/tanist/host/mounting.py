@@ -218,7 +218,7 @@ def _difference(mounted: Mount, device: str, idmap: IdMap | None) -> str:
 
 
 def _is_hidden(mounted: Mount, device: str) -> bool:
-    if mounted.fstype != "btrfs":
+    if mounted.fstype not in ("btrfs", "zfs"):
         return os.stat(mounted.target).st_dev != os.stat(device).st_rdev
     fd = os.open(mounted.target, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -233,7 +233,10 @@ def _is_hidden(mounted: Mount, device: str) -> bool:
 
 
 def _is_device(mounted: Mount, device: str) -> bool:
-    """btrfs has a number of its own in the table, and names one of its devices, by whatever name it was found."""
+    """btrfs has a number of its own in the table, and names one of its devices, by whatever name it was found. ZFS has
+    no device at all, but a data set."""
+    if mounted.fstype == "zfs":
+        return mounted.source == device
     try:
         number = os.stat(device).st_rdev
         if mounted.fstype == "btrfs":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from tanist.model.dataclasses import dataclass
-from tanist.model.layers import DrbdLayer, Layer, find_disks
+from tanist.model.layers import DrbdLayer, Layer, ZfsLayer, find_disks
 
 Mode = Literal["host", "alias"]
 OwnershipMethod = Literal["auto", "map", "walk"]
-FsType = Literal["ext4", "xfs", "btrfs"]
+FsType = Literal["ext4", "xfs", "btrfs", "zfs"]
 AssetKind = Literal["filesystem", "directory"]
 
 
@@ -25,7 +25,7 @@ class Node:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     kind: AssetKind
-    device: str = ""  # absolute path below /dev; empty for kind "directory"
+    device: str = ""  # absolute path below /dev, of ZFS a data set; empty for kind "directory"
     fstype: FsType | Literal[""] = ""
     options: tuple[str, ...] = ()  # mount options beyond what tanist sets
     members: tuple[str, ...] = ()  # btrfs: its other devices
@@ -49,6 +49,11 @@ class Asset:
     def replicated(self) -> DrbdLayer | None:
         """Where each node has a copy of its own, and what one reads is no truth about the other."""
         return next((layer for layer in self.layers if isinstance(layer, DrbdLayer)), None)
+
+    @property
+    def zfs(self) -> ZfsLayer | None:
+        """Where the claim that counts lies beside the file system: what a node reads in that is its own memory."""
+        return next((layer for layer in self.layers if isinstance(layer, ZfsLayer)), None)
 
     @property
     def exclusive(self) -> bool:

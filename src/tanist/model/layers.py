@@ -168,7 +168,34 @@ class ProgramLayer(Traits):
         return (self.device,)
 
 
-Layer = MdLayer | LvmLayer | IscsiLayer | MultipathLayer | ProgramLayer | DrbdLayer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZfsLayer(Traits):
+    """A pool, and the one data set of it that is mounted. It is no block device: the data set's name is its device."""
+
+    kind: ClassVar[str] = "zfs"
+    exclusive: ClassVar[bool] = False
+    lacks: ClassVar[str] = ""
+    dataset: str  # "ledger/tree"
+    devices: tuple[str, ...]  # all of the pool, as they are named on both nodes
+
+    @property
+    def pool(self) -> str:
+        return self.dataset.split("/")[0]
+
+    @property
+    def device(self) -> str:
+        return self.dataset
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        return self.devices
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return (f"pool {self.pool}", *self.devices)
+
+
+Layer = MdLayer | LvmLayer | IscsiLayer | MultipathLayer | ProgramLayer | DrbdLayer | ZfsLayer
 
 
 def find_disks(layers: tuple[Layer, ...]) -> tuple[str, ...]:

@@ -468,8 +468,16 @@ class PromoteReplica:
         return int(self.device.removeprefix("/dev/drbd"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPool:
+    """A ZFS pool that this node has, nothing of it mounted; undone: exported."""
+
+    pool: str
+    devices: tuple[str, ...]
+
+
 # what plan/layers.py makes of the layers of an asset
-LayerStep = AssembleArray | ActivateVolume | LogIn | GatherPaths | AttachDisk | PromoteReplica
+LayerStep = AssembleArray | ActivateVolume | LogIn | GatherPaths | AttachDisk | PromoteReplica | ImportPool
 LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
 Command = tuple[str, ...]
 ERASED = 32 << 20  # bytes at either end of a disk: every mark, and all that could show up in a layer made there

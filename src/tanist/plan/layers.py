@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from tanist.model.definition import Asset
-from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer
+from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer, ZfsLayer
 from tanist.model.steps import (
     ActivateVolume,
     AssembleArray,
     AttachDisk,
     GatherPaths,
+    ImportPool,
     LayerStep,
     LogIn,
     PromoteReplica,
@@ -60,6 +61,10 @@ def _build(layer: Layer, *, alone: bool = False) -> Named:
         case MultipathLayer():
             paths = GatherPaths(device=layer.device, wwid=layer.wwid, paths=layer.paths, stays=not layer.flush)
             return f"gather the paths to {layer.device}, {layer.paths} if they are there", paths
+        case ZfsLayer():
+            wait = "; from an owner that did not export it, that waits to see that nothing writes to it"
+            import_pool = ImportPool(pool=layer.pool, devices=layer.devices)
+            return f"import the pool {layer.pool} from {', '.join(layer.devices)}{wait}", import_pool
         case ProgramLayer():
             return f"attach {layer.device} to this node, by {layer.program}", build_attach(layer)
         case _:
@@ -89,6 +94,8 @@ def describe_down(spec: LayerStep) -> str:
             return f"stay logged in to {target}" if stays else f"log out of {target}"
         case GatherPaths(device=device, stays=stays):
             return f"leave {device} as it is" if stays else f"flush {device}"
+        case ImportPool(pool=pool):
+            return f"export the pool {pool}"
         case AttachDisk(device=device):
             return f"detach {device} from this node"
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tanist.capture.generations import list_generations
 from tanist.capture.habackup import capture
 from tanist.facts.node import read_node_facts
-from tanist.journal.claimfile import load_claim
+from tanist.facts.storage import load_claim_here
 from tanist.model.claim import Claim
 from tanist.model.errors import Refused
 from tanist.plan.release import parked_entries
@@ -32,7 +32,7 @@ def backup(session: Session, *, mirror: bool, commands: bool = True) -> None:
             f"{tree} is not mounted: nothing is written into a bare mount point",
             next_step=f"tanist status {session.name}",
         )
-    claim = load_claim(session.host, tree)
+    claim = load_claim_here(session.host, session.controller.asset, tree)
     if not isinstance(claim, Claim) or (claim.node, claim.state) != (session.node, "held"):
         found = claim.describe() if isinstance(claim, Claim) else claim.why
         raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")

@@ -119,7 +119,8 @@ def find_tree(session: Session) -> str:
 def read_claim_now(session: Session) -> Claim | Unread:
     """As the disk has it: in place, or from the raw device, which can be read when its file system was cut off."""
     host, controller, tree = session.host, session.controller, find_tree(session)
-    found = load_claim(host, tree) if tree else Unread("not mounted")
+    apart = controller.asset.zfs is not None  # in the tree it would find this node's own memory of it
+    found = load_claim(host, tree) if tree and not apart else Unread("not mounted")
     if isinstance(found, Claim) or controller.asset.kind == "directory":
         return found
     seen = read_claim_seen(host, controller.asset, controller.tree)  # an old one too: the verdict has weighed that

@@ -13,7 +13,7 @@ from tanist.runs.finding import Finding
 def find_guards(host: Host, controller: Controller) -> list[Finding]:
     """What keeps two nodes from using the asset at once, layer by layer; none of it stops one that does already."""
     guards = [guard for layer in controller.asset.layers for guard in kind_of(layer).read_guards(host, layer)]
-    return [*map(find_guard, guards), find_mmp(host, controller)]
+    return [*map(find_guard, guards), *([] if controller.asset.zfs else [find_mmp(host, controller)])]
 
 
 def find_guard(guard: Guard) -> Finding:

@@ -9,8 +9,7 @@ from tanist.capture.manifest import Manifest
 from tanist.engine import Engine, StepFailure
 from tanist.facts.node import read_node_facts
 from tanist.facts.standing import read_standing
-from tanist.facts.storage import ClaimSeen, read_claim_seen, read_marks
-from tanist.journal.claimfile import load_claim
+from tanist.facts.storage import ClaimSeen, load_claim_here, read_claim_seen, read_marks
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
 from tanist.model.claim import Claim
@@ -279,7 +278,8 @@ def read_holder(session: Session) -> str:
 def plan_claim(session: Session, engine: Engine) -> PlanMade:
     """Before anything is done that the old owner could not live with; after all that could refuse was looked at."""
     started = engine.state.started
-    claim = demand_epoch(load_claim(session.host, tree_place(session.host, session.controller)), engine)
+    host, controller = session.host, session.controller
+    claim = demand_epoch(load_claim_here(host, controller.asset, tree_place(host, controller)), engine)
     standing = read_standing(session.host, session.controller, session.node)
     plan = build_claim(session.controller, standing, claim, started.run, started.epoch)
     return PlanMade(part="claim", plan=plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tanist.facts.storage import check_claim_in_place
+from tanist.facts.storage import check_claim_in_place, load_claim_here
 from tanist.host.clock import timestamp
 from tanist.journal.claimfile import create_claim, load_claim, save_claim, settle
 from tanist.model.claim import Claim
@@ -41,6 +41,7 @@ def apply_init_asset(spec: InitAsset, context: Context) -> None:
         groups=spec.groups,
     )
     create_claim(host, spec.tree, claim)
+    save_beside(context, claim)
 
 
 def undo_init_asset(spec: InitAsset, context: Context) -> None:
@@ -53,6 +54,7 @@ def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
         context.host.forget_reowning(tree_place(context.host, context.controller))
     if claim.epoch == spec.epoch and claim.node == spec.node:
         if claim.state == "held":
+            write_both(context, claim)
             return
     elif claim.epoch != spec.over or claim.epoch >= spec.epoch:
         raise Failed(
@@ -60,7 +62,7 @@ def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
             next_step=f"tanist undo {spec.controller}, then look: tanist status {spec.controller}",
         )
     held = replace(claim, node=spec.node, epoch=spec.epoch, state="held", since=timestamp(context.host), run=spec.run)
-    save_claim(context.host, tree_place(context.host, context.controller), held)
+    write_claim(context, held)
     settle_in_place(context, held)
 
 
@@ -73,24 +75,58 @@ def settle_in_place(context: Context, held: Claim) -> None:
         raise Failed(f"the claim was written, but another node would not find it on the disk: {problem}")
 
 
-def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
+def write_claim(context: Context, claim: Claim) -> None:
+    """What counts first; where that lies beside the file system, the tree has a copy of it."""
     tree = tree_place(context.host, context.controller)
-    claim = load_claim(context.host, tree)
-    if isinstance(claim, Unread) or claim.node != spec.node or claim.epoch != spec.epoch or claim.state == "released":
+    if context.controller.asset.zfs is None:
+        save_claim(context.host, tree, claim)
         return
-    save_claim(context.host, tree, replace(claim, state="released", since=timestamp(context.host), run=spec.run))
+    save_beside(context, claim)
+    if load_claim(context.host, tree) != claim:
+        save_claim(context.host, tree, claim)
+
+
+def write_both(context: Context, claim: Claim) -> None:
+    """A run that was cut off may have written one of two."""
+    if context.controller.asset.zfs is not None:
+        write_claim(context, claim)
+
+
+def save_beside(context: Context, claim: Claim) -> None:
+    """ZFS: the claim beside the pool (facts/zfs/copies.py)."""
+    layer = context.controller.asset.zfs
+    if layer is not None:
+        from tanist.steps.zfs import check_copies, save_copies  # most assets are not
+
+        if check_copies(context.host, layer, claim):
+            save_copies(context.host, layer, claim)
+
+
+def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
+    claim = load_own(context)
+    if isinstance(claim, Unread) or claim.node != spec.node or claim.epoch != spec.epoch:
+        return
+    if claim.state == "held":
+        write_claim(context, replace(claim, state="released", since=timestamp(context.host), run=spec.run))
+    else:
+        write_both(context, claim)
 
 
 def is_hold_claim_applied(spec: HoldClaim, context: Context) -> bool:
-    claim = load_claim(context.host, tree_place(context.host, context.controller))
+    claim = load_own(context)
     return not isinstance(claim, Unread) and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
 
 
 def read_or_fail(spec: HoldClaim, context: Context) -> Claim:
-    tree = tree_place(context.host, context.controller)
-    claim = load_claim(context.host, tree)
+    claim = load_own(context)
     if isinstance(claim, Unread):
+        tree = tree_place(context.host, context.controller)
         raise Failed(f"the claim at {tree} can't be read: {claim.why}")
     if claim.controller != spec.controller:
         raise Failed(f"the asset belongs to the controller {claim.controller!r}, not to {spec.controller!r}")
     return claim
+
+
+def load_own(context: Context) -> Claim | Unread:
+    host, controller = context.host, context.controller
+    return load_claim_here(host, controller.asset, tree_place(host, controller))

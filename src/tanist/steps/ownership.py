@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.journal.claimfile import load_claim, save_claim
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
 from tanist.model.host import Renumber
 from tanist.model.unread import Unread
-from tanist.steps.claim import settle_in_place
+from tanist.steps.claim import load_own, settle_in_place, write_claim
 from tanist.steps.storage import mounted_at, refuse_running_services, tree_place
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def undo_reown(spec: Reown, context: Context) -> None:
 
 
 def is_reown_applied(spec: Reown, context: Context) -> bool:
-    claim = load_claim(context.host, tree_place(context.host, context.controller))
+    claim = load_own(context)
     return not isinstance(claim, Unread) and not claim.reowning and table(claim) == after(spec)
 
 
@@ -42,7 +41,7 @@ def bring_to(spec: Reown, context: Context, wanted: Table, token: str) -> None:
     """The disk's numbers as wanted, and the claim telling so. From wherever a walk before was cut off, on any node."""
     host = context.host
     tree = tree_place(host, context.controller)
-    claim = load_claim(host, tree)
+    claim = load_own(context)
     if isinstance(claim, Unread):
         raise Failed(f"the claim at {tree} can't be read: {claim.why}")
     if claim.reowning or table(claim) != wanted:
@@ -50,7 +49,7 @@ def bring_to(spec: Reown, context: Context, wanted: Table, token: str) -> None:
         refuse_running_services(tree, context)
         claim = begin(context, tree, claim, token)
         host.reown(tree, claim.reowning, choose_renumber(spec, table(claim), wanted))
-        save_claim(host, tree, replace(claim, users=wanted[0], groups=wanted[1], reowning=""))
+        write_claim(context, replace(claim, users=wanted[0], groups=wanted[1], reowning=""))
     host.forget_reowning(tree)
 
 
@@ -60,7 +59,7 @@ def begin(context: Context, tree: str, claim: Claim, token: str) -> Claim:
         return claim
     context.host.begin_reowning(tree, token)
     named = replace(claim, reowning=token)
-    save_claim(context.host, tree, named)
+    write_claim(context, named)
     settle_in_place(context, named)
     return named
 

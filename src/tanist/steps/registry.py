@@ -31,6 +31,7 @@ PLACES: dict[type, Place] = {
     s.ActivateVolume: Place(module="lvm", subject="activate_volume"),
     s.LogIn: Place(module="iscsi", subject="log_in"),
     s.GatherPaths: Place(module="multipath", subject="gather_paths"),
+    s.ImportPool: Place(module="zfs", subject="import_pool"),
     s.AttachDisk: Place(module="program", subject="attach_disk"),
     s.MountTree: Place(module="storage", subject="mount_tree"),
     s.CreateGroup: Place(module="accounts", subject="create_group"),

@@ -122,7 +122,8 @@ def look_at_stack(host: Host, controller: Controller, stack: Stack) -> Iterator[
     for name in stack.arrays:
         yield from look_at_md(host, name)
     mounts = [(one.target, one.source, one.fstype) for one in host.mounts()]
-    for pool in pools_below(mounts, controller.tree):
+    own = controller.asset.zfs
+    for pool in dict.fromkeys((*pools_below(mounts, controller.tree), *((own.pool,) if own else ()))):
         if in_pool_cache(read_bytes(host, "/etc/zfs/zpool.cache"), pool):
             what = f"/etc/zfs/zpool.cache has the pool {pool}: it is imported and mounted at boot"
             yield Starter(what=what, mend=f"zpool set cachefile=none {pool}")

@@ -1,0 +1,112 @@
+"""A pool that changes hands by import and export (zpool-import(8)), and the claim beside it (facts/zfs/copies.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tanist.facts.device import is_block_device, resolve
+from tanist.facts.zfs.copies import PLACE, Copy, read_copies
+from tanist.facts.zfs.label import EXPORTED
+from tanist.facts.zfs.marks import describe_host, has_moved, is_imported
+from tanist.facts.zfs.pool import Pool, read_pool
+from tanist.journal.slots import SIZE, SLOT, fill_slot, next_slot
+from tanist.model.codec import encode
+from tanist.model.errors import Failed
+from tanist.model.unread import Unread
+from tanist.steps.context import Context
+
+if TYPE_CHECKING:
+    from tanist.host.host import Host
+    from tanist.model.claim import Claim
+    from tanist.model.layers import ZfsLayer
+    from tanist.model.steps import ImportPool
+
+PATIENCE = 600.0  # seconds: with multihost an import after a crash watches the pool first, 20 s and more
+QUIET = 12.0  # seconds without a write before one without multihost is taken: two commits of an owner at work
+CLOSES = 5.0  # seconds that the last user of a pool is given
+
+
+def apply_import_pool(spec: ImportPool, context: Context) -> None:
+    """Never what is seen to be written to; -f only where its last owner did not export it: then this run has a proof
+    that that one is stopped."""
+    host = context.host
+    if not is_imported(host, spec.pool):
+        pool = demand_pool(host, spec)
+        forced = pool.newest.state != EXPORTED
+        if forced and (pool.written is None or not pool.written.guarded):
+            watch_quiet(host, spec, pool)
+        found = [word for device in spec.devices if is_block_device(host, device) for word in ("-d", device)]
+        force = ["-f"] if forced else []
+        ran = host.run(
+            ["zpool", "import", "-N", "-o", "cachefile=none", *force, *found, pool.id], ok=None, timeout=PATIENCE
+        )
+        if ran.status != 0:
+            raise Failed(f"zpool import {spec.pool}: {ran.complaint}")
+    taken = demand_pool(host, spec)
+    if not is_imported(host, spec.pool) or taken.newest.state == EXPORTED:
+        raise Failed(f"{spec.pool} was imported, and its labels do not say so: zpool status {spec.pool}")
+
+
+def undo_import_pool(spec: ImportPool, context: Context) -> None:
+    host = context.host
+    deadline = host.monotonic() + CLOSES
+    while is_imported(host, spec.pool):
+        ran = host.run(["zpool", "export", spec.pool], ok=None, timeout=PATIENCE)
+        if ran.status == 0:
+            continue
+        if host.monotonic() >= deadline:
+            raise Failed(f"{spec.pool} can't be exported: {ran.complaint}")
+        host.sleep(0.1)
+
+
+def is_import_pool_applied(spec: ImportPool, context: Context) -> bool:
+    return is_imported(context.host, spec.pool)
+
+
+def demand_pool(host: Host, spec: ImportPool | ZfsLayer) -> Pool:
+    pool = read_pool(host, spec.pool, spec.devices)
+    if isinstance(pool, Unread):
+        raise Failed(pool.why)
+    return pool
+
+
+def watch_quiet(host: Host, spec: ImportPool, pool: Pool) -> None:
+    host.sleep(QUIET)
+    if has_moved(pool, demand_pool(host, spec)):
+        raise Failed(f"{describe_host(pool)} writes to {spec.pool}: it is imported there")
+
+
+# -- the claim
+def save_copies(host: Host, layer: ZfsLayer, claim: Claim) -> None:
+    """On each device that can be written, both slots on disk when it returns. Failed: not so, or a higher epoch."""
+    pool = demand_pool(host, layer)
+    if not is_imported(host, layer.pool):
+        raise Failed(f"{layer.pool} is not imported on this node: its claim is not this node's to write")
+    there = [one for one in read_copies(host, pool) if isinstance(one, Copy)]
+    for one in there:
+        if one.claim.epoch > claim.epoch:
+            raise Failed(f"epoch {claim.epoch} is behind the claim on {one.device} ({one.claim.describe()})")
+    number = max((one.number for one in there), default=0)
+    known = {one.device: one.data for one in there}
+    for device in pool.devices:
+        path, data = resolve(host, device.path) or device.path, known.get(device.path, bytes(SIZE))
+        for step in (1, 2):
+            slot = fill_slot("zfs", {"pool": pool.id, "claim": encode(claim)}, number + step)
+            at = next_slot(data)[0]
+            host.files.overwrite(path, slot, PLACE + at)
+            data = data[:at] + slot + data[at + SLOT :]
+    if problem := check_copies(host, layer, claim):
+        raise Failed(problem)
+
+
+def check_copies(host: Host, layer: ZfsLayer, claim: Claim) -> str:
+    """ "" where each device that can be read has this claim, as a standby would find it; else why not."""
+    pool = read_pool(host, layer.pool, layer.devices)
+    if isinstance(pool, Unread):
+        return pool.why
+    for one in read_copies(host, pool):
+        if isinstance(one, Unread):
+            return one.why
+        if one.claim != claim:
+            return f"{one.device} still shows another claim: {one.claim.describe()}"
+    return ""
