@@ -17,14 +17,14 @@ from lab.layout import CACHE
 from lab.vm.lab import VmLab
 from lab.vm.tree import ENTER, build_tree, kernel_version, tree_path
 
-NOT_THERE = 77  # exit status: what is to be built can't be fetched
+NOT_THERE = 90  # exit status: what is to be built can't be fetched
 TOOLS = "zfsutils-linux libzfs4linux libzpool5linux libnvpair3linux libuutil3linux"
 # $6 kernel version, $7 packages with the tools; the archive is the tree's /zfs.tar
 BUILD = """
     sed -i 's/ main$/ main contrib/' "$4/etc/apt/sources.list"
     chroot "$4" sh -c 'apt-get -q update &&
-        apt-get -q -y --no-install-recommends install make gcc "linux-headers-$1" && mkdir /zfs /zfs/packages &&
-        cd /zfs/packages && apt-get -q download zfs-dkms $2' sh "$6" "$7" || exit 77
+        apt-get -q -y --no-install-recommends install make gcc libc6-dev "linux-headers-$1" &&
+        mkdir -p /zfs/packages && cd /zfs/packages && apt-get -q download zfs-dkms $2' sh "$6" "$7" || exit 90
     chroot "$4" sh -ec 'cd /zfs
         mkdir source root
         dpkg-deb --fsys-tarfile packages/zfs-dkms_*.deb | tar -x -C source ./usr/src
@@ -66,7 +66,8 @@ def build_zfs() -> Path:
                 return archive
             tree = build_tree(base, log)
             work = archive.with_suffix(".building")
-            remove_tree(work)
+            for left in CACHE.glob("zfs-*"):  # what a build that was killed left, and archives for other kernels
+                remove_tree(left) if left.is_dir() else left.unlink()
             for sub in ("upper", "work", "root"):
                 (work / sub).mkdir(parents=True)
             (work / "upper").chmod(0o755)

@@ -22,6 +22,7 @@ from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
 from tanist.model.steps import AttachDisk, MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
+from tanist.steps.claim import save_beside
 from tanist.steps.context import Context
 from tanist.steps.registry import handler_for
 
@@ -53,6 +54,7 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
                 controller=controller.name, node=node, epoch=int(epoch), state="held", since="2026-01-01", run="r"
             )
             create_claim(host, controller.tree, claim)
+            save_beside(context, claim)
         case "acquire":
             for spec in steps:
                 handler_for(type(spec)).apply(spec, context)

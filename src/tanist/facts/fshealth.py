@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.definition import Asset
     from tanist.model.host import Mount
+    from tanist.model.layers import ZfsLayer
 
 ERRORS = 0x2  # s_state
 BTRFS = "/sys/fs/btrfs"
@@ -30,6 +31,8 @@ def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unrea
     if asset.fstype == "btrfs":
         mounted = _read_btrfs(host, name, spread=bool(asset.members))
         return mounted if mounted.profiles or not asset.members else _read_profiles_offline(host, asset, mounted)
+    if asset.zfs is not None:
+        return _read_layouts(host, asset.zfs)
     if asset.fstype != "ext4":
         return FileSystemHealth(fstype=asset.fstype, tells=False)
     with open_view(host, asset) as device:
@@ -41,6 +44,15 @@ def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unrea
         return Unread(f"{asset.device}: {found.why}")
     live = read_number(host, f"/sys/fs/ext4/{name}/errors_count") if name else 0
     return replace(found, errors=max(found.errors, live))
+
+
+def _read_layouts(host: Host, layer: ZfsLayer) -> FileSystemHealth:
+    """Of each top-level device of a pool."""
+    from tanist.facts.zfs.pool import read_pool
+
+    pool = read_pool(host, layer.pool, layer.devices)
+    layouts = () if isinstance(pool, Unread) else sorted({one.newest.layout for one in pool.devices} - {""})
+    return FileSystemHealth(fstype="zfs", tells=False, profiles=tuple(f"data {one}" for one in layouts))
 
 
 def parse_ext4(data: bytes) -> FileSystemHealth | Unread:

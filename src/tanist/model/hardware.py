@@ -89,7 +89,7 @@ class FileSystemHealth:
     errors: int = 0  # that the kernel counted since the last check
     last_error: float = 0.0
     checked: float = 0.0
-    profiles: tuple[str, ...] = ()  # btrfs: "data raid1", "metadata dup"
+    profiles: tuple[str, ...] = ()  # btrfs: "data raid1", "metadata dup"; ZFS: "data mirror"
     tells: bool = True  # false: this kind of file system keeps none of it
 
 

@@ -356,6 +356,19 @@ _ALL = (
         mend="another InitiatorName in /etc/iscsi/initiatorname.iscsi of one of them",
     ),
     Kind(
+        name="pool",
+        weight="blocks",
+        why="A pool must be there with all its devices, and be mounted by nobody but tanist.",
+        mend="zpool status -P, where it is imported; zpool import, which lists what can be seen, elsewhere",
+    ),
+    Kind(
+        name="host id",
+        weight="blocks",
+        why="Two nodes with one host id, as clones have it, are one node to ZFS: an import takes the pool from the "
+        "living without a word.",
+        mend="zgenhostid on one of them, and a restart",
+    ),
+    Kind(
         name="attachment",
         weight="blocks",
         why="The program that attaches the asset's disk must answer on the node that would take over.",
@@ -545,7 +558,7 @@ KINDS = {kind.name: kind for kind in _ALL}
 STORAGE = frozenset(  # what `tanist storage check` tells
     (
         *("asset", "shared disk", "redundancy", "array", "volume group", "file system", "mount guard", "paths"),
-        *("iscsi", "initiator name", "attachment", "replica", "split brain", "replication"),
+        *("iscsi", "initiator name", "attachment", "pool", "host id", "replica", "split brain", "replication"),
         *("network path", "switch", "power supply", "I/O errors", "file system errors", "disk health", "media check"),
         *("capacity", "tree full", "storage speed", "storage check", "sharenfs", "owner", "standby"),
     )

@@ -116,8 +116,8 @@ def _check_redundancy(pair: Pair, told: Told) -> Found:
     one, storage = next(((node, its) for node, its in up if node.active), up[0])
     if isinstance(storage.devices, Unread):
         return untold("redundancy", [(one.node, storage.devices.why)])
-    if profiles := _profiles(storage):
-        return _judge_profiles(one.node, profiles, stated)
+    if isinstance(storage.filesystem, FileSystemHealth) and storage.filesystem.profiles:
+        return _judge_profiles(one.node, storage.filesystem, stated)
     arrays = () if isinstance(storage.arrays, Unread) else storage.arrays
     if isinstance(storage.arrays, Unread):
         return untold("redundancy", [(one.node, storage.arrays.why)])
@@ -155,21 +155,14 @@ def _tops(storage: StorageReadout) -> tuple[str, ...]:
     return (storage.top,) if storage.top else tuple(one.name for one in storage.opened if one.name)
 
 
-def _profiles(storage: StorageReadout) -> tuple[str, ...]:
-    found = storage.filesystem
-    return found.profiles if isinstance(found, FileSystemHealth) else ()
-
-
-def _judge_profiles(node: str, profiles: tuple[str, ...], stated: str) -> Found:
-    weak = [one for one in profiles if one.split()[1] in ("single", "dup", "raid0")]
-    said = ", ".join(profiles)
+def _judge_profiles(node: str, health: FileSystemHealth, stated: str) -> Found:
+    weak = [one for one in health.profiles if one.split()[1] in ("single", "dup", "raid0")]
+    said, name = ", ".join(health.profiles), f"{health.fstype} on {node}"
     if weak and stated:
-        return good("redundancy", f"btrfs on {node} keeps {said}: {stated}, as the definition says")
+        return good("redundancy", f"{name} keeps {said}: {stated}, as the definition says")
     if weak:
-        return wrong(
-            "redundancy", f"btrfs on {node} keeps {', '.join(weak)}: one disk that fails takes it along ({said})"
-        )
-    return good("redundancy", f"btrfs on {node} keeps {said}")
+        return wrong("redundancy", f"{name} keeps {', '.join(weak)}: one disk that fails takes it along ({said})")
+    return good("redundancy", f"{name} keeps {said}")
 
 
 def _check_arrays(one: Readout, storage: StorageReadout) -> Iterator[Found]:
@@ -300,7 +293,7 @@ def _check_filesystem(told: Told) -> Found:
         gaps = [(one.node, storage.filesystem.why) for one, storage in told if isinstance(storage.filesystem, Unread)]
         return untold("file system errors", gaps or [(told[0][0].node, "nothing is mounted")])
     one, health = next(((node, its) for node, its in read if node.active), read[0])
-    if not health.tells and not health.profiles:
+    if not health.tells and (not health.profiles or health.fstype == "zfs"):
         return good("file system errors", f"{health.fstype or 'this file system'} keeps no count of errors")
     when = f", the last one {render_time(health.last_error)}" if health.last_error else ""
     if health.errors or health.marked:

@@ -70,6 +70,10 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
     """Until the end state was looked at. `look` gathers the evidence (a switchover knows more than a lone takeover)."""
     with owning(session, "takeover"):
         check_standby(session)
+        if options.check and session.controller.asset.zfs is not None:
+            raise Refused(
+                "a pool is looked at by ZFS alone, while it is imported: zpool scrub; there is no check before"
+            )
         tell_missing_legs(session)
         run, journal = new_run(session, "takeover")
         session = replace(session, asks_for=run, bound=[])

@@ -6,7 +6,7 @@ import pytest
 
 from tanist.definition.load import load_controller
 from tanist.model.errors import BadDefinition
-from tanist.model.layers import DrbdLayer, LvmLayer, MdLayer
+from tanist.model.layers import DrbdLayer, LvmLayer, MdLayer, ZfsLayer
 from tests.unit.definition.test_definition_load import SMALL
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
@@ -24,6 +24,13 @@ MAPPED = '{ kind = "multipath", device = "/dev/mapper/a", wwid = "36001405ab0" }
 def definition(device: str, *layers: str) -> bytes:
     asset = f'asset = {{ kind = "filesystem", device = "{device}", fstype = "xfs", layer = [{", ".join(layers)}] }}'
     return SMALL.replace(b'asset = { kind = "directory" }', asset.encode())
+
+
+POOL = '{ kind = "zfs", dataset = "data/tree", devices = ["/dev/sda1", "/dev/sdb1"] }'
+
+
+def on_zfs(device: str, *layers: str) -> bytes:
+    return definition(device, *layers).replace(b'"xfs"', b'"zfs"')
 
 
 def mistake(text: bytes) -> str:
@@ -57,6 +64,16 @@ def test_a_device_of_which_each_node_has_a_copy_shares_no_disk() -> None:
     assert load_controller(definition("/dev/vg0/data", ON_DISK), "small.toml").asset.replicated is None
 
 
+def test_a_data_set_is_no_device_and_its_pool_names_all_disks() -> None:
+    asset = load_controller(on_zfs("data/tree", POOL), "small.toml").asset
+    assert asset.zfs == ZfsLayer(dataset="data/tree", devices=("/dev/sda1", "/dev/sdb1"))
+    assert asset.zfs is not None
+    assert (asset.zfs.pool, asset.device) == ("data", "data/tree")
+    assert asset.disks == ("/dev/sda1", "/dev/sdb1")
+    shown = load_controller(on_zfs("data/tree", SHOWN, POOL), "small.toml").asset
+    assert shown.disks == ("/dev/sda1", "/dev/sdb1")
+
+
 RESERVING = b'proof = { suffices = ["reservation"], reservation = { timeout = 5 } }\n'
 LEASED = b'proof = { suffices = ["lease"], lease = { device = "/dev/lease" } }\n'
 
@@ -83,11 +100,16 @@ LEASED = b'proof = { suffices = ["lease"], lease = { device = "/dev/lease" } }\n
         ),
         (definition("/dev/md/data", MD.replace(UUID, "1-2")), 'asset.layer.uuid: "1-2" is no array\'s UUID'),
         (definition("/dev/vg0/data", ON_DISK.replace("vg0", "v g")), 'asset.layer.group: "v g" is no name for LVM'),
-        (definition("/dev/vg0/data", ON_DISK.replace("lvm", "zfs")), "asset.layer.kind: "),
+        (definition("/dev/vg0/data", ON_DISK.replace("lvm", "zoo")), "asset.layer.kind: "),
         (definition("/dev/vg0/data", ISCSI, LVM), "asset.layer: iscsi has no device and nothing above names its"),
         (definition("/dev/sda", ON_DISK, SHOWN), "asset.layer: iscsi lies on nothing"),
         (definition("/dev/sda", SHOWN.replace("3260", "0")), 'asset.layer.portals: "10.66.0.21:0" is no portal'),
         (definition("/dev/sda", SHOWN.replace("iqn.", "")), 'asset.layer.target: "2026-01.test:a" is no name'),
+        (definition("/dev/sda", POOL), "asset.fstype: xfs on a pool"),
+        (on_zfs("data/tree"), "asset.layer: a data set lies in a pool"),
+        (on_zfs("data/other", POOL), 'asset.device: "data/other" is not the uppermost layer\'s; allowed: "data/tree"'),
+        (on_zfs("data/tree", MD, POOL), "asset.layer: zfs names its own devices, whatever they lie on"),
+        (on_zfs("data/tree", POOL.replace("data/tree", "data/../x")), 'asset.layer.dataset: "data/../x" is no ZFS'),
         (
             definition("/dev/mapper/a", ISCSI.replace(" }", ", logout = true }"), MAPPED),
             "asset.layer: a log-out leaves the multipath map without a disk; allowed: flush = true",

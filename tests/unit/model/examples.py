@@ -100,6 +100,7 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.LogIn(target="iqn.2026-01.test:a", portals=("10.66.0.21:3260",), device="/dev/disk/by-id/a", stays=True),
     s.GatherPaths(device="/dev/mapper/a", wwid="3600", paths=2, stays=False),
     s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
+    s.ImportPool(pool="ledger", devices=("/dev/disk/by-id/a-part1", "/dev/disk/by-id/b-part1")),
     s.PromoteReplica(resource="r0", device="/dev/drbd0", alone=True),
     s.PowerOff(
         node="ec-a",

@@ -44,6 +44,7 @@ class Label:
     tops: int  # how many top-level devices the pool has
     top_id: int
     leaves: frozenset[int]  # the devices of this top-level device
+    layout: str  # of it: "mirror", "raidz2", "draid1", "single"; "" for a log, without which the pool keeps its data
     newest: Uberblock | None
 
 
@@ -71,8 +72,16 @@ def _build_label(told: Values, ring: bytes, place: int) -> Label:
         tops=_number(told["vdev_children"]),
         top_id=_number(told["top_guid"]),
         leaves=frozenset(_leaves(tree)),
+        layout=_layout(tree),
         newest=find_newest(ring, place, _number(tree["ashift"])),
     )
+
+
+def _layout(tree: Values) -> str:
+    if tree.get("is_log"):
+        return ""
+    kind = str(tree["type"])
+    return "single" if kind in ("disk", "file") else f"{kind}{tree.get('nparity', '')}"
 
 
 def _leaves(tree: Values) -> Iterator[int]:

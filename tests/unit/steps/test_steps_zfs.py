@@ -1,0 +1,131 @@
+"""Import and export of a pool: what zpool(8) is told, and when it is not even asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tanist.facts.zfs.kind import parse_values, read_guards, read_states
+from tanist.host.fake import FakeHost
+from tanist.model.errors import Failed
+from tanist.model.host import Ran
+from tanist.model.steps import ImportPool
+from tanist.steps.context import Context
+from tanist.steps.zfs import apply_import_pool, is_import_pool_applied, undo_import_pool
+from tests.unit.facts.zfs.pools import LAYER, PATHS, Devices, read_case
+
+SPEC = ImportPool(pool="ledger", devices=PATHS)
+STATE = "/proc/spl/kstat/zfs/ledger/state"
+
+
+class World:
+    """A node with the pool's devices, and a zpool(8) that takes it or refuses."""
+
+    def __init__(self, root: Path, case: str) -> None:
+        self.host = FakeHost(str(root))
+        self.devices = Devices(self.host, a=read_case(f"{case}-a"), b=read_case(f"{case}-b"))
+        self.refusal = ""
+        self.host.answer_with(["zpool"], self._zpool)
+
+    def _zpool(self, argv: Sequence[str], _: bytes) -> Ran:
+        if self.refusal:
+            return Ran(argv=tuple(argv), status=1, stdout=b"", stderr=self.refusal.encode())
+        if argv[1] == "import":
+            self.host.files.make_directory(STATE.rpartition("/")[0])
+            self.host.files.write(STATE, b"ONLINE\n")
+            for name, path in zip("ab", PATHS, strict=True):
+                self.devices.put(path, read_case(f"imported-{name}"))
+        else:
+            self.host.files.remove(STATE)
+        return Ran(argv=tuple(argv), status=0, stdout=b"", stderr=b"")
+
+    @property
+    def context(self) -> Context:
+        return Context(host=self.host, controller=None, node="ec-b")  # type: ignore[arg-type]
+
+    @property
+    def asked(self) -> list[tuple[str, ...]]:
+        return [argv for argv in self.host.ran if argv[0] == "zpool"]
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> World:
+    return World(tmp_path, "exported")
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> World:
+    """By an owner that did not export it."""
+    return World(tmp_path, "imported")
+
+
+def test_an_exported_pool_is_imported_without_force_and_once(exported: World) -> None:
+    for _ in range(2):
+        apply_import_pool(SPEC, exported.context)
+    (argv,) = exported.asked
+    assert argv[:5] == ("zpool", "import", "-N", "-o", "cachefile=none")
+    assert "-f" not in argv
+    assert argv[-1].isdigit(), "by its id: no other pool of that name is taken"
+    assert is_import_pool_applied(SPEC, exported.context)
+
+
+def test_a_pool_that_was_left_imported_is_taken_by_force(left: World) -> None:
+    apply_import_pool(SPEC, left.context)
+    (argv,) = left.asked
+    assert "-f" in argv
+
+
+def test_a_refusal_is_told_in_its_own_words(left: World) -> None:
+    left.refusal = "cannot import 'ledger': pool is imported on host 'ec-a'"
+    with pytest.raises(Failed, match="pool is imported on host 'ec-a'"):
+        apply_import_pool(SPEC, left.context)
+    assert not is_import_pool_applied(SPEC, left.context)
+
+
+def test_an_export_is_never_forced_and_busy_is_told(exported: World) -> None:
+    apply_import_pool(SPEC, exported.context)
+    exported.refusal = "cannot export 'ledger': pool is busy"
+    with pytest.raises(Failed, match="pool is busy"):
+        undo_import_pool(SPEC, exported.context)
+    assert all("-f" not in argv for argv in exported.asked)
+    exported.refusal = ""
+    for _ in range(2):
+        undo_import_pool(SPEC, exported.context)
+    assert exported.asked[-1] == ("zpool", "export", "ledger")
+    assert not is_import_pool_applied(SPEC, exported.context)
+
+
+def test_the_guard_is_multihost_as_the_uberblocks_tell(left: World) -> None:
+    (guard,) = read_guards(left.host, LAYER)
+    assert guard.ready
+    assert guard.says == "multihost, written every 1 s to each device"
+
+
+def test_a_node_without_a_host_id_and_one_with_it(left: World) -> None:
+    first, _ = read_states(left.host, LAYER)
+    assert first.wrong.endswith("ZFS can't tell this node from another")
+    left.host.files.write("/etc/hostid", bytes.fromhex("02009e0a"))
+    second, pool = read_states(left.host, LAYER)
+    assert second.own == "0a9e0002"
+    assert pool.says == "2 devices of ledger can be read"
+
+
+def test_what_an_import_would_mount_and_what_loses_writes_is_told(left: World) -> None:
+    apply_import_pool(SPEC, left.context)
+    lines = (
+        "ledger\tmountpoint\tnone",
+        "ledger\tcanmount\ton",
+        "ledger/tree\tmountpoint\tlegacy",
+        "ledger/tree\tsync\tdisabled",
+        "ledger/home\tmountpoint\t/home",
+        "ledger/home\tcanmount\ton",
+    )
+    left.host.answer(["zfs", "get"], "\n".join(lines) + "\n")
+    wrong = [state.wrong for state in read_states(left.host, LAYER) if state.kind == "pool" and state.wrong]
+    assert [text.split(":")[0] for text in wrong] == [
+        "ledger/home has the mount point /home",
+        "sync=disabled on ledger/tree",
+    ]
+    assert parse_values("a\tb\n") == {}
