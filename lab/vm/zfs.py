@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.errors import LabError, LabRefused
@@ -91,6 +92,10 @@ def build_zfs() -> Path:
 def install_zfs(lab: VmLab, *nodes: str) -> None:
     """On each node, the module loaded."""
     archive = build_zfs()
-    for number, node in enumerate(nodes, 1):
+
+    def unpack(node: str) -> None:
         lab.push(node, archive, "/root/zfs.tar")
-        lab.exec(node, ["sh", "-c", UNPACK, "sh", f"0a9e{number:04x}"], check=True, timeout=300)
+        lab.exec(node, ["sh", "-c", UNPACK, "sh", f"0a9e{nodes.index(node) + 1:04x}"], check=True, timeout=300)
+
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        list(pool.map(unpack, nodes))

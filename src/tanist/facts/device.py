@@ -65,6 +65,9 @@ def drop_cache(host: Host, device: str) -> Unread | None:
 
 
 def is_block_device(host: Host, path: str) -> bool:
+    """Not the name of a ZFS data set either."""
+    if not path.startswith("/"):
+        return False
     try:
         info = host.files.stat(path)
     except OSError:
@@ -74,7 +77,7 @@ def is_block_device(host: Host, path: str) -> bool:
 
 def read_number(host: Host, device: str) -> str:
     """ "8:16", as /proc/self/mountinfo and lsblk have it; "" for what is no block device. OSError: not known."""
-    info = host.files.stat(device)
+    info = host.files.stat(device) if device.startswith("/") else None
     if info is None or not stat.S_ISBLK(info.st_mode):
         return ""
     return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
@@ -89,7 +92,9 @@ def read_size(host: Host, device: str) -> int | Unread:
 
 
 def resolve(host: Host, path: str) -> str | None:
-    """Where the links of udev lead: a name below /dev."""
+    """Where the links of udev lead: a name below /dev. None for what is no path, such as a ZFS data set."""
+    if not path.startswith("/"):
+        return None
     for _ in range(LINKS):
         try:
             info = host.files.stat(path, follow=False)

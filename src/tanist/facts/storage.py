@@ -32,9 +32,7 @@ def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) 
     if isinstance(here, Unread):
         return here
     old = why_old(host, asset)
-    with open_view(host, asset) as device:
-        watch = 0.0 if here else watch_seconds
-        marks = device if isinstance(device, Unread) else _read_marks(host, asset, device, watch)
+    marks = _see_marks(host, asset, 0.0 if here else watch_seconds)
     if isinstance(marks, Unread):
         return marks
     if old:
@@ -44,16 +42,21 @@ def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) 
     return replace(marks, state="in-use", detail=f"mounted on this node at {', '.join(here)}", mounted_at=here)
 
 
+def _see_marks(host: Host, asset: Asset, watch: float | None) -> StorageMarks | Unread:
+    if asset.zfs is not None:
+        from tanist.facts.zfs import marks  # most assets are not, and each start would pay for it
+
+        return marks.read_marks(host, asset.zfs.pool, asset.zfs.devices, watch)
+    with open_view(host, asset) as device:
+        return device if isinstance(device, Unread) else _read_marks(host, asset, device, watch)
+
+
 def _read_marks(host: Host, asset: Asset, device: str, watch: float | None) -> StorageMarks | Unread:
     match asset.fstype:
         case "ext4":
             return ext4.read_marks(host, device, watch)
         case "xfs":
             return xfs.read_marks(host, device)
-        case "zfs" if asset.zfs is not None:
-            from tanist.facts.zfs import marks as zfs
-
-            return zfs.read_marks(host, asset.zfs.pool, asset.zfs.devices, watch)
         case "btrfs":
             from tanist.facts.btrfs import marks  # most assets are not, and each start would pay for it
 

@@ -43,12 +43,17 @@ def apply_import_pool(spec: ImportPool, context: Context) -> None:
         if ran.status != 0:
             raise Failed(f"zpool import {spec.pool}: {ran.complaint}")
     taken = demand_pool(host, spec)
+    if is_imported(host, spec.pool) and is_strange(host, taken):
+        raise Failed(f"another pool called {spec.pool} is imported on this node: zpool list -o name,guid")
     if not is_imported(host, spec.pool) or taken.newest.state == EXPORTED:
         raise Failed(f"{spec.pool} was imported, and its labels do not say so: zpool status {spec.pool}")
 
 
 def undo_import_pool(spec: ImportPool, context: Context) -> None:
     host = context.host
+    pool = read_pool(host, spec.pool, spec.devices)
+    if isinstance(pool, Pool) and is_imported(host, spec.pool) and is_strange(host, pool):
+        return
     deadline = host.monotonic() + CLOSES
     while is_imported(host, spec.pool):
         ran = host.run(["zpool", "export", spec.pool], ok=None, timeout=PATIENCE)
@@ -61,6 +66,12 @@ def undo_import_pool(spec: ImportPool, context: Context) -> None:
 
 def is_import_pool_applied(spec: ImportPool, context: Context) -> bool:
     return is_imported(context.host, spec.pool)
+
+
+def is_strange(host: Host, pool: Pool) -> bool:
+    """Whether what this node has imported under that name is another one."""
+    ran = host.run(["zpool", "get", "-H", "-p", "-o", "value", "guid", pool.name], ok=None, timeout=PATIENCE)
+    return ran.status == 0 and ran.text.strip() != pool.id
 
 
 def demand_pool(host: Host, spec: ImportPool | ZfsLayer) -> Pool:

@@ -27,12 +27,16 @@ class World:
         self.host = FakeHost(str(root))
         self.devices = Devices(self.host, a=read_case(f"{case}-a"), b=read_case(f"{case}-b"))
         self.refusal = ""
+        self.guid = ""
         self.host.answer_with(["zpool"], self._zpool)
 
     def _zpool(self, argv: Sequence[str], _: bytes) -> Ran:
         if self.refusal:
             return Ran(argv=tuple(argv), status=1, stdout=b"", stderr=self.refusal.encode())
+        if argv[1] == "get":
+            return Ran(argv=tuple(argv), status=0, stdout=f"{self.guid}\n".encode(), stderr=b"")
         if argv[1] == "import":
+            self.guid = argv[-1]
             self.host.files.make_directory(STATE.rpartition("/")[0])
             self.host.files.write(STATE, b"ONLINE\n")
             for name, path in zip("ab", PATHS, strict=True):
@@ -47,7 +51,7 @@ class World:
 
     @property
     def asked(self) -> list[tuple[str, ...]]:
-        return [argv for argv in self.host.ran if argv[0] == "zpool"]
+        return [argv for argv in self.host.ran if argv[0] == "zpool" and argv[1] != "get"]
 
 
 @pytest.fixture
@@ -95,6 +99,15 @@ def test_an_export_is_never_forced_and_busy_is_told(exported: World) -> None:
         undo_import_pool(SPEC, exported.context)
     assert exported.asked[-1] == ("zpool", "export", "ledger")
     assert not is_import_pool_applied(SPEC, exported.context)
+
+
+def test_another_pool_of_that_name_is_neither_used_nor_exported(exported: World) -> None:
+    apply_import_pool(SPEC, exported.context)
+    exported.guid = "1"
+    with pytest.raises(Failed, match="another pool called ledger"):
+        apply_import_pool(SPEC, exported.context)
+    undo_import_pool(SPEC, exported.context)
+    assert is_import_pool_applied(SPEC, exported.context), "left as it is"
 
 
 def test_the_guard_is_multihost_as_the_uberblocks_tell(left: World) -> None:

@@ -37,6 +37,7 @@ CRON_DIRECTORIES = (
     *("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly"),
     *("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs"),
 )
+IMPORT_SCAN = "zfs-import-scan.service"
 SCRIPTS = ("/etc/rc.local", "/etc/rc.d/rc.local", "/etc/init.d/boot.local", "/etc/init.d/after.local")
 
 
@@ -49,7 +50,8 @@ def find_starters(host: Host, controller: Controller) -> tuple[Starter, ...]:
     if not fstab:
         found += look_at_mount_units(controller, pulled_in)
     found += look_at_networks(host, controller)
-    found += look_at_stack(host, controller, stack)
+    found += look_at_stack(host, stack)
+    found += look_at_pools(host, controller, pulled_in)
     found += look_at_exports(host, controller)
     found += look_at_scripts(host, controller)
     return tuple(found)
@@ -116,17 +118,23 @@ def list_drop_ins(host: Host, directory: str) -> Iterator[str]:
             yield from (one for one in list_files(host, path) if one.endswith(".conf"))
 
 
-def look_at_stack(host: Host, controller: Controller, stack: Stack) -> Iterator[Starter]:
+def look_at_stack(host: Host, stack: Stack) -> Iterator[Starter]:
     if stack.volume:
         yield from look_at_lvm(host, *stack.volume)
     for name in stack.arrays:
         yield from look_at_md(host, name)
+
+
+def look_at_pools(host: Host, controller: Controller, pulled_in: frozenset[str]) -> Iterator[Starter]:
     mounts = [(one.target, one.source, one.fstype) for one in host.mounts()]
-    own = controller.asset.zfs
-    for pool in dict.fromkeys((*pools_below(mounts, controller.tree), *((own.pool,) if own else ()))):
+    own = (controller.asset.zfs.pool,) if controller.asset.zfs else ()
+    for pool in dict.fromkeys((*pools_below(mounts, controller.tree), *own)):
         if in_pool_cache(read_bytes(host, "/etc/zfs/zpool.cache"), pool):
             what = f"/etc/zfs/zpool.cache has the pool {pool}: it is imported and mounted at boot"
             yield Starter(what=what, mend=f"zpool set cachefile=none {pool}")
+        if IMPORT_SCAN in pulled_in:
+            what = f"{IMPORT_SCAN} imports every pool that it finds at boot, {pool} too once it is released"
+            yield Starter(what=what, mend=f"systemctl disable {IMPORT_SCAN}")
 
 
 def look_at_lvm(host: Host, group: str, volume: str) -> Iterator[Starter]:

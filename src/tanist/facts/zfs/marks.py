@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.zfs.label import EXPORTED
 from tanist.facts.zfs.pool import Pool, read_pool
+from tanist.model.dataclasses import replace
 from tanist.model.storage import StorageMarks, StorageState
 from tanist.model.unread import Unread
 
@@ -32,7 +33,7 @@ def read_marks(host: Host, name: str, devices: Sequence[str], watch_seconds: flo
     if isinstance(pool, Unread):
         return pool
     if is_imported(host, pool.name):
-        return _marks(pool, "in-use", "imported on this node")
+        return replace(_marks(pool, "in-use", "imported on this node"), mounted_at=(pool.name,))
     state, detail = judge_pool(pool)
     seconds = _interval(pool) if watch_seconds is None else watch_seconds
     if state == "clean" or seconds <= 0:

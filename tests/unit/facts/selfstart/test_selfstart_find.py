@@ -10,7 +10,9 @@ import pytest
 
 from tanist.facts.selfstart.find import find_starters
 from tanist.facts.selfstart.units import PROPERTIES
+from tanist.model.dataclasses import replace
 from tanist.model.host import Mount, Ran
+from tanist.model.layers import ZfsLayer
 from tests.unit.facts.selfstart import test_selfstart_parse as samples
 from tests.unit.runs.world import UNITS, Node, World, said
 
@@ -148,3 +150,13 @@ def test_a_pool_in_the_zfs_cache(node: Node, monkeypatch: pytest.MonkeyPatch) ->
     node.files.make_directory("/etc/zfs")
     node.files.write("/etc/zfs/zpool.cache", b"\0\0\0\x04tank")
     assert list(found(node).values()) == ["zpool set cachefile=none tank"]
+
+
+def test_the_definitions_own_pool_is_looked_for_while_it_is_released(node: Node) -> None:
+    controller = node.world.controller
+    layer = ZfsLayer(dataset="tank/oc", devices=("/dev/a",))
+    asset = replace(controller.asset, device="tank/oc", fstype="zfs", layers=(layer,))
+    put(node, "/etc/zfs/zpool.cache", "\0\0\0\x04tank")
+    node.answer(["systemctl", "list-dependencies"], "default.target\nzfs-import-scan.service\n")
+    mends = [one.mend for one in find_starters(node, replace(controller, asset=asset))]
+    assert mends == ["zpool set cachefile=none tank", "systemctl disable zfs-import-scan.service"]

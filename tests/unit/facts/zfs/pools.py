@@ -13,7 +13,7 @@ from tanist.model.host import Ran
 from tanist.model.layers import ZfsLayer
 
 CASES = Path(__file__).parent / "cases"
-SIZE = 1072676352  # bytes of each device: 1 GiB without the GiB's first and last MiB
+SIZE = 1071644672  # bytes of each device
 PATHS = ("/dev/a", "/dev/b")
 LAYER = ZfsLayer(dataset="ledger/tree", devices=PATHS)
 ASSET = Asset(kind="filesystem", device="ledger/tree", fstype="zfs", layers=(LAYER,))

@@ -13,6 +13,7 @@ from tanist.facts.zfs.label import SIZE as LABEL
 from tanist.facts.zfs.nvlist import parse_packed
 from tanist.facts.zfs.pool import Pool, read_pool
 from tanist.host.fake import FakeHost
+from tanist.host.fake_world import Crash
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
@@ -160,7 +161,7 @@ def test_another_pool_and_no_pool_are_told_apart(host: FakeHost) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\1\1\0\0", b"\2\1\0\0" + bytes(8), b"\1\1\0\0" + bytes(8) + b"\0\0\0\x20"])
 def test_what_is_no_list_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r""):
+    with pytest.raises(ValueError, match=r"packed|requires|cut off|out of range"):
         parse_packed(data)
 
 
@@ -199,10 +200,10 @@ def test_a_save_that_is_cut_off_leaves_the_old_claim_or_the_new_one(host: FakeHo
     save_copies(host, LAYER, CLAIM)
     host.crash_after(writes - 1)
     new = replace(CLAIM, epoch=8)
-    with pytest.raises(BaseException, match=r""):
+    with pytest.raises(Crash):
         save_copies(host, LAYER, new)
     host.revive()
-    assert claim(host) == (CLAIM if writes == 1 else new)
+    assert claim(host) in (CLAIM, new)
     save_copies(host, LAYER, new)
     assert check_copies(host, LAYER, new) == ""
 
