@@ -1,6 +1,6 @@
 """Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
 
-Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark NODE EPOCH, acquire PROOF. Prints JSON;
+Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF. Prints JSON;
 refused: why, status 1.
 """
 
@@ -22,7 +22,7 @@ from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
 from tanist.model.steps import AttachDisk, MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
-from tanist.steps.claim import save_beside
+from tanist.steps.claim import save_beside, write_claim
 from tanist.steps.context import Context
 from tanist.steps.registry import handler_for
 
@@ -42,6 +42,7 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
     steps = asset_steps(controller)
     if verb == "acquire" and node:  # the proof that the old owner is stopped
         steps = [replace(spec, proof=node) if isinstance(spec, AttachDisk) else spec for spec in steps]
+    claim = Claim(controller=controller.name, node=node, epoch=int(epoch), state="held", since="2026-01-01", run="r")
     match verb:
         case "state":
             return encode(read_marks(host, controller.asset, watch_seconds=3))
@@ -50,11 +51,10 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
         case "claim":
             return encode(read_claim_offline(host, controller.asset))
         case "mark":
-            claim = Claim(
-                controller=controller.name, node=node, epoch=int(epoch), state="held", since="2026-01-01", run="r"
-            )
             create_claim(host, controller.tree, claim)
             save_beside(context, claim)
+        case "raise":
+            write_claim(context, claim)
         case "acquire":
             for spec in steps:
                 handler_for(type(spec)).apply(spec, context)

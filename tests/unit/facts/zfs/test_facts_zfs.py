@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tanist.facts.storage import read_claim_offline, read_marks
-from tanist.facts.zfs.label import RING, Label, parse_label
+from tanist.facts.zfs.label import CONFIG, CONFIG_SIZE, RING, Label, parse_label
 from tanist.facts.zfs.label import SIZE as LABEL
 from tanist.facts.zfs.nvlist import parse_packed
 from tanist.facts.zfs.pool import Pool, read_pool
@@ -139,6 +141,28 @@ def test_one_label_of_another_time_is_never_clean(host: FakeHost, number: int) -
     new[number * LABEL : (number + 1) * LABEL] = old[number * LABEL : (number + 1) * LABEL]
     shown.put(PATHS[0], bytes(new))
     assert not state(host).startswith("clean")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_one_label_of_an_earlier_export_is_never_clean(host: FakeHost, number: int) -> None:
+    shown = devices(host, "exported")
+    labels = bytearray(read_case("exported-a"))
+    place = (0, LABEL, LAST - 2 * LABEL, LAST - LABEL)[number]
+    labels[number * LABEL : (number + 1) * LABEL] = made_older(
+        bytes(labels[number * LABEL : (number + 1) * LABEL]), place
+    )
+    shown.put(PATHS[0], bytes(labels))
+    assert state(host) == "unknown: exported, and not all of its labels say so"
+
+
+def made_older(label: bytes, place: int) -> bytes:
+    """With a commit before, and a checksum that fits."""
+    config = bytearray(label[CONFIG : CONFIG + CONFIG_SIZE])
+    at = config.index(b"\0\0\0\3txg\0") + 16
+    config[at : at + 8] = (int.from_bytes(config[at : at + 8], "big") - 1).to_bytes(8, "big")
+    digest = hashlib.sha256(config[:-32] + struct.pack("<QQQQ", place + CONFIG, 0, 0, 0)).digest()
+    config[-32:] = struct.pack("<QQQQ", *struct.unpack(">QQQQ", digest))
+    return bytes(label[:CONFIG]) + bytes(config) + bytes(label[CONFIG + CONFIG_SIZE :])
 
 
 def test_a_commit_after_the_export_is_never_clean(host: FakeHost) -> None:
