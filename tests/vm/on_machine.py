@@ -1,7 +1,7 @@
 """Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
 
-Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF. Prints JSON;
-refused: why, status 1.
+Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF. Prints
+JSON; refused: why, status 1.
 """
 
 from __future__ import annotations

@@ -90,8 +90,7 @@ KINDS: dict[str, Callable[[Table], Layer | None]] = {
 
 def check_layers(table: Table, asset: Asset) -> None:
     """Each lies on the one before it, and the file system on the last. Disks that are made to appear come first."""
-    _check_zfs(table, asset)
-    if not asset.layers:
+    if not _fits_zfs(table, asset) or not asset.layers:
         return
     first, uppermost = asset.layers[0], asset.layers[-1]
     if asset.replicated and asset.fstype == "btrfs":
@@ -120,14 +119,18 @@ def check_layers(table: Table, asset: Asset) -> None:
         table.complain("device", f'"{asset.device}" is not the uppermost layer\'s; allowed: "{uppermost.device}"')
 
 
-def _check_zfs(table: Table, asset: Asset) -> None:
-    if asset.fstype == "zfs" and not (asset.layers and isinstance(asset.layers[-1], ZfsLayer)):
+def _fits_zfs(table: Table, asset: Asset) -> bool:
+    """A data set lies in a pool, and nothing else does."""
+    if asset.fstype == "zfs" and ("layer" not in table or (asset.layers and asset.layers[-1] is not asset.zfs)):
         table.complain("layer", 'a data set lies in a pool; allowed with zfs: a last layer of kind "zfs"')
-    if asset.zfs and asset.fstype and asset.fstype != "zfs":
+    elif asset.zfs and asset.fstype and asset.fstype != "zfs":
         table.complain("fstype", f"{asset.fstype} on a pool; allowed with the layer zfs: zfs")
-    if asset.zfs and any(not layer.source for layer in asset.layers if layer is not asset.zfs):
+    elif asset.zfs and any(not layer.source for layer in asset.layers if layer is not asset.zfs):
         what = "zfs names its own devices, whatever they lie on"
         table.complain("layer", f"{what}; allowed below it: iscsi, program")
+    else:
+        return True
+    return False
 
 
 def check_members(table: Table, asset: Asset) -> None:

@@ -82,6 +82,17 @@ def test_two_nodes_with_one_initiator_name_are_named() -> None:
     assert bad(assess(replace(both, owner=replace(OWNER, layers=(other,))))) == {}
 
 
+def test_two_nodes_with_one_host_id_and_a_pool_with_a_device_missing_are_named() -> None:
+    clone = LayerState(kind="host id", name="ZFS", says="its host id is 1", own="00000001", mend="zgenhostid")
+    pool = LayerState(kind="pool", name="tank", says="", wrong="1 devices of tank can be read", mend="zpool status")
+    both = replace(PAIR, owner=replace(OWNER, layers=(clone,)), taker=replace(PAIR.taker, layers=(clone, pool)))
+    assert bad(assess(both)) == {
+        "host id ZFS on ec-a": "blocks",
+        "host id ZFS on ec-b": "blocks",
+        "pool tank on ec-b": "blocks",
+    }
+
+
 def test_a_clash_blocks_only_while_the_other_one_is_active_here() -> None:
     clash = Clash(other="db", what=("both have the unit x",), here=False)
     assert bad(with_taker(clashes=(clash,))) == {"shared standby db": "warning"}

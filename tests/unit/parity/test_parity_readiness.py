@@ -366,6 +366,8 @@ def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     elsewhere = {
         "iscsi",
         "initiator name",
+        "pool",
+        "host id",
         "attachment",
         "fence",
         "proofs",
