@@ -21,11 +21,13 @@ def apply_init_asset(spec: InitAsset, context: Context) -> None:
     found = load_claim(host, spec.tree)
     if isinstance(found, Claim):
         if found.run == spec.run:
+            save_beside(context, found)
             return
         if not (found.unused and found.run == spec.undone):
             raise Failed(f"the asset at {spec.tree} is in use already: {found.controller}, {found.describe()}")
         mine = replace(found, node=spec.node, since=timestamp(host), run=spec.run, users=spec.users, groups=spec.groups)
         save_claim(host, spec.tree, mine)
+        save_beside(context, mine)
         return
     if host.files.exists(f"{spec.tree}/.tanist/claim"):
         raise Failed(f"{spec.tree}/.tanist/claim is there and can't be read: {found.why}")

@@ -14,6 +14,7 @@ from tanist.model.codec import encode
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 600.0  # seconds: with multihost an import after a crash watches the pool first, 20 s and more
 QUIET = 12.0  # seconds without a write before one without multihost is taken: two commits of an owner at work
-CLOSES = 5.0  # seconds that the last user of a pool is given
 
 
 def apply_import_pool(spec: ImportPool, context: Context) -> None:
@@ -54,14 +54,14 @@ def undo_import_pool(spec: ImportPool, context: Context) -> None:
     pool = read_pool(host, spec.pool, spec.devices)
     if isinstance(pool, Pool) and is_imported(host, spec.pool) and is_strange(host, pool):
         return
-    deadline = host.monotonic() + CLOSES
-    while is_imported(host, spec.pool):
-        ran = host.run(["zpool", "export", spec.pool], ok=None, timeout=PATIENCE)
-        if ran.status == 0:
-            continue
-        if host.monotonic() >= deadline:
-            raise Failed(f"{spec.pool} can't be exported: {ran.complaint}")
-        host.sleep(0.1)
+    complaint = let_go(host, lambda: is_imported(host, spec.pool), lambda: export(host, spec.pool))
+    if complaint:
+        raise Failed(f"{spec.pool} can't be exported: {complaint}")
+
+
+def export(host: Host, pool: str) -> str:
+    ran = host.run(["zpool", "export", pool], ok=None, timeout=PATIENCE)
+    return ran.complaint if ran.status else ""
 
 
 def is_import_pool_applied(spec: ImportPool, context: Context) -> bool:

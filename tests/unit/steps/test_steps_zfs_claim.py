@@ -54,6 +54,19 @@ def test_a_first_claim_is_in_both_places(context: Context) -> None:
     assert both(context) == (("ec-a", "released", 0),) * 2
 
 
+@pytest.mark.parametrize("changes", range(8))
+def test_an_init_that_is_cut_off_is_finished_by_a_second_one(context: Context, changes: int) -> None:
+    for name in "ab":  # as before the first claim
+        path = context.host.files.real(f"/dev/{name}")
+        with open(path, "r+b") as file:
+            file.seek(262144)
+            file.write(bytes(8192))
+    context.host.files.remove(f"{TREE}/.tanist/claim")
+    cut_off(context, changes, lambda _, made: apply_init_asset(INIT, made))
+    apply_init_asset(INIT, context)
+    assert both(context) == (("ec-a", "released", 0),) * 2
+
+
 def test_held_and_released_in_both_places(context: Context) -> None:
     apply_hold_claim(HOLD, context)
     assert both(context) == (("ec-a", "held", 1),) * 2
