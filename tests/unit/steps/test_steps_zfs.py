@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tanist.facts.zfs.kind import parse_values, read_guards, read_states
+from tanist.facts.zfs.kind import find_ends, parse_values, read_guards, read_room, read_states
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed
 from tanist.model.host import Ran
 from tanist.model.steps import ImportPool
+from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.zfs import apply_import_pool, is_import_pool_applied, undo_import_pool
 from tests.unit.facts.zfs.pools import LAYER, PATHS, Devices, read_case
@@ -142,3 +143,9 @@ def test_what_an_import_would_mount_and_what_loses_writes_is_told(left: World) -
         "sync=disabled on ledger/tree",
     ]
     assert parse_values("a\tb\n") == {}
+
+
+def test_a_pool_is_grown_by_zfs_alone(left: World) -> None:
+    assert find_ends(left.host, LAYER) == {path: (path,) for path in PATHS}
+    room = read_room(left.host, LAYER, {}, 0)
+    assert isinstance(room, Unread) and "zpool online -e ledger" in room.why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import Place, is_block_device
@@ -17,6 +17,7 @@ from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.growing import Room
     from tanist.model.layers import ZfsLayer
 
 HOST_ID = "/etc/hostid"  # spl(4): four bytes, in the machine's order
@@ -34,6 +35,15 @@ def read_marks(host: Host, layer: ZfsLayer, below: Place) -> Marks:  # noqa: ARG
     if isinstance(pool, Unread):
         return Marks()
     return Marks(identities=(Identity(what=f"pool {layer.pool}", uuid=pool.id),))
+
+
+def find_ends(host: Host, layer: ZfsLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
+    return {device: (device,) for device in layer.devices}
+
+
+def read_room(host: Host, layer: ZfsLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
+    """ZFS takes what its devices have more by itself, once it is told to."""
+    return Unread(f"a pool is grown by ZFS alone, on the node that has it: zpool online -e {layer.pool} DEVICE")
 
 
 def read_guards(host: Host, layer: ZfsLayer) -> Iterator[Guard]:
