@@ -109,3 +109,25 @@ def test_an_owner_that_is_found_without_power_is_proved_dead_without_a_persons_w
     stage.ledger.stop()
     verdict = stage.ledger.verify()
     assert verdict.status == 0, f"every acknowledged write is there: {verdict}"
+
+
+@pytest.mark.requirement("A05", "A63")
+def test_a_word_is_kept_on_its_disk_and_what_was_released_needs_one_or_the_fence(stage: Stage) -> None:
+    """By power alone: the claim is free, and the one that let it go is cut off from all networks."""
+    stage.lab.boot("ec-b")
+    stage.tanist("ec-a", "release")
+    stage.tanist("ec-b", "takeover")
+    stage.owners.append("ec-b")
+    note = json.loads(stage.sh("ec-a", "cat /var/lib/tanist/postgresql/promised.json"))
+    assert [(one["node"], one["run"]) for one in note["promises"]] == [("ec-b", stage.last_run("ec-b")["run"])]
+    assert "gave ec-b its word" not in stage.status("ec-a")["why"], "the claim is past it"
+    stage.tanist("ec-b", "release")
+    stage.lab.isolate("ec-b")
+    said = stage.refused("ec-a", 4, "takeover")
+    assert "the claim is free, but ec-b gives no word and is not seen to be off" in said
+    assert "tanist takeover postgresql --fence    (switch ec-b off and read it back" in said
+    said = stage.tanist("ec-a", "takeover", "--fence")
+    stage.owners.append("ec-a")
+    assert "verdict: PROVED" in said and state_of(stage, "ec-b") == "off"
+    assert any(item["source"] == "power" and item["says"] == "off" for item in stage.last_run("ec-a")["evidence"])
+    assert stage.activity("ec-a") == stage.expected_activity("ec-a")
