@@ -83,7 +83,7 @@ def test_a_pool_that_was_left_imported_is_taken_by_force(left: World) -> None:
 
 
 def test_a_refusal_is_told_in_its_own_words(left: World) -> None:
-    left.refusal = "cannot import 'ledger': pool is imported on host 'ec-a'"
+    left.refusal = "cannot import 'ledger': pool is imported on host 'ec-a'\nExport the pool on the other system\n"
     with pytest.raises(Failed, match="pool is imported on host 'ec-a'"):
         apply_import_pool(SPEC, left.context)
     assert not is_import_pool_applied(SPEC, left.context)
