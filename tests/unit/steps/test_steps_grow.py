@@ -68,7 +68,7 @@ class Grown:
 @pytest.fixture(params=list(MAKE))
 def grown(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Grown]:
     if request.param == "ext4" and not may_resize_ext4():
-        pytest.skip("no CAP_SYS_RESOURCE here: tests/vm/test_grow.py has it")
+        pytest.skip("ext4 grows online with CAP_SYS_RESOURCE only")
     with ExitStack() as stack:
         yield Grown(request.param, tmp_path, stack)
 
