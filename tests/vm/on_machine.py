@@ -20,7 +20,8 @@ from tanist.model.codec import encode
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
-from tanist.model.steps import AttachDisk, MountTree, StepSpec
+from tanist.model.layer_steps import AttachDisk
+from tanist.model.steps import MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
 from tanist.steps.claim import save_beside
 from tanist.steps.context import Context

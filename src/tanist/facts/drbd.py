@@ -23,8 +23,8 @@ from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.layer_steps import PromoteReplica
     from tanist.model.layers import DrbdLayer
-    from tanist.model.steps import PromoteReplica
 
 PROC = "/proc/drbd"
 VERSION = re.compile(r"^version: (\d+)\.(\S+)", re.MULTILINE)

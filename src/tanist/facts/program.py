@@ -21,8 +21,8 @@ from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.layer_steps import AttachDisk
     from tanist.model.layers import ProgramLayer
-    from tanist.model.steps import AttachDisk
 
 FORMAT = 1
 LONGEST = 65536  # bytes of an answer

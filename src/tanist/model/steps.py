@@ -6,12 +6,25 @@ round, so that what one puts in place the other takes away.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
+from tanist.model.asset_steps import (
+    CompareTrees,
+    CopyTree,
+    EraseDisk,
+    MakeArray,
+    MakeFileSystem,
+    MakeVolume,
+    MarkCopy,
+    MountBeside,
+    ProveShared,
+    SetAside,
+)
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health, PowerDevice, SavedCommand
 from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowVolume
 from tanist.model.host import Address, IdMap, Renumber
+from tanist.model.layer_steps import LayerStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,57 +77,6 @@ class CreateUser:
     name: str
     uid: int
     gid: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssembleArray:
-    """An md array from those of its members that are there; undone: stopped."""
-
-    device: str
-    uuid: str
-    members: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivateVolume:
-    """A volume group becomes this node's, and the volume active; undone: inactive, the group still this node's."""
-
-    group: str
-    volume: str
-    device: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogIn:
-    """A log-in to an iSCSI target by each of its portals; undone: logged out, or nothing where it stays."""
-
-    target: str
-    portals: tuple[str, ...]
-    device: str  # that is waited for; empty: the next step waits
-    stays: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatherPaths:
-    """A multipath map with its paths; undone: flushed, or nothing where it stays."""
-
-    device: str
-    wwid: str
-    paths: int  # that are waited for; one is enough to go on with
-    stays: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachDisk:
-    """A disk attached to this node by a program; undone: detached.
-
-    `proof`: that its old owner is stopped, "" for none: then it is not taken away from another node."""
-
-    program: str
-    device: str
-    settings: tuple[tuple[str, str], ...]
-    timeout: float  # seconds for each act
-    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,143 +361,7 @@ class TakeLease:
     over: str = ""  # whose it was then (facts/lease.py, Mark.holder): who has taken it since is not that one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountBeside:
-    """The asset where nobody but root sees it, while the server still works on its old tree; undone: unmounted."""
-
-    device: str
-    target: str
-    fstype: str
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkCopy:
-    """An empty file system is noted as what a copy goes into; one that holds anything else is never copied into.
-    Undone: nothing, so that the next try goes on with what is there."""
-
-    target: str
-    uuid: str  # the file system's
-    note: str  # this node's own file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyTree:
-    """All of a tree (rsync(1)); undone: nothing, the copy is not in use.
-
-    `last`: nobody writes into `source` any more, and the copy is to be exact."""
-
-    source: str
-    target: str
-    asset: str  # which of the two is the asset: a mount point, or nothing is copied
-    last: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareTrees:
-    """Every byte and attribute of both (capture/twins.py). While the tree is at work what is the same is noted in
-    `notes`; the last time everything must be; undone: nothing."""
-
-    source: str
-    target: str
-    asset: str
-    last: bool
-    notes: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
-    """The old tree under another name, or unmounted where it was a file system of its own; undone: back again."""
-
-    tree: str
-    aside: str  # empty: it was a file system of its own, on `device`
-    device: str = ""
-    options: str = ""  # mount(8), -o
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteReplica:
-    """This node's copy of a device becomes the one that is written; undone: it follows the other one again.
-
-    `alone`: also where it does not follow the other copy now, because that one's node was proved to be stopped."""
-
-    resource: str
-    device: str
-    alone: bool = False
-
-    @property
-    def minor(self) -> int:
-        return int(self.device.removeprefix("/dev/drbd"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportPool:
-    """A ZFS pool that this node has, nothing of it mounted; undone: exported."""
-
-    pool: str
-    devices: tuple[str, ...]
-
-
-# what plan/layers.py makes of the layers of an asset
-LayerStep = AssembleArray | ActivateVolume | LogIn | GatherPaths | AttachDisk | PromoteReplica | ImportPool
-LAYER_STEPS: tuple[type, ...] = get_args(LayerStep)
 Command = tuple[str, ...]
-ERASED = 32 << 20  # bytes at either end of a disk: every mark, and all that could show up in a layer made there
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EraseDisk:
-    """Zeros over both ends of a disk, where every mark lies; undone: nothing, it stays erased.
-
-    A disk that is not the one that was meant, is in use, or has anything on it beyond `marks`, is left alone."""
-
-    device: str
-    wwn: str
-    serial: str
-    size: int  # bytes
-    marks: tuple[str, ...]  # DiskMark.key of what may be lost
-    run: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProveShared:
-    """A token written here is read there, on each disk, and wiped: one medium, not two that say the same of
-    themselves; undone: wiped."""
-
-    devices: tuple[str, ...]
-    run: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeArray:
-    """A new md array; undone: stopped, and the members are no members any more."""
-
-    device: str
-    uuid: str
-    members: tuple[str, ...]
-    argv: Command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeVolume:
-    """A new volume group of this node with one volume; undone: both gone."""
-
-    group: str
-    volume: str
-    device: str
-    disk: str
-    uuid: str  # of the physical volume
-    commands: tuple[Command, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeFileSystem:
-    """A new file system; undone: its marks wiped."""
-
-    device: str
-    fstype: str
-    uuid: str
-    argv: Command
 
 
 StepSpec = (

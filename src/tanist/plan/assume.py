@@ -11,10 +11,10 @@ from collections.abc import Container, Iterable, Iterator
 
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller, Export, SavedCommand, Service
+from tanist.model.layer_steps import LAYER_STEPS
 from tanist.model.paths import is_inside
 from tanist.model.standing import Standing
 from tanist.model.steps import (
-    LAYER_STEPS,
     AddAddress,
     Announce,
     ArmCron,

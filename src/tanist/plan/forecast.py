@@ -7,8 +7,8 @@ from typing import Any
 
 from tanist.model.definition import Controller
 from tanist.model.drill import DrillResult, Stage
+from tanist.model.layer_steps import LAYER_STEPS
 from tanist.model.steps import (
-    LAYER_STEPS,
     AddAddress,
     Announce,
     ArmCron,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
 from tanist.model.disks import UNSIGNED, SeenDisk
-from tanist.model.steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, Plan, ProveShared
+from tanist.model.steps import Plan
 from tanist.model.unread import Unread
 from tanist.plan.disks import Surveys, describe
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from tanist.model.definition import Asset
-from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer, ZfsLayer
-from tanist.model.steps import (
+from tanist.model.layer_steps import (
     ActivateVolume,
     AssembleArray,
     AttachDisk,
@@ -16,8 +15,9 @@ from tanist.model.steps import (
     LayerStep,
     LogIn,
     PromoteReplica,
-    StepSpec,
 )
+from tanist.model.layers import DrbdLayer, IscsiLayer, Layer, LvmLayer, MdLayer, MultipathLayer, ProgramLayer, ZfsLayer
+from tanist.model.steps import StepSpec
 
 Named = tuple[str, LayerStep]
 

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tanist.model.asset_steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
 from tanist.model.dataclasses import dataclass, replace
 from tanist.model.definition import Controller
 from tanist.model.host import Mount
-from tanist.model.steps import (
-    ArmCron,
-    CompareTrees,
-    CopyTree,
-    MarkCopy,
-    MountBeside,
-    Plan,
-    PlannedStep,
-    SetAside,
-    StepSpec,
-)
+from tanist.model.steps import ArmCron, Plan, PlannedStep, StepSpec
 from tanist.plan import places
 from tanist.plan.acquire import mount_tree
 from tanist.plan.assume import starting

@@ -5,23 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from tanist.model.asset_steps import ERASED, EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller
 from tanist.model.disks import Programs
+from tanist.model.layer_steps import ActivateVolume, AssembleArray
 from tanist.model.layers import LvmLayer, MdLayer
-from tanist.model.steps import (
-    ERASED,
-    ActivateVolume,
-    AssembleArray,
-    EraseDisk,
-    MakeArray,
-    MakeFileSystem,
-    MakeVolume,
-    Plan,
-    PlannedStep,
-    ProveShared,
-    StepSpec,
-)
+from tanist.model.steps import Plan, PlannedStep, StepSpec
 from tanist.plan.disks import AUTOACTIVATION, Chosen, Wanted, describe, keys, says
 from tanist.plan.filesystems import build_make, version_key
 from tanist.plan.release import numbered

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tanist.model.asset_steps import MountBeside
 from tanist.model.dataclasses import replace
 from tanist.model.definition import SavedCommand
+from tanist.model.layer_steps import LAYER_STEPS, LayerStep, PromoteReplica
 from tanist.model.steps import (
-    LAYER_STEPS,
     AddAddress,
     ArmCron,
     BindMount,
@@ -20,15 +21,12 @@ from tanist.model.steps import (
     FeedCommand,
     HoldClaim,
     KeepNfsState,
-    LayerStep,
     MapTree,
-    MountBeside,
     MountHidden,
     MountTree,
     MountUnmapped,
     Plan,
     PlannedStep,
-    PromoteReplica,
     PutPath,
     Reserve,
     RunCommands,

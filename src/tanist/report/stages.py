@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tanist.model import asset_steps as asset
 from tanist.model import growing as g
+from tanist.model import layer_steps as layer
 from tanist.model import steps as s
 from tanist.model.report import Span
 
@@ -15,9 +17,23 @@ STAGES: dict[type, str] = {
     **dict.fromkeys((s.PowerOff, s.Reserve, s.WaitLease, s.TakeLease), FENCE),
     **dict.fromkeys(
         (
-            *(*s.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
-            *(s.BindMount, s.MountUnmapped, s.FreeMmp, s.CheckFileSystem, s.Reown, s.MountBeside, s.SetAside),
-            *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),
+            *(*layer.LAYER_STEPS, s.MountTree, s.MountHidden, s.MapTree),
+            *(
+                s.BindMount,
+                s.MountUnmapped,
+                s.FreeMmp,
+                s.CheckFileSystem,
+                s.Reown,
+                asset.MountBeside,
+                asset.SetAside,
+            ),
+            *(
+                asset.EraseDisk,
+                asset.ProveShared,
+                asset.MakeArray,
+                asset.MakeVolume,
+                asset.MakeFileSystem,
+            ),
             *(g.GrowMap, g.GrowArray, g.GrowVolume, g.GrowFileSystem),
         ),
         STORAGE,
@@ -33,7 +49,7 @@ STAGES: dict[type, str] = {
     **dict.fromkeys((s.SetHostname, s.AddAddress, s.Announce, s.CoverSshKeys, s.ServeAlias, s.MakeSshKeys), IDENTITY),
     **dict.fromkeys((s.StartService, s.KeepNfsState, s.ServeNfs, s.NotifyLocks), SERVICES),
     s.CheckHealth: HEALTH,
-    **dict.fromkeys((s.MarkCopy, s.CopyTree, s.CompareTrees), COPY),
+    **dict.fromkeys((asset.MarkCopy, asset.CopyTree, asset.CompareTrees), COPY),
     s.Reboot: REBOOT,
 }
 

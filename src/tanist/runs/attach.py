@@ -13,8 +13,8 @@ from tanist.facts.storage import ClaimSeen, read_claim_seen
 from tanist.model.claim import Claim
 from tanist.model.codec import decode
 from tanist.model.errors import Failed
+from tanist.model.layer_steps import AttachDisk
 from tanist.model.layers import ProgramLayer
-from tanist.model.steps import AttachDisk
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.layers import build_attach

@@ -9,17 +9,9 @@ from tanist.journal.state import RunState, read_run
 from tanist.model.dataclasses import replace
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome, Says
+from tanist.model.layer_steps import LAYER_STEPS
 from tanist.model.run import Continued, PlanMade
-from tanist.model.steps import (
-    LAYER_STEPS,
-    HoldClaim,
-    MapTree,
-    MountHidden,
-    MountTree,
-    PlannedStep,
-    Reserve,
-    TakeLease,
-)
+from tanist.model.steps import HoldClaim, MapTree, MountHidden, MountTree, PlannedStep, Reserve, TakeLease
 from tanist.model.unread import Unread
 from tanist.plan.release import LAYERS, build_give_back, build_loss
 from tanist.runs.boot import drive_start, start

@@ -10,19 +10,12 @@ from tanist.engine import Engine, StepFailure
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
+from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
 from tanist.model.dataclasses import replace
 from tanist.model.disks import DiskSurvey, SeenDisk
 from tanist.model.errors import Failed, Refused
 from tanist.model.run import PlanMade
-from tanist.model.steps import (
-    EraseDisk,
-    MakeArray,
-    MakeFileSystem,
-    MakeVolume,
-    Plan,
-    PlannedStep,
-    ProveShared,
-)
+from tanist.model.steps import Plan, PlannedStep
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
 from tanist.plan.disks import (

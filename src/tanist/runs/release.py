@@ -14,16 +14,7 @@ from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed, Refused, TanistError
 from tanist.model.run import PlanMade
-from tanist.model.steps import (
-    AddAddress,
-    HoldClaim,
-    MapTree,
-    MountHidden,
-    MountTree,
-    PlannedStep,
-    Reserve,
-    SaveCapture,
-)
+from tanist.model.steps import AddAddress, HoldClaim, MapTree, MountHidden, MountTree, PlannedStep, Reserve, SaveCapture
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.acquire import build_reserve

@@ -17,8 +17,8 @@ from tanist.steps.waiting import let_go
 if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.host import Ran
+    from tanist.model.layer_steps import PromoteReplica
     from tanist.model.replica import Replica
-    from tanist.model.steps import PromoteReplica
     from tanist.steps.context import Context
 
 PATIENCE = 60.0  # seconds for one command of DRBD's; a promotion asks a silent peer first: 1.4 s measured

@@ -14,7 +14,7 @@ from tanist.steps.waiting import wait_for_device, wait_unused
 
 if TYPE_CHECKING:
     from tanist.model.host import Ran
-    from tanist.model.steps import LogIn
+    from tanist.model.layer_steps import LogIn
 
 PATIENCE = 30.0  # seconds for a log-in, by all portals at once; iscsid goes on by itself with one that needs longer
 APPEARS = 30.0  # seconds until udev has made the disk's device

@@ -12,7 +12,7 @@ from tanist.steps.context import Context
 from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
-    from tanist.model.steps import ActivateVolume
+    from tanist.model.layer_steps import ActivateVolume
 
 PATIENCE = 60.0  # seconds for one of LVM's programs
 APPEARS = 10.0  # seconds until udev has made the volume's device

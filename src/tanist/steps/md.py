@@ -10,7 +10,7 @@ from tanist.steps.context import Context
 from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
-    from tanist.model.steps import AssembleArray
+    from tanist.model.layer_steps import AssembleArray
 
 PATIENCE = 60.0  # seconds for one call of mdadm
 APPEARS = 30.0  # seconds until udev has made the array's name, beyond those that mdadm waits for it

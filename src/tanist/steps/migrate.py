@@ -15,7 +15,7 @@ from tanist.steps.context import Context
 from tanist.steps.storage import mount_for_root, mounted_at, refuse_running_services
 
 if TYPE_CHECKING:
-    from tanist.model.steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
+    from tanist.model.asset_steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
 
 LONGEST = 7 * 86400.0  # seconds that one copy may take
 VANISHED = 24  # rsync(1): a file went away while it was read, which a server at work may do

@@ -13,7 +13,7 @@ from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
-    from tanist.model.steps import GatherPaths
+    from tanist.model.layer_steps import GatherPaths
 
 PATIENCE = 30.0  # seconds for one call of multipath
 APPEARS = 30.0  # seconds until the map is there

@@ -16,17 +16,18 @@ from tanist.facts.blank import SECTOR, build_token
 from tanist.facts.device import Place, is_block_device, parse_export, read_blocks, read_export, read_size
 from tanist.facts.disks import read_disks
 from tanist.facts.tool import read_text
+from tanist.model.asset_steps import ERASED
 from tanist.model.disks import UNSIGNED, SeenDisk
 from tanist.model.errors import Failed
+from tanist.model.layer_steps import AssembleArray
 from tanist.model.layers import MdLayer
-from tanist.model.steps import ERASED, AssembleArray
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.md import undo_assemble_array
 
 if TYPE_CHECKING:
     from tanist.host.host import Host, Lock
-    from tanist.model.steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
+    from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
 
 PATIENCE = 120.0  # seconds for one of the small programs
 LONGEST = 3600.0  # seconds for a mkfs

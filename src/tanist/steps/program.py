@@ -13,7 +13,7 @@ from tanist.steps.context import Context
 from tanist.steps.waiting import wait_until, wait_unused
 
 if TYPE_CHECKING:
-    from tanist.model.steps import AttachDisk
+    from tanist.model.layer_steps import AttachDisk
 
 APPEARS = 30.0  # seconds until udev has made the device, or taken it away
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 
+from tanist.model import asset_steps as asset
 from tanist.model import growing as g
+from tanist.model import layer_steps as layer
 from tanist.model import steps as s
 from tanist.model.dataclasses import dataclass
 from tanist.steps.context import Handler
@@ -26,13 +28,13 @@ class Place:
 
 _found: dict[type, Handler] = {}
 PLACES: dict[type, Place] = {
-    s.AssembleArray: Place(module="md", subject="assemble_array"),
-    s.PromoteReplica: Place(module="drbd", subject="promote_replica"),
-    s.ActivateVolume: Place(module="lvm", subject="activate_volume"),
-    s.LogIn: Place(module="iscsi", subject="log_in"),
-    s.GatherPaths: Place(module="multipath", subject="gather_paths"),
-    s.ImportPool: Place(module="zfs", subject="import_pool"),
-    s.AttachDisk: Place(module="program", subject="attach_disk"),
+    layer.AssembleArray: Place(module="md", subject="assemble_array"),
+    layer.PromoteReplica: Place(module="drbd", subject="promote_replica"),
+    layer.ActivateVolume: Place(module="lvm", subject="activate_volume"),
+    layer.LogIn: Place(module="iscsi", subject="log_in"),
+    layer.GatherPaths: Place(module="multipath", subject="gather_paths"),
+    layer.ImportPool: Place(module="zfs", subject="import_pool"),
+    layer.AttachDisk: Place(module="program", subject="attach_disk"),
     s.MountTree: Place(module="storage", subject="mount_tree"),
     s.CreateGroup: Place(module="accounts", subject="create_group"),
     s.CreateUser: Place(module="accounts", subject="create_user"),
@@ -68,16 +70,16 @@ PLACES: dict[type, Place] = {
     s.TakeLease: Place(module="lease", subject="take_lease"),
     s.Reserve: Place(module="reservation", subject="reserve"),
     s.Reboot: Place(module="reboot", subject="reboot"),
-    s.MountBeside: Place(module="migrate", subject="mount_beside"),
-    s.MarkCopy: Place(module="migrate", subject="mark_copy"),
-    s.CopyTree: Place(module="migrate", subject="copy_tree"),
-    s.CompareTrees: Place(module="migrate", subject="compare_trees"),
-    s.SetAside: Place(module="migrate", subject="set_aside"),
-    s.EraseDisk: Place(module="prepare", subject="erase_disk"),
-    s.ProveShared: Place(module="prepare", subject="prove_shared"),
-    s.MakeArray: Place(module="prepare", subject="make_array"),
-    s.MakeVolume: Place(module="prepare", subject="make_volume"),
-    s.MakeFileSystem: Place(module="prepare", subject="make_file_system"),
+    asset.MountBeside: Place(module="migrate", subject="mount_beside"),
+    asset.MarkCopy: Place(module="migrate", subject="mark_copy"),
+    asset.CopyTree: Place(module="migrate", subject="copy_tree"),
+    asset.CompareTrees: Place(module="migrate", subject="compare_trees"),
+    asset.SetAside: Place(module="migrate", subject="set_aside"),
+    asset.EraseDisk: Place(module="prepare", subject="erase_disk"),
+    asset.ProveShared: Place(module="prepare", subject="prove_shared"),
+    asset.MakeArray: Place(module="prepare", subject="make_array"),
+    asset.MakeVolume: Place(module="prepare", subject="make_volume"),
+    asset.MakeFileSystem: Place(module="prepare", subject="make_file_system"),
     g.GrowMap: Place(module="grow", subject="grow_map"),
     g.GrowArray: Place(module="grow", subject="grow_array"),
     g.GrowVolume: Place(module="grow", subject="grow_volume"),

@@ -17,8 +17,9 @@ from tanist.steps.context import Context
 from tanist.steps.services import read_unit
 
 if TYPE_CHECKING:
+    from tanist.model.asset_steps import MountBeside
     from tanist.model.definition import Controller
-    from tanist.model.steps import BindMount, FreeMmp, MapTree, MountBeside, MountHidden, MountTree, MountUnmapped
+    from tanist.model.steps import BindMount, FreeMmp, MapTree, MountHidden, MountTree, MountUnmapped
 
 
 def mounted_at(host: Host, target: str) -> Mount | None:

@@ -19,8 +19,8 @@ from tanist.steps.waiting import let_go
 if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.claim import Claim
+    from tanist.model.layer_steps import ImportPool
     from tanist.model.layers import ZfsLayer
-    from tanist.model.steps import ImportPool
 
 PATIENCE = 600.0  # seconds: with multihost an import after a crash watches the pool first, 20 s and more
 QUIET = 12.0  # seconds without a write before one without multihost is taken: two commits of an owner at work

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tanist.definition.load import load_controller
+from tanist.model import asset_steps as asset
 from tanist.model import steps as s
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller, Lease, Proof, Reserving
@@ -189,8 +190,20 @@ def test_every_step_of_a_takeover_is_in_the_forecast() -> None:
     elsewhere = {
         *(s.InitAsset, s.MakeSshKeys, s.SaveCapture),  # first claim, release
         *(s.Reboot, s.CheckFileSystem),  # --reboot, --check-filesystem
-        *(s.MountBeside, s.MarkCopy, s.CopyTree, s.CompareTrees, s.SetAside),  # migrate
-        *(s.EraseDisk, s.ProveShared, s.MakeArray, s.MakeVolume, s.MakeFileSystem),  # prepare
+        *(
+            asset.MountBeside,
+            asset.MarkCopy,
+            asset.CopyTree,
+            asset.CompareTrees,
+            asset.SetAside,
+        ),  # migrate
+        *(
+            asset.EraseDisk,
+            asset.ProveShared,
+            asset.MakeArray,
+            asset.MakeVolume,
+            asset.MakeFileSystem,
+        ),  # prepare
         *get_args(GrowStep),
     }
     assert {*REHEARSED, *NOT_REHEARSED} == {*get_args(s.StepSpec)} - elsewhere

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tanist.model import asset_steps as asset
 from tanist.model import growing as g
+from tanist.model import layer_steps as layer
 from tanist.model import run as r
 from tanist.model import steps as s
 from tanist.model.definition import Health, PowerDevice, SavedCommand
@@ -76,18 +78,18 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.TakeLease(controller="oc", node="ec-b", epoch=4, run="r1", free="ec-a has no power", over="1:3"),
     s.FreeMmp(device="/dev/asset"),
     s.CheckFileSystem(device="/dev/asset", target="/run/tanist/oc/tree", fstype="xfs", options=("noatime",)),
-    s.MountBeside(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
-    s.MarkCopy(target="/run/hidden", uuid="01-ab", note="/var/lib/copy"),
-    s.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),
-    s.CompareTrees(source="/tree", target="/run/hidden", asset="/run/hidden", last=True, notes="/run/same"),
-    s.SetAside(tree="/tree", aside="/tree.before-tanist", device="/dev/sdb1", options="rw,noatime"),
-    s.EraseDisk(device="/dev/sda", wwn="0x5", serial="S1", size=1 << 30, marks=("ext4 aa",), run="r1"),
-    s.ProveShared(devices=("/dev/sda", "/dev/sdb"), run="r1"),
-    s.MakeArray(device="/dev/md/a", uuid="0f:1e", members=("/dev/sda", "/dev/sdb"), argv=("mdadm", "--create")),
-    s.MakeVolume(
+    asset.MountBeside(device="/dev/asset", target="/run/hidden", fstype="ext4", options=("noatime",)),
+    asset.MarkCopy(target="/run/hidden", uuid="01-ab", note="/var/lib/copy"),
+    asset.CopyTree(source="/tree", target="/run/hidden", asset="/run/hidden", last=True),
+    asset.CompareTrees(source="/tree", target="/run/hidden", asset="/run/hidden", last=True, notes="/run/same"),
+    asset.SetAside(tree="/tree", aside="/tree.before-tanist", device="/dev/sdb1", options="rw,noatime"),
+    asset.EraseDisk(device="/dev/sda", wwn="0x5", serial="S1", size=1 << 30, marks=("ext4 aa",), run="r1"),
+    asset.ProveShared(devices=("/dev/sda", "/dev/sdb"), run="r1"),
+    asset.MakeArray(device="/dev/md/a", uuid="0f:1e", members=("/dev/sda", "/dev/sdb"), argv=("mdadm", "--create")),
+    asset.MakeVolume(
         group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", uuid="7Z-1", commands=(("pvcreate", "x"), ("y",))
     ),
-    s.MakeFileSystem(device="/dev/g/v", fstype="xfs", uuid="1-2", argv=("mkfs.xfs", "/dev/g/v")),
+    asset.MakeFileSystem(device="/dev/g/v", fstype="xfs", uuid="1-2", argv=("mkfs.xfs", "/dev/g/v")),
     g.GrowMap(device="/dev/mapper/a", size=1 << 30),
     g.GrowArray(device="/dev/md/a", size=1 << 30),
     g.GrowVolume(group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", to=2 << 30, size=1 << 30),
@@ -95,13 +97,15 @@ STEPS: tuple[s.StepSpec, ...] = (
     s.Reserve(
         controller="oc", node="ec-b", nodes=("ec-a", "ec-b"), epoch=2, devices=("/dev/asset",), timeout=10.0, keep=True
     ),
-    s.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
-    s.AttachDisk(program="/opt/a", device="/dev/disk/by-id/a", settings=(("volume", "v"),), timeout=9.0, proof="off"),
-    s.LogIn(target="iqn.2026-01.test:a", portals=("10.66.0.21:3260",), device="/dev/disk/by-id/a", stays=True),
-    s.GatherPaths(device="/dev/mapper/a", wwid="3600", paths=2, stays=False),
-    s.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
-    s.ImportPool(pool="ledger", devices=("/dev/disk/by-id/a-part1", "/dev/disk/by-id/b-part1")),
-    s.PromoteReplica(resource="r0", device="/dev/drbd0", alone=True),
+    layer.AssembleArray(device="/dev/md/asset", uuid="0f:1e", members=("/dev/sda", "/dev/sdb")),
+    layer.AttachDisk(
+        program="/opt/a", device="/dev/disk/by-id/a", settings=(("volume", "v"),), timeout=9.0, proof="off"
+    ),
+    layer.LogIn(target="iqn.2026-01.test:a", portals=("10.66.0.21:3260",), device="/dev/disk/by-id/a", stays=True),
+    layer.GatherPaths(device="/dev/mapper/a", wwid="3600", paths=2, stays=False),
+    layer.ActivateVolume(group="vg", volume="data", device="/dev/vg/data"),
+    layer.ImportPool(pool="ledger", devices=("/dev/disk/by-id/a-part1", "/dev/disk/by-id/b-part1")),
+    layer.PromoteReplica(resource="r0", device="/dev/drbd0", alone=True),
     s.PowerOff(
         node="ec-a",
         devices=(

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tanist.definition.load import load_controller
+from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, ProveShared
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.disks import DiskMark, DiskSurvey, Programs, SeenDisk, Setting
-from tanist.model.steps import EraseDisk, MakeArray, MakeFileSystem, MakeVolume, Plan, ProveShared
+from tanist.model.steps import Plan
 from tanist.model.unread import Unread
 from tanist.plan.disks import Wanted, choose, find_advice, find_obstacles
 from tanist.plan.filesystems import build_make, describe_features

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tanist.model.errors import Failed
-from tanist.model.steps import PromoteReplica
+from tanist.model.layer_steps import PromoteReplica
 from tests.unit.runs.replicas import ReplicaWorld
 from tests.unit.steps.specs import apply, looks_applied, undo
 

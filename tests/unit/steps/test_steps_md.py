@@ -13,7 +13,7 @@ import pytest
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed
 from tanist.model.host import Ran
-from tanist.model.steps import AssembleArray
+from tanist.model.layer_steps import AssembleArray
 from tanist.steps.context import Context
 from tanist.steps.md import APPEARS, apply_assemble_array
 from tests.unit.runs.world import make_controller, said

@@ -13,10 +13,10 @@ from tanist.definition.load import load_controller
 from tanist.facts.blank import build_token
 from tanist.facts.disks import read_disks
 from tanist.host.local import LocalHost
+from tanist.model.asset_steps import EraseDisk, MakeFileSystem, ProveShared
 from tanist.model.dataclasses import replace
 from tanist.model.disks import SeenDisk
 from tanist.model.errors import Failed
-from tanist.model.steps import EraseDisk, MakeFileSystem, ProveShared
 from tanist.model.unread import Unread
 from tanist.steps import prepare
 from tanist.steps.context import Context

@@ -11,7 +11,7 @@ from tanist.facts.zfs.kind import find_ends, parse_values, read_guards, read_roo
 from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed
 from tanist.model.host import Ran
-from tanist.model.steps import ImportPool
+from tanist.model.layer_steps import ImportPool
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.zfs import apply_import_pool, is_import_pool_applied, undo_import_pool

@@ -16,9 +16,9 @@ from tanist.facts.multipath import find_place as find_path
 from tanist.facts.users import find_users
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
+from tanist.model.layer_steps import GatherPaths, LogIn
 from tanist.model.layers import IscsiLayer, MultipathLayer
 from tanist.model.readout import LayerState
-from tanist.model.steps import GatherPaths, LogIn
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.iscsi import apply_log_in, is_log_in_applied, undo_log_in

@@ -16,8 +16,8 @@ from tanist.host.local import LocalHost
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
 from tanist.model.host import Ran
+from tanist.model.layer_steps import AttachDisk
 from tanist.model.layers import ProgramLayer
-from tanist.model.steps import AttachDisk
 from tanist.model.unread import Unread
 from tanist.plan.layers import build_attach
 from tanist.steps import program as steps
