@@ -1,6 +1,6 @@
 """Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
 
-Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark NODE EPOCH, acquire PROOF. Prints
+Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF. Prints
 JSON; refused: why, status 1.
 """
 
@@ -23,7 +23,7 @@ from tanist.model.errors import TanistError
 from tanist.model.layer_steps import AttachDisk
 from tanist.model.steps import MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
-from tanist.steps.claim import save_beside
+from tanist.steps.claim import save_beside, write_claim
 from tanist.steps.context import Context
 from tanist.steps.registry import handler_for
 
@@ -54,6 +54,8 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
         case "mark":
             create_claim(host, controller.tree, claim)
             save_beside(context, claim)
+        case "raise":
+            write_claim(context, claim)
         case "acquire":
             for spec in steps:
                 handler_for(type(spec)).apply(spec, context)

@@ -9,6 +9,7 @@ from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from lab.vm.zfs import install_zfs
 from tests.vm.contract import NODES, Kind, Pair, install, tell_story
+from tests.vm.definitions import TREE
 
 DISKS = tuple(disk.by_id for disk in SHARED[:2])
 PARTS = tuple(f"{disk}-part1" for disk in DISKS)
@@ -39,3 +40,25 @@ def pair(lab: VmLab) -> Pair:
 @pytest.mark.requirement("A14", "A15", "A61")
 def test_a_pool_keeps_the_contract_on_two_kernels(pair: Pair) -> None:
     tell_story(pair)
+
+
+def test_a_pool_is_never_taken_from_the_living_and_a_claim_outlives_a_cut(pair: Pair) -> None:
+    pair.do("ec-a", "acquire")
+    status, said = pair.try_("ec-b", "acquire")
+    assert status == 1
+    assert "imported on host 'ec-a'" in said, "by multihost"
+
+    pair.sh("ec-a", "zpool set multihost=off ledger")
+    pair.sh("ec-a", f"setsid sh -c 'while :; do date >{TREE}/at; sync; sleep 1; done' </dev/null >/dev/null 2>&1 &")
+    status, said = pair.try_("ec-b", "acquire")
+    assert status == 1
+    assert "writes to ledger: it is imported there" in said, "by what it writes"
+    pair.sh("ec-a", "zpool set multihost=on ledger")
+
+    pair.do("ec-a", "mark", "ec-a", "7")
+    pair.do("ec-a", "raise", "ec-a", "8")
+    pair.lab.cut("ec-a")
+    assert pair.do("ec-b", "claim")["epoch"] == 8
+    assert all(pair.do("ec-b", "acquire"))
+    assert pair.sh("ec-b", f"cat {TREE}/at"), "and so does the tree"
+    pair.do("ec-b", "release")
