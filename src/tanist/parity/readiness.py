@@ -45,4 +45,5 @@ def _finish(found: Found, controller: str, accepted: Accepted | None) -> Found:
     if found.grade == "good":
         return found
     mend = found.mend.replace("{controller}", controller)
-    return replace(found, mend=mend, accepted=accepted.describe() if accepted else "")
+    covered = accepted is not None and accepted.covers(found.says)
+    return replace(found, mend=mend, accepted=accepted.describe() if accepted and covered else "")

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from tanist.host.clock import timestamp
-from tanist.model.accepted import LONGEST, Accepted
+from tanist.model.accepted import BOUND, LONGEST, Accepted
 from tanist.model.codec import decode, encode
 from tanist.model.errors import Failed, Refused
 from tanist.model.times import render_moment, render_time
@@ -31,6 +31,7 @@ def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepte
     if not reason.strip():
         raise Refused("a finding is accepted with a reason", next_step='add --reason "..."')
     until = session.host.now() + parse_span(span)
+    said = find_said(session, finding)
     one = Accepted(
         finding=finding,
         who=f"{session.who} on {session.node}",
@@ -38,19 +39,19 @@ def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepte
         since=timestamp(session.host),
         until=until,
         until_text=render_time(until),
+        said=said if kind in BOUND else (),
     )
     session.host.files.make_directory(f"{places.STATE}/{session.name}", 0o700)
     line = json.dumps(encode(one)).encode()
-    save_entry(session, describe_accepted(session, one, line))  # first: none holds that the history does not have
+    save_entry(session, describe_accepted(session, one, said, line))  # first: none holds that the history does not have
     cut_torn_line(session)
     session.host.files.append(places.accepted(session.name), line + b"\n")
     return one
 
 
-def describe_accepted(session: Session, one: Accepted, line: bytes) -> dict[str, Any]:
+def describe_accepted(session: Session, one: Accepted, said: tuple[str, ...], line: bytes) -> dict[str, Any]:
     """As an entry of the history, a run without steps: with what the finding said when it was looked at last."""
     known = {entry.run for entry in read_copy(session, places.history(session.name)).entries}
-    said = find_said(session, one.finding)
     now = render_moment(session.host.now())
     return {
         "run": name_run(session, ACCEPT, known.__contains__),
@@ -66,7 +67,7 @@ def describe_accepted(session: Session, one: Accepted, line: bytes) -> dict[str,
         "epoch": read_epoch_seen(session),
         "plans": {},
         "outcome": "accepted",
-        "summary": f"{one.finding}, until {one.until_text}" + (f"; it said: {said}" if said else ""),
+        "summary": f"{one.finding}, until {one.until_text}" + (f"; it said: {' | '.join(said)}" if said else ""),
         "began": now,
         "ended": now,
         "seconds": 0.0,
@@ -76,13 +77,14 @@ def describe_accepted(session: Session, one: Accepted, line: bytes) -> dict[str,
     }
 
 
-def find_said(session: Session, finding: str) -> str:
-    """ "" where the last check did not find it."""
+def find_said(session: Session, finding: str) -> tuple[str, ...]:
+    """In the last check, of each node that could take over; () where it did not find it."""
     from tanist.runs.readiness import load_readiness
 
     kept = load_readiness(session)
     items = [item for one in (kept[-1].found if kept else ()) for item in one["findings"]]
-    return next((str(item["says"]) for item in items if item["name"] == finding and item["grade"] != "good"), "")
+    says = (str(item["says"]) for item in items if item["name"] == finding and item["grade"] != "good")
+    return tuple(dict.fromkeys(says))
 
 
 def cut_torn_line(session: Session) -> None:

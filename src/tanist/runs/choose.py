@@ -56,7 +56,7 @@ def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None =
     mine = mine or read_node_facts(session.host, session.controller, session.node)
     accepted = {one.finding: one for one in load_accepted(session) if one.holds(session.host.now())}
     for one in compare(theirs, mine, session.controller):
-        if not one.ok and one.name in accepted:
+        if not one.ok and one.name in accepted and accepted[one.name].covers(one.says):
             session.note(f"{one.says}; {accepted[one.name].describe()}")
         elif not one.ok:
             problems.append(f"{one.says} {one.mend}".strip())

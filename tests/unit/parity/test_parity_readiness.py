@@ -455,6 +455,9 @@ def test_an_accepted_finding_does_not_count_until_its_time_is_over() -> None:
     blocked = ONE_WRONG["version"]()
     assert assess(blocked, [accepted]).verdict == "NOT READY"
     assert assess(blocked, [replace(accepted, finding="version")]).verdict == "READY"
+    (said,) = [one.says for one in not_good(assess(blocked))]
+    assert assess(blocked, [replace(accepted, finding="version", said=(said,))]).verdict == "READY"
+    assert assess(blocked, [replace(accepted, finding="version", said=("another",))]).verdict == "NOT READY"
 
 
 def test_what_was_accepted_of_one_does_not_hold_for_another_that_takes_its_place() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tanist.facts.node import read_node_facts
 from tanist.model.accepted import LONGEST
+from tanist.model.codec import decode
 from tanist.model.errors import Busy, Failed, Refused
+from tanist.model.facts import NodeFacts
 from tanist.model.readiness import Assessment
 from tanist.parity.finding import wrong
+from tanist.parity.nodes import compare
 from tanist.plan import places
 from tanist.runs.accept import accept, find_kind, load_accepted, parse_span
 from tanist.runs.backup import backup
@@ -115,4 +119,24 @@ def test_a_takeover_lets_an_accepted_finding_pass_and_says_so(world: World) -> N
     assert "accepted by jo on ec-b" in world.said("ec-b")
     world.clock.advance(2 * 86400)
     with pytest.raises(Refused, match="13"):
+        check_fitness(session, manifest)
+
+
+def test_another_difference_than_the_one_that_was_accepted_is_refused(world: World) -> None:
+    backup(world.session("ec-a"), mirror=True)
+    session = world.session("ec-b", who="jo")
+    release = world.b.files.read("/etc/os-release")
+    world.b.files.write("/etc/os-release", release.replace(b"12", b"13"))
+    _, manifest = choose_capture(session, places.mirror("oc"))
+    theirs = decode(NodeFacts, manifest.facts, "facts")
+    mine = read_node_facts(session.host, session.controller, "ec-b")
+    (said,) = [one.says for one in compare(theirs, mine, session.controller) if not one.ok]
+    found = Assessment(
+        controller="oc", taker="ec-b", owner="ec-a", owner_seen="now", found=(wrong("operating system", said),)
+    )
+    save_readiness(session, [found])
+    assert accept(session, "operating system", reason="tested", span="1d").said == (said,)
+    check_fitness(session, manifest)
+    world.b.files.write("/etc/os-release", release.replace(b"12", b"14"))
+    with pytest.raises(Refused, match="debian 14"):
         check_fitness(session, manifest)
