@@ -41,10 +41,8 @@ def apply_import_pool(spec: ImportPool, context: Context) -> None:
             ["zpool", "import", "-N", "-o", "cachefile=none", *force, *found, pool.id], ok=None, timeout=PATIENCE
         )
         if ran.status != 0:
-            said = " ".join(
-                ran.stderr.decode("utf-8", "replace").split()
-            )  # who has it is told in the first of its lines
-            raise Failed(f"zpool import {spec.pool}: {said}")
+            words = ran.stderr.decode("utf-8", "replace").split()  # its first line tells who has it
+            raise Failed(f"zpool import {spec.pool}: {' '.join(words)}")
     taken = demand_pool(host, spec)
     if is_imported(host, spec.pool) and is_strange(host, taken):
         raise Failed(f"another pool called {spec.pool} is imported on this node: zpool list -o name,guid")
