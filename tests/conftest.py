@@ -13,7 +13,12 @@ from xdist.scheduler import LoadFileScheduling
 from tanist.host.fake_world import Crash
 
 MACHINES = "tests/vm"
-FIRST = (MACHINES, "tests/lab")  # minutes for each module; all others take seconds
+FIRST = (
+    MACHINES,
+    "tests/lab",
+    "tests/unit/runs/test_runs_kill.py",
+    "tests/sim",
+)  # minutes for each module; others take seconds
 
 
 @pytest.fixture(scope="session", autouse=True)
