@@ -457,5 +457,7 @@ class Play:
             found += ["mounted"] if any(one.target == self.world.controller.tree for one in node.mounts()) else []
             found += ["frozen"] if node.frozen else []
             found += ["open-run"] if self.is_open(name) else []
+            stale = self.is_active(name) and not found and (claim.node, claim.state) != (name, "held")
+            found += ["still-noted-as-active"] if stale else []
             lines.append(f"{name} {' '.join(found) or 'inert'}")
         return lines + [f"VIOLATION {text}" for text in self.world.violations]

@@ -14,7 +14,7 @@ from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import HoldClaim, MapTree, MountHidden, MountTree, PlannedStep, Reserve, TakeLease
 from tanist.model.unread import Unread
 from tanist.plan.release import LAYERS, build_give_back, build_loss
-from tanist.runs.boot import drive_start, start
+from tanist.runs.boot import drive_start, stand_down, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import demand_still_new, drive_first
@@ -141,7 +141,7 @@ def undo(session: Session, reason: str = "", attest: str = "") -> None:
         if state.started.kind == "release" and (hold := read_hold(session, journal)) != "here":
             undo_release(session, journal, hold, reason, attest)
             return
-        serving = find_own_again(session, journal, attest) if state.started.kind == "restore" else None
+        today = look_after_boot(session, journal, attest) if state.started.kind == "restore" else None
         take_up(session, journal, Continued(direction="undo", who=session.who, reason=reason))
         begun = session.host.monotonic()
         if state.started.kind in ("takeover", "start", "init"):
@@ -159,8 +159,8 @@ def undo(session: Session, reason: str = "", attest: str = "") -> None:
             session.note(summary)
         finish(session, journal, summary, begun, "undone")
         free_those_asked(session, state)
-        if serving is not None:
-            start(session, read_active(session), serving, attest)
+        if today is not None:
+            come_up_or_stand_down(session, today, attest)
 
 
 def free_those_asked(session: Session, state: RunState) -> None:
@@ -171,17 +171,28 @@ def free_those_asked(session: Session, state: RunState) -> None:
     free_bound(session, gave, state.started.run)
 
 
-def find_own_again(session: Session, journal: Journal, attest: str) -> Observation | None:
-    """For a restore that a boot cut off: what shows that this node is still the owner, and may start again. None where
-    it has not stopped, or is the owner no more. Refused or NotProved: nothing was changed."""
+def look_after_boot(session: Session, journal: Journal, attest: str) -> Observation | None:
+    """For a restore that a boot cut off: whose the asset is today, and what shows that this node, if it is, may start
+    again. None where it has not stopped. Refused or NotProved: nothing was changed."""
     if not was_booted_since(session, journal):
         return None
     observation = observe(session, attest)
-    if (observation.claim.node, observation.claim.state) != (session.node, "held"):
-        return None
-    heed_intents(session, observation)
-    demand_proof(session, observation)
+    if is_own(session, observation):
+        heed_intents(session, observation)
+        demand_proof(session, observation)
     return observation
+
+
+def is_own(session: Session, observation: Observation) -> bool:
+    return (observation.claim.node, observation.claim.state) == (session.node, "held")
+
+
+def come_up_or_stand_down(session: Session, today: Observation, attest: str) -> None:
+    active = read_active(session)
+    if is_own(session, today):
+        start(session, active, today, attest)
+    elif active:
+        stand_down(session, active, today.claim)
 
 
 def open_engine(session: Session, journal: Journal) -> Engine:
