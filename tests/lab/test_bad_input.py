@@ -409,10 +409,17 @@ def test_of_two_operators_on_two_nodes_one_wins_and_the_other_is_told(pair: Pair
 
 def test_of_two_operators_on_one_node_one_runs_and_the_other_is_told(pair: Pair) -> None:
     pair.turn("ec-b")
+    # the note of whoever had the lock last stays in the file
+    left = pair.sh("ec-b", "cat /run/tanist/postgresql/lock || :")
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(pair.tanist, "ec-b", "takeover")
         pair.sh(
-            "ec-b", "for i in $(seq 400); do [ ! -s /run/tanist/postgresql/lock ] || exit 0; sleep 0.02; done; exit 1"
+            "ec-b",
+            """for i in $(seq 400); do
+            note=$(cat /run/tanist/postgresql/lock 2>&1)
+            case $note in "$1") ;; *takeover*) exit 0 ;; esac
+            sleep 0.02; done; exit 1""",
+            left,
         )
         for verb in ("takeover", "release", "resume", "undo"):
             second = pair.tanist("ec-b", verb)

@@ -35,9 +35,8 @@ def take_lock(path: str, note: str) -> FileLock | str:
         if not held:
             raise
         return held
-    data = note.encode()[:NOTE_LIMIT]
-    os.pwrite(fd, data, 0)
-    os.ftruncate(fd, len(data))
+    os.ftruncate(fd, 0)  # the note of the last one, which nobody is to be told
+    os.pwrite(fd, note.encode()[:NOTE_LIMIT], 0)
     return FileLock(fd)
 
 
