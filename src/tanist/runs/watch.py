@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tanist.journal.journal import runs_directory
@@ -84,8 +84,9 @@ class Watcher:
             self._exchange()
             for chore in self._chores:
                 chore(self._session)
-            self._file_ended()
-            held = read_held(self._session)
+            runs = tuple(read_runs(self._session))
+            self._file_ended(runs)
+            held = read_held(self._session, runs)
             if held is None:
                 self._untold = None
                 self._worry(hold="", others="", look="")
@@ -206,9 +207,9 @@ class Watcher:
         else:
             session.host.files.remove(path)
 
-    def _file_ended(self) -> None:
+    def _file_ended(self, runs: Sequence[RunState]) -> None:
         """Seen twice: a run that is just ending does it itself."""
-        ended = tuple(state.started.run for state in read_runs(self._session) if state.ended is not None)
+        ended = tuple(state.started.run for state in runs if state.ended is not None)
         if ended and ended == self._ended:
             with exclusive(self._session, "watch"):
                 find_open_run(self._session)
@@ -232,10 +233,11 @@ class Watcher:
         self._exchanging.begin("exchange", lambda: exchange_with_peers(session))
 
 
-def read_held(session: Session) -> Held | None:
+def read_held(session: Session, runs: Iterable[RunState] | None = None) -> Held | None:
     """What this node has of the controller by its own account: out of a run that has not ended, or as the active one.
-    Reads only, and takes no lock: nobody is to wait for the watch, or to take it for a run."""
-    started = read_unfinished(session)
+    Reads only, and takes no lock: nobody is to wait for the watch, or to take it for a run. `runs`: as read_runs()
+    found them this moment."""
+    started = find_unfinished(read_runs(session) if runs is None else runs)
     if started is not None:
         return Held(run=started.run, epoch=started.epoch, unfinished=True)
     active = read_active(session)
@@ -245,9 +247,9 @@ def read_held(session: Session) -> Held | None:
     return Held(run=active, epoch=int(fields["epoch"]))
 
 
-def read_unfinished(session: Session) -> RunStarted | None:
+def find_unfinished(runs: Iterable[RunState]) -> RunStarted | None:
     """The first record of a run that has not ended, at work or cut off."""
-    return next((state.started for state in read_runs(session) if state.ended is None), None)
+    return next((state.started for state in runs if state.ended is None), None)
 
 
 def read_runs(session: Session) -> Iterator[RunState]:

@@ -25,7 +25,7 @@ from tanist.runs.release import release
 from tanist.runs.restore import harestore
 from tanist.runs.session import exclusive, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
-from tanist.runs.watch import Watcher, read_unfinished
+from tanist.runs.watch import Watcher, read_held
 from tests.unit.runs.picture import differences, open_runs, take
 from tests.unit.runs.test_runs_takeover import ATTEST
 from tests.unit.runs.test_runs_watch import inert_now, rounds
@@ -81,7 +81,7 @@ def slept_through(world: World, name: str, record: int, run: Callable[[], object
         run()
     except Failed as failed:
         assert (claim_file(world).read_bytes(), captures(world)) == stolen[0]
-        assert find_activity(world.session(name)) == () and read_unfinished(world.session(name)) is None
+        assert find_activity(world.session(name)) == () and read_held(world.session(name)) is None
         assert read_active(world.session(name)) == ""
         assert all(timer.closed for timer in node.resets) and node.resets
         return failed.message

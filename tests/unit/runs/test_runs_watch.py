@@ -405,6 +405,22 @@ def test_the_watch_brings_the_histories_together(world: World) -> None:
     assert world.b.files.read(places.history("oc")) == world.a.files.read(places.history("oc"))
 
 
+def test_a_round_reads_the_journal_of_an_open_run_once(orphan: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    orphan.b.then.append(("announce", lambda: orphan.b.crash_after(1)))
+    with pytest.raises(Crash):
+        takeover(orphan.session("ec-b"), ATTEST)
+    orphan.b.revive()
+    watcher, read, found = Watcher(orphan.session("ec-b")), orphan.b.files.read, []
+
+    def counted(path: str, limit: int = 1 << 20) -> bytes:
+        found.append(path)
+        return read(path, limit)
+
+    monkeypatch.setattr(orphan.b.files, "read", counted)
+    assert rounds(watcher, orphan, 3) == ["kept"] * 3
+    assert len([path for path in found if path.endswith(".jsonl") and "/runs/" in path]) == 3
+
+
 @pytest.mark.parametrize("name", ["ec-a", "ec-b"])
 def test_a_run_that_was_killed_behind_its_last_record_is_filed_away_by_the_watch(world: World, name: str) -> None:
     """On the active node and on a standby; not in the first round that sees it, for it may be just ending."""
