@@ -28,7 +28,8 @@ class Wire:
     answers: tuple[Answer, ...]
 
     def macs(self, address: str) -> tuple[str, ...]:
-        return tuple(sorted({one.mac for one in self.answers if one.address == address}))
+        """Of those that have it. Who probes for it (RFC 5227: from 0.0.0.0) does not, whoever that is."""
+        return tuple(sorted({one.mac for one in self.answers if one.address == address and not one.asks}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,8 +36,6 @@ def _check_duplicate(pair: Pair, address: ServiceAddress) -> Iterator[Found]:
     if not any(one.address == address.address for one in pair.wire.asked):
         return
     owner = _macs(pair.owner)
-    if not pair.taker.active and not pair.taker_why:
-        owner |= _macs(pair.taker)  # it says that it has not got it: it asked for it at the same moment (RFC 5227)
     strangers = [mac for mac in pair.wire.macs(address.address) if mac not in owner]
     if strangers:
         taker = _macs(pair.taker)

@@ -435,12 +435,14 @@ def test_of_an_owner_that_was_never_asked_the_capture_tells() -> None:
     assert "version" in names and "owner" in names
 
 
-def test_the_other_node_that_asks_at_the_same_moment_is_no_duplicate() -> None:
-    """Two checks at once: each hears the other's probe, which the library that listens counts as a claim."""
-    probing = wire(*ANSWERS, Answer(address=ADDRESS, mac=MACS["ec-b"]))
-    assert not_good(assess(probing)) == []
-    has_it = replace(probing, taker=replace(TAKER, active=True))
-    assert f"duplicate address {ADDRESS}" in [one.name for one in not_good(assess(has_it))]
+@pytest.mark.parametrize("mac", [MACS["ec-b"], "02:00:00:00:00:66"], ids=["the other node", "a stranger"])
+def test_who_only_asks_for_an_address_has_none_of_it(mac: str) -> None:
+    """A probe (RFC 5227) is no use of the address, and no answer of a gateway; what says that it is here is both."""
+    asks = [Answer(address=one, mac=mac, asks=True) for one in (ADDRESS, "10.88.0.1")]
+    assert not_good(assess(wire(*ANSWERS, *asks))) == []
+    assert "gateway 10.88.0.1 on ec-b" in [one.name for one in not_good(assess(wire(*ANSWERS[:2], *asks)))]
+    has_it = assess(wire(*ANSWERS, *asks, Answer(address=ADDRESS, mac=mac)))
+    assert f"duplicate address {ADDRESS}" in [one.name for one in not_good(has_it)]
 
 
 def test_an_accepted_finding_does_not_count_until_its_time_is_over() -> None:
