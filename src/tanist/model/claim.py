@@ -19,6 +19,9 @@ class Claim:
     groups: tuple[tuple[str, int], ...] = ()  # only a finished re-owning walk changes them
     reowning: str = ""  # token of a walk that has begun: inodes have the numbers that its record tells
 
+    def is_held_by(self, node: str) -> bool:
+        return (self.node, self.state) == (node, "held")
+
     def describe(self) -> str:
         verb = "held by" if self.state == "held" else "released by"
         return f"{verb} {self.node}, epoch {self.epoch}, since {self.since}"

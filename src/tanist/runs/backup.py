@@ -33,7 +33,7 @@ def backup(session: Session, *, mirror: bool, commands: bool = True) -> None:
             next_step=f"tanist status {session.name}",
         )
     claim = load_claim_here(session.host, session.controller.asset, tree)
-    if not isinstance(claim, Claim) or (claim.node, claim.state) != (session.node, "held"):
+    if not isinstance(claim, Claim) or not claim.is_held_by(session.node):
         found = claim.describe() if isinstance(claim, Claim) else claim.why
         raise Refused(f"{session.node} does not hold the claim of {session.name} ({found}): it must not capture")
     before = read_fingerprint(session.host.files, session.controller.own_paths)

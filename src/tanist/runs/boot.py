@@ -74,7 +74,7 @@ def _boot(session: Session, attest: str) -> str:
         wait_for_disks(session)
         wait_for_link(session)
         observation = observe(session, attest)
-        if observation.claim.node != session.node or observation.claim.state != "held":
+        if not observation.claim.is_held_by(session.node):
             stand_down(session, active, observation.claim)
             return "inert"
         if is_up(session):

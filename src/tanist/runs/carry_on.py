@@ -184,7 +184,7 @@ def look_after_boot(session: Session, journal: Journal, attest: str) -> Observat
 
 
 def is_own(session: Session, observation: Observation) -> bool:
-    return (observation.claim.node, observation.claim.state) == (session.node, "held")
+    return observation.claim.is_held_by(session.node)
 
 
 def come_up_or_stand_down(session: Session, today: Observation, attest: str) -> None:
@@ -296,7 +296,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState, attest: s
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread):
         raise Refused(f"the claim on the asset can't be read: {claim.why}")
-    if (claim.node, claim.epoch, claim.state) != (session.node, state.started.epoch, "held"):
+    if not claim.is_held_by(session.node) or claim.epoch != state.started.epoch:
         return
     observation = observe(session, attest or state.started.attested)
     heed_intents(session, observation)

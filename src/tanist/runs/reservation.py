@@ -124,7 +124,7 @@ def demand_own(session: Session) -> Claim:
             next_step=f"on the active node: tanist proofs {session.name} --reserve",
         )
     claim = read_claim_now(session)
-    if isinstance(claim, Unread) or (claim.node, claim.state) != (session.node, "held"):
+    if isinstance(claim, Unread) or not claim.is_held_by(session.node):
         seen = f"can't be read: {claim.why}" if isinstance(claim, Unread) else f"is {claim.describe()}"
         raise Refused(f"the claim {seen}", next_step=f"tanist status {session.name}")
     return claim

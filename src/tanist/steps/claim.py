@@ -116,7 +116,7 @@ def undo_hold_claim(spec: HoldClaim, context: Context) -> None:
 
 def is_hold_claim_applied(spec: HoldClaim, context: Context) -> bool:
     claim = load_own(context)
-    return not isinstance(claim, Unread) and (claim.node, claim.epoch, claim.state) == (spec.node, spec.epoch, "held")
+    return not isinstance(claim, Unread) and claim.is_held_by(spec.node) and claim.epoch == spec.epoch
 
 
 def read_or_fail(spec: HoldClaim, context: Context) -> Claim:
