@@ -108,6 +108,11 @@ def resolve(host: Host, path: str) -> str | None:
     return None
 
 
+def kernel_name(host: Host, path: str) -> str:
+    """ "dm-0", as /sys/class/block has it; of what is not there, the last part of `path`."""
+    return posixpath.basename(resolve(host, path) or path)
+
+
 def read_export(host: Host, device: str) -> dict[str, str]:
     """What blkid(8) finds there, as TYPE, UUID and so on; {} for a device that is blank or can't be asked."""
     said = read_text(host, ("blkid", "-p", "-o", "export", device), ok=(0, 2, 8))

@@ -5,13 +5,12 @@ In: the paths of the members. Out: what each says of the array, or Unread. Never
 
 from __future__ import annotations
 
-import posixpath
 import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, is_block_device, read_blocks, read_size, resolve
+from tanist.facts.device import Place, is_block_device, kernel_name, read_blocks, read_size
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.selfstart.stacks import md_assembles
 from tanist.facts.sysfs import read_word
@@ -123,7 +122,7 @@ def read_room(host: Host, layer: MdLayer, sizes: Mapping[str, int], below: int) 
     """All members must be there and alike: one that comes back later has to be large enough as well."""
     now = read_size(host, layer.device)
     members, wrong = read_members(host, layer)
-    state = f"/sys/class/block/{posixpath.basename(resolve(host, layer.device) or layer.device)}/md"
+    state = f"/sys/class/block/{kernel_name(host, layer.device)}/md"
     if isinstance(now, Unread):
         return now
     if wrong or read_word(host, f"{state}/degraded") != "0":

@@ -5,11 +5,10 @@ A WWID is what scsi_id(8) makes of page 0x83: a digit for the kind of name, 3 fo
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import Place, is_block_device, read_size, resolve
+from tanist.facts.device import Place, is_block_device, kernel_name, read_size
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.raid import PATH
 from tanist.facts.sysfs import list_names, read_word
@@ -39,7 +38,7 @@ def read_map(host: Host, device: str) -> Map | Unread | None:
     """None where it is not there."""
     if not is_block_device(host, device):
         return None
-    name = posixpath.basename(resolve(host, device) or device)
+    name = kernel_name(host, device)
     uuid = read_word(host, f"{BLOCK}/{name}/dm/uuid")
     if not uuid.startswith("mpath-"):
         return Map(name=name, wwid="", paths=(), failed=())

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import read_size, resolve
+from tanist.facts.device import kernel_name, read_size, resolve
 from tanist.facts.kinds import kind_of
 from tanist.facts.tool import read_text
 from tanist.model.growing import NodeSizes, Room
@@ -74,7 +74,7 @@ def _map_too(host: Host, name: str, size: int | Unread) -> int | Unread:
 def ask_again(host: Host, device: str) -> None:
     """SCSI disks (drivers/scsi/scsi_sysfs.c, rescan), iSCSI's among them, and loop devices; NVMe and virtio disks tell
     their kernel by themselves. What it then says is what counts."""
-    name = posixpath.basename(resolve(host, device) or device)
+    name = kernel_name(host, device)
     rescan = f"{BLOCK}/{name}/device/rescan"
     if host.files.exists(rescan):
         read_text(host, ("tee", rescan), stdin=b"1\n", timeout=PATIENCE)

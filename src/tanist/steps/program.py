@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.device import is_block_device, resolve
+from tanist.facts.device import is_block_device, kernel_name
 from tanist.facts.program import Answer, ask_program, read_answer
 from tanist.host.host import Host
 from tanist.model.errors import Failed
@@ -39,7 +39,7 @@ def undo_attach_disk(spec: AttachDisk, context: Context) -> None:
     host = context.host
     if demand(host, spec).where != "here":
         return
-    wait_unused(host, spec.device, lambda: ((resolve(host, spec.device) or spec.device).rpartition("/")[2],))
+    wait_unused(host, spec.device, lambda: (kernel_name(host, spec.device),))
     if is_block_device(host, spec.device):
         host.run(["blockdev", "--flushbufs", spec.device], ok=None, timeout=spec.timeout)
     told = ask_program(host, spec, "release", spec.timeout)
