@@ -16,7 +16,7 @@ from tanist.model.times import render_moment, render_time
 from tanist.parity.kinds import KINDS
 from tanist.plan import places
 from tanist.runs.history import ACCEPT, read_copy, save_entry
-from tanist.runs.peers import read_epoch_seen
+from tanist.runs.seen import read_epoch_seen
 from tanist.runs.session import TOOL, Session, name_run
 
 SPANS = {"h": 3600.0, "d": 86400.0}

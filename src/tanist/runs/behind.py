@@ -14,7 +14,7 @@ from tanist.model.claim import Claim
 from tanist.model.errors import Refused
 from tanist.model.layers import MdLayer
 from tanist.plan import places
-from tanist.runs.seen import seen_epoch
+from tanist.runs.seen import read_epoch_seen
 
 if TYPE_CHECKING:
     from tanist.runs.session import Session
@@ -24,7 +24,7 @@ OLDER = "the data on it are older: a leg that its mirror left behind, a snapshot
 
 def refuse_older_claim(session: Session, claim: Claim) -> None:
     """A directory is each node's own, and a replicated copy says itself that it lags (facts/storage.py)."""
-    asset, seen = session.controller.asset, seen_epoch(session)
+    asset, seen = session.controller.asset, read_epoch_seen(session)
     if asset.kind == "directory" or asset.replicated is not None or claim.epoch >= seen:
         return
     path = places.claim_seen(session.name)
@@ -37,9 +37,8 @@ def refuse_older_claim(session: Session, claim: Claim) -> None:
 
 def refuse_older_captures(session: Session, directory: str) -> None:
     """`directory`: where the asset has its captures, whose newest one must be as new as the newest that came here."""
-    here = [
-        one for one in list_generations(session.host, places.mirror(session.name)) if one.epoch <= seen_epoch(session)
-    ]
+    seen = read_epoch_seen(session)
+    here = [one for one in list_generations(session.host, places.mirror(session.name)) if one.epoch <= seen]
     there = list_generations(session.host, directory)[:1]
     if not here or (there and order(there[0]) >= order(here[0])):
         return

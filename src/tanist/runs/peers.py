@@ -19,6 +19,7 @@ from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.plan.addresses import service_addresses
 from tanist.proof.intent import load_intent
+from tanist.runs.seen import read_epoch_seen
 from tanist.runs.session import Session, take_run_lock
 from tanist.steps.network import has_address
 from tanist.steps.services import is_running
@@ -81,13 +82,6 @@ def parse_lock(note: str) -> dict[str, str]:
     except ValueError:
         return {}
     return {str(key): str(value) for key, value in fields.items()} if isinstance(fields, dict) else {}
-
-
-def read_epoch_seen(session: Session) -> int:
-    try:
-        return int(json.loads(session.host.files.read(places.claim_seen(session.name)))["epoch"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
 
 
 def ask_peer(session: Session, name: str, request: str = "") -> PeerWord | Unread:

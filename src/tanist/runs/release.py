@@ -24,7 +24,7 @@ from tanist.runs.glance import note_captured, read_fingerprint, seems_captured
 from tanist.runs.guard import find_tree
 from tanist.runs.inert import say_inert
 from tanist.runs.replica import warn_unlinked, why_cut_off
-from tanist.runs.seen import note_claim, note_claim_on_disk, save_claim_seen, seen_epoch
+from tanist.runs.seen import note_claim, note_claim_on_disk, read_epoch_seen, save_claim_seen
 from tanist.runs.session import (
     Session,
     clear_active,
@@ -185,7 +185,7 @@ def note_released(session: Session, claim: Claim | None) -> None:
     """For people. After a crash the disk is asked; and the next owner's word, which may have come already, stays."""
     if claim is None:
         note_claim_on_disk(session)
-    elif seen_epoch(session) <= claim.epoch:
+    elif read_epoch_seen(session) <= claim.epoch:
         save_claim_seen(session, claim)
 
 

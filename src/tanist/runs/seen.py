@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from tanist.journal.claimfile import load_claim
 from tanist.model.claim import Claim
 from tanist.model.codec import encode
 from tanist.model.unread import Unread
@@ -14,6 +13,8 @@ from tanist.runs.session import Session
 
 def note_claim(session: Session) -> None:
     """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
+    from tanist.journal.claimfile import load_claim  # a node that only gives its word reads no claim
+
     claim = load_claim(session.host, session.controller.tree)
     if not isinstance(claim, Unread):
         save_claim_seen(session, claim)
@@ -38,9 +39,9 @@ def save_claim_seen(session: Session, claim: Claim) -> None:
         session.note(f"warning: {path} can't be written, so the claim is not remembered: {error.strerror or error}")
 
 
-def seen_epoch(session: Session) -> int:
-    """-1 where none was seen yet."""
+def read_epoch_seen(session: Session) -> int:
+    """0 where none was seen yet."""
     try:
         return int(json.loads(session.host.files.read(places.claim_seen(session.name)))["epoch"])
     except (OSError, ValueError, KeyError, TypeError):
-        return -1
+        return 0

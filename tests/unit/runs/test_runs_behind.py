@@ -18,6 +18,7 @@ from tanist.model.layers import MdLayer
 from tanist.model.storage import MmpMark
 from tanist.plan import places
 from tanist.runs.backup import backup
+from tanist.runs.behind import refuse_older_captures
 from tanist.runs.boot import boot
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover, watch_guard
 from tests.unit.runs.picture import differences, take
@@ -86,6 +87,23 @@ def test_a_capture_of_an_epoch_that_nobody_remembers_is_of_an_asset_that_was_mad
     world.a.power_off()
     takeover(world.session("ec-b"), ATTEST)
     assert take(world, "ec-b")["claim"] == ("ec-b", 2, "held")
+
+
+def test_what_was_seen_is_read_once_however_many_captures_there_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.a.files.write("/etc/oc/main.conf", b"changed since\n")
+    backup(world.session("ec-a"), mirror=True)
+    assert len(captures(world)) == 2
+    read, found = world.b.files.read, []
+
+    def counted(path: str, limit: int = 1 << 20) -> bytes:
+        found.append(path)
+        return read(path, limit)
+
+    monkeypatch.setattr(world.b.files, "read", counted)
+    refuse_older_captures(world.session("ec-b"), places.mirror("oc"))
+    assert found.count(places.claim_seen("oc")) == 1
 
 
 class Guard:
