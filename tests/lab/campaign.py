@@ -59,7 +59,7 @@ HOWS: tuple[How, ...] = (
     "power cut any time",
 )
 CALLS = "move_mount,mount,umount2,sethostname,rename,renameat,renameat2,sendmsg,sendto,vfork,clone,clone3,unlinkat"
-LAST_RECORD, LAST_CALL = 60, 120  # a point beyond a run's end is no point, and is not counted
+MOST = 120  # records or calls of a command's process; a point beyond a run's end is no point, and is not counted
 
 
 def prepare_by_power(lab: Lab) -> None:
@@ -96,6 +96,20 @@ AT_WORK = (
 )
 
 
+class Chance(random.Random):
+    """It learns how far a command's records and calls reach: one point in three or so comes too late."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.reach: dict[tuple[Verb, str], float] = {}
+
+    def pick_call(self, verb: Verb, calls: str) -> int:
+        return self.randint(1, round(self.reach.setdefault((verb, calls), MOST)))
+
+    def learn(self, verb: Verb, calls: str, cut_off: bool) -> None:
+        self.reach[verb, calls] = min(MOST, max(4, self.reach[verb, calls] * (1.1 if cut_off else 0.8)))
+
+
 @dataclass(slots=True)
 class Result:
     subject: str
@@ -108,7 +122,7 @@ class Result:
 
 
 # ---- one point
-def run_point(pair: Pair, pick: random.Random) -> tuple[str, str, str] | None:
+def run_point(pair: Pair, pick: Chance) -> tuple[str, str, str] | None:
     """From both released to both released. None when the command had ended before it could be cut off."""
     verb, how, node = pick.choice(VERBS), pick.choice(HOWS), pick.choice(NODES)
     node = INSTALLED if verb == "init" else node
@@ -151,23 +165,25 @@ def words_of(verb: Verb, name: str) -> tuple[str, ...]:
     return ("tanist", command, name, *options)
 
 
-def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: random.Random) -> bool:
+def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: Chance) -> bool:
     """Whether the command was cut off."""
     pair.turn(f"{node}>{other_node(node)}" if verb.startswith("switchover") else node)
     typed_on = other_node(node) if verb == "switchover typed there" else node
     words = words_of(verb, pair.subject.name)
     if how == "power cut any time":
         return cut_while(pair, words, typed_on, victim, pick.uniform(0.05, 1.5))
-    calls, last = ("fdatasync", LAST_RECORD) if "record" in how else (CALLS, LAST_CALL)
-    inject = f"inject={calls}:signal=SIGKILL:when={pick.randint(1, last)}"
+    calls = "fdatasync" if "record" in how else CALLS
+    inject = f"inject={calls}:signal=SIGKILL:when={pick.pick_call(verb, calls)}"
     argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", f"trace={calls}", "-e", inject]
     pair.note(f"{typed_on}: {' '.join(words)}, {inject}, on {victim}")
     done = pair.lab.exec(typed_on, [*argv, *words], timeout=180)
     pair.note(f"{typed_on}: {' '.join(words)}: status {done.returncode}")
+    cut_off = done.returncode == KILLED
+    pick.learn(verb, calls, cut_off)
     if how.startswith("power cut"):
         pair.lab.cut(victim)
         pair.turn("")
-    return done.returncode == KILLED or how.startswith("power cut")
+    return cut_off
 
 
 def cut_while(pair: Pair, words: tuple[str, ...], node: str, victim: str, seconds: float) -> bool:
@@ -306,7 +322,7 @@ def end_open_run(pair: Pair, node: str, first: str) -> None:
 # ---- many points
 def play(subject: str, number: int, seed: int, until: float) -> Result:
     """One lab until the time is over, or until its first violation, which is kept with the seed."""
-    result, pick = Result(subject), random.Random(seed)
+    result, pick = Result(subject), Chance(seed)
     lab = Lab(f"c{number}p{os.getpid()}")
     try:
         pair = set_up(lab, SUBJECTS[subject])
@@ -387,7 +403,7 @@ def render(results: list[Result], seed: int, labs: int, busy: Busy) -> str:
             " (tests/lab/campaign.py says what a point is and what is checked after it).",
             "",
             f"Seed {seed}, {busy.seconds:.0f} s, {labs} labs side by side, {points.total()} points,"
-            f" {sum(one.missed for one in results)} more that came after the command's end,"
+            f" {sum(one.missed for one in results)} more that came after the command's end (checked as well),"
             f" **{len(bad)} violations**. The machine: {busy.describe()}.",
             "",
             "| controller | points | whole checks | ARP frames of the address | acknowledged writes, all there |",
