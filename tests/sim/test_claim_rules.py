@@ -89,9 +89,9 @@ RULES = (
     Rule(
         "raise the epoch before its first act",
         "runs/takeover.py",
-        '        engine.execute("claim", lambda: plan_claim(session, engine))\n',
+        '        engine.execute("claim", lambda: plan_claim(session, engine, accepted))\n',
         '        engine.execute("assume", lambda: plan_assume(session, engine, options))\n'
-        '        engine.execute("claim", lambda: plan_claim(session, engine))\n',
+        '        engine.execute("claim", lambda: plan_claim(session, engine, accepted))\n',
         f"{CLAIM}the_epoch_is_raised_before",
     ),
     Rule(

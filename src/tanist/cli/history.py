@@ -42,6 +42,9 @@ def show(entry: dict[str, object], *, steps: bool) -> None:
     for key in ("who", "reason", "attested", "verdict"):
         if entry.get(key):
             print(f"    {key:<9} {entry[key]}")
+    accepted = entry.get("accepted")
+    for one in accepted if isinstance(accepted, list) else ():
+        print(f"    accepted  {one}")
     found = entry.get("steps") if steps else ()
     for says, seconds in found if isinstance(found, list) else ():
         print(f"    {seconds:8.3f} s  {says}")

@@ -52,6 +52,11 @@ class RunState:
         return self.judged.verdict if self.judged else self.started.verdict
 
     @property
+    def accepted(self) -> tuple[str, ...]:
+        """What differs from the node that made the capture, and who accepted it."""
+        return (*self.started.accepted, *(one for part in self.parts.values() for one in part.accepted))
+
+    @property
     def steps(self) -> tuple[PlannedStep, ...]:
         return tuple(step for part in self.parts.values() for step in part.plan.steps)
 

@@ -111,5 +111,6 @@ class RunReport:
     moments: tuple[Moment, ...]
     stages: tuple[tuple[str, float], ...]  # in the order of their first step, seconds
     boots: int = 1  # of the node, that had a part in it
+    accepted: tuple[str, ...] = ()  # differences of the node that a person had accepted
     checked: tuple[Checked, ...] = ()
     earlier: tuple[Brief, ...] = ()  # the newest first

@@ -35,6 +35,7 @@ class RunStarted:
     reboot: bool = False  # takeover: by way of a restart of the machine
     fence: bool = False  # takeover: by way of a fence, because the verdict was not PROVED
     check: bool = False  # takeover: the whole file system is checked before it is used
+    accepted: tuple[str, ...] = ()  # restore: as in PlanMade
     format: int = 1  # of the whole journal
 
 
@@ -43,6 +44,7 @@ class PlanMade:
     part: str  # "acquire", "assume", "release", ...
     plan: Plan
     capture: str = ""  # the capture it was built from
+    accepted: tuple[str, ...] = ()  # differences from that capture's node which a person accepted, and who that was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ def _facts(report: RunReport) -> str:
         ("By", report.who),
         ("Reason", report.reason),
         ("Attested", report.attested),
+        *(("Accepted", one) for one in report.accepted),
         ("Epoch", str(report.epoch)),
         ("Capture", ", ".join(one.rpartition("/")[2] for one in report.captures)),
     ]

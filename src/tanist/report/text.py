@@ -48,6 +48,7 @@ def _head(report: RunReport) -> list[str]:
         ("who", report.who),
         ("reason", report.reason),
         ("attested", report.attested),
+        *(("accepted", one) for one in report.accepted),
         ("epoch", str(report.epoch)),
         ("capture", ", ".join(one.rpartition("/")[2] for one in report.captures)),
         ("from", f"{report.source}; {report.tool}"),

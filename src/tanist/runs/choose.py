@@ -43,9 +43,9 @@ def choose_capture(session: Session, directory: str, wanted: str = "") -> tuple[
     return store, load_manifest(session.host, store)  # every byte was read just now
 
 
-def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None = None) -> None:
-    """Same processor class, system, product version and networks as the node that made the capture (A09-A13).
-    `mine`: the facts of this node, where they were read already."""
+def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None = None) -> tuple[str, ...]:
+    """Same processor class, system, product version and networks as the node that made the capture (A09-A13). What
+    differs and was accepted is told, and answered. `mine`: the facts of this node, where they were read already."""
     here = read_accounts(session.host, session.controller.accounts)
     made = {f"user {one.name}" for one in here.new_users} | {f"group {one.name}" for one in here.new_groups}
     problems = [one for one in missing_accounts(session.host, manifest) if one not in made]
@@ -55,15 +55,18 @@ def check_fitness(session: Session, manifest: Manifest, mine: NodeFacts | None =
         raise BadCapture(f"the facts of the capture {manifest.created} can't be read: {error}") from error
     mine = mine or read_node_facts(session.host, session.controller, session.node)
     accepted = {one.finding: one for one in load_accepted(session) if one.holds(session.host.now())}
+    passed: list[str] = []
     for one in compare(theirs, mine, session.controller):
         if not one.ok and one.name in accepted and accepted[one.name].covers(one.says):
-            session.note(f"{one.says}; {accepted[one.name].describe()}")
+            passed.append(f"{one.says}; {accepted[one.name].describe()}")
+            session.note(passed[-1])
         elif not one.ok:
             problems.append(f"{one.says} {one.mend}".strip())
     if problems:
         raise Refused(
             f"{session.node} does not fit the capture {manifest.created} of {manifest.node}:\n" + "\n".join(problems)
         )
+    return tuple(passed)
 
 
 def in_capture(session: Session, manifest: Manifest) -> Controller:

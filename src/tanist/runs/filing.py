@@ -29,6 +29,7 @@ def begin_run(
     reboot: bool = False,
     fence: bool = False,
     check: bool = False,
+    accepted: tuple[str, ...] = (),
     opened: tuple[str, Journal] | None = None,
 ) -> tuple[str, Journal]:
     """A run with its first record: who, why and on what evidence. `opened`: from `new_run`, where a name was needed
@@ -52,6 +53,7 @@ def begin_run(
             reboot=reboot,
             fence=fence,
             check=check,
+            accepted=accepted,
         )
     )
     start_courier(session, run)

@@ -89,6 +89,7 @@ def describe_run(session: Session, state: RunState, journal: Journal) -> dict[st
         "attested": started.attested,
         "verdict": state.verdict.outcome.value if state.verdict else "",
         "evidence": encode(state.evidence),
+        "accepted": list(state.accepted),
         "continued": [describe_continuation(record) for record in journal.records if is_continuation(record)],
         "epoch": started.epoch,
         "plans": {name: hashlib.sha256(canonical(encode(part.plan))).hexdigest() for name, part in state.parts.items()},

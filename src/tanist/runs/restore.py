@@ -25,11 +25,17 @@ def harestore(session: Session, options: TakeoverOptions) -> None:
         refuse_open_run(session)
         active = read_active(session)
         store, manifest = choose_capture(session, places.captures(session.controller.tree), options.capture)
-        check_fitness(session, manifest)
+        accepted = check_fitness(session, manifest)
         epoch = load_run(session, active).started.epoch
         generation = store.rsplit("/", 1)[1]
         _, journal = begin_run(
-            session, "restore", epoch=epoch, reason=options.reason, in_force=active, capture=generation
+            session,
+            "restore",
+            epoch=epoch,
+            reason=options.reason,
+            in_force=active,
+            capture=generation,
+            accepted=accepted,
         )
         drive_restore(session, journal)
 

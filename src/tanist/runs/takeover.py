@@ -166,9 +166,8 @@ def drive_takeover(
         engine.execute("acquire", lambda: plan_acquire(session, engine))
         if dirty:
             tell_replay(session)
-        if "claim" not in engine.state.parts:
-            check_capture(session, options, facts)
-        engine.execute("claim", lambda: plan_claim(session, engine))
+        accepted = () if "claim" in engine.state.parts else check_capture(session, options, facts)
+        engine.execute("claim", lambda: plan_claim(session, engine, accepted))
         if options.reboot or "reboot" in engine.state.parts:
             standing = read_standing(session.host, session.controller, session.node)
             engine.execute("reboot", lambda: PlanMade(part="reboot", plan=build_reboot(standing)))
@@ -279,14 +278,15 @@ def read_holder(session: Session) -> str:
     return "" if isinstance(mark, Unread) else mark.holder
 
 
-def plan_claim(session: Session, engine: Engine) -> PlanMade:
-    """Before anything is done that the old owner could not live with; after all that could refuse was looked at."""
+def plan_claim(session: Session, engine: Engine, accepted: tuple[str, ...]) -> PlanMade:
+    """Before anything is done that the old owner could not live with; after all that could refuse was looked at.
+    `accepted`: what did not, because a person had accepted it."""
     started = engine.state.started
     host, controller = session.host, session.controller
     claim = demand_epoch(load_claim_here(host, controller.asset, tree_place(host, controller)), engine)
     standing = read_standing(session.host, session.controller, session.node)
     plan = build_claim(session.controller, standing, claim, started.run, started.epoch)
-    return PlanMade(part="claim", plan=plan)
+    return PlanMade(part="claim", plan=plan, accepted=accepted)
 
 
 def demand_epoch(claim: Claim | Unread, engine: Engine) -> Claim:
@@ -298,13 +298,14 @@ def demand_epoch(claim: Claim | Unread, engine: Engine) -> Claim:
     return claim
 
 
-def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts | None) -> None:
-    """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go."""
+def check_capture(session: Session, options: TakeoverOptions, facts: NodeFacts | None) -> tuple[str, ...]:
+    """The capture found on the asset, every byte of it, and this node against it: Refused while all can be let go.
+    Answers what was accepted."""
     captures = places.captures(tree_place(session.host, session.controller))
     _, manifest = choose_capture(session, captures, options.capture)
     if not options.capture:
         refuse_older_captures(session, captures)
-    check_fitness(session, manifest, facts)
+    return check_fitness(session, manifest, facts)
 
 
 def plan_assume(session: Session, engine: Engine, options: TakeoverOptions) -> PlanMade:

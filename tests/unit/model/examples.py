@@ -146,10 +146,11 @@ STARTED = r.RunStarted(
     epoch=2,
     tool="tanist 0",
     in_force="20250101T000000000-init-ec-b",
+    accepted=("debian 13; accepted by jo",),
 )
 BODIES: tuple[r.Body, ...] = (
     STARTED,
-    r.PlanMade(part="acquire", plan=PLAN, capture="/tree/capture"),
+    r.PlanMade(part="acquire", plan=PLAN, capture="/tree/capture", accepted=("debian 13; accepted by jo",)),
     r.StepBegun(step="acquire.1"),
     r.StepDone(step="acquire.1", seconds=0.5),
     r.StepFailed(step="acquire.1", error="no such device"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tanist.capture.generations import list_generations
+from tanist.cli.history import show
 from tanist.facts.node import read_node_facts
+from tanist.host.fake import Crash
+from tanist.journal.journal import done_directory
 from tanist.model.accepted import LONGEST
 from tanist.model.codec import decode
 from tanist.model.errors import Busy, Failed, Refused
@@ -13,13 +17,17 @@ from tanist.model.readiness import Assessment
 from tanist.parity.finding import wrong
 from tanist.parity.nodes import compare
 from tanist.plan import places
+from tanist.report.text import render_text
 from tanist.runs.accept import accept, find_kind, load_accepted, parse_span
 from tanist.runs.backup import backup
+from tanist.runs.carry_on import resume
 from tanist.runs.choose import check_fitness, choose_capture
 from tanist.runs.exchange import exchange_with_peers, verify_history
 from tanist.runs.history import load_history, writing
 from tanist.runs.readiness import save_readiness
 from tanist.runs.report import build_report
+from tanist.runs.restore import harestore
+from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.world import World
 
 
@@ -120,6 +128,35 @@ def test_a_takeover_lets_an_accepted_finding_pass_and_says_so(world: World) -> N
     world.clock.advance(2 * 86400)
     with pytest.raises(Refused, match="13"):
         check_fitness(session, manifest)
+
+
+def test_what_passed_because_it_was_accepted_is_in_the_evidence_of_the_run_itself(
+    orphan: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A takeover, one that was cut off and resumed, and a restore of a capture of the other system."""
+    session = orphan.session("ec-b", who="jo")
+    release = orphan.b.files.read("/etc/os-release").replace(b"12", b"13")
+    orphan.b.files.write("/etc/os-release", release)
+    accept(session, "operating system", reason="tested", span="1d")
+    orphan.b.then.append(("files.overwrite", lambda: orphan.b.die("the claim is being raised")))
+    with pytest.raises(Crash):
+        takeover(session, TakeoverOptions(attest="I saw its lamps go out"))
+    orphan.b.revive()
+    resume(session)
+    oldest = list_generations(orphan.b, places.captures(session.controller.tree))[-1].name
+    harestore(session, TakeoverOptions(capture=oldest))
+    backup(session, mirror=False)
+    harestore(session, TakeoverOptions())
+    taken, restored, plain = [one for one in load_history(session) if one["kind"] in ("takeover", "restore")]
+    for entry in (taken, restored):
+        (says,) = entry["accepted"]
+        assert "debian 13" in says and "accepted by jo on ec-b until " in says and says.endswith(": tested")
+        assert f"  accepted  {says}\n" in render_text(build_report(session, entry["run"]))
+        orphan.b.files.remove(f"{done_directory('oc')}/{entry['run']}.jsonl")
+        assert build_report(session, entry["run"]).accepted == (says,), "from the entry, as on the other node"
+        show(entry, steps=False)
+        assert f"    accepted  {says}\n" in capsys.readouterr().out
+    assert plain["accepted"] == [], "this node's own capture does not differ"
 
 
 def test_another_difference_than_the_one_that_was_accepted_is_refused(world: World) -> None:

@@ -205,6 +205,7 @@ def nasty_report() -> RunReport:
         who=NASTY,
         reason=NASTY,
         attested=NASTY,
+        accepted=(NASTY,),
         epoch=3,
         tool=NASTY,
         began=1.7e9,
