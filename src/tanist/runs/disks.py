@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from tanist.facts import lvm, md
 from tanist.facts.disks import read_disks
@@ -11,19 +10,15 @@ from tanist.facts.programs import read_programs
 from tanist.facts.selfstart.find import look_at_fstab
 from tanist.facts.selfstart.stacks import Stack
 from tanist.facts.storage import read_marks
-from tanist.host.ssh import ssh_command
-from tanist.model.codec import decode, encode
+from tanist.model.codec import encode
 from tanist.model.dataclasses import dataclass
-from tanist.model.definition import Node
 from tanist.model.disks import DiskSurvey, Setting
-from tanist.model.host import Ran
 from tanist.model.layers import LvmLayer, MdLayer
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
-from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
+from tanist.runs.asking import ask_all
+from tanist.runs.peers import CONNECT_TIMEOUT, find_activity
 from tanist.runs.session import Session, read_active
-
-TIMEOUT = 120.0  # seconds that another node's look may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,32 +66,8 @@ def read_settings(session: Session) -> tuple[Setting, ...]:
 
 def survey_all(session: Session, look: Look) -> dict[str, DiskSurvey | Unread]:
     """This node first; all at the same time."""
-    known_hosts = write_known_hosts(session)
-    begun = {
-        node.name: begin_survey(session, node, look, known_hosts) for node in session.controller.peers(session.node)
-    }
-    mine = read_survey(session, look)
-    return {session.node: mine, **{name: end_survey(name, wait) for name, wait in begun.items()}}
-
-
-def begin_survey(session: Session, node: Node, look: Look, known_hosts: str) -> Callable[[], Ran]:
     argv = ["tanist", "disks", session.name, *look.words]
-    command = ssh_command(node, argv, known_hosts=known_hosts, connect_timeout=CONNECT_TIMEOUT, secret=False)
-    return session.host.begin(command, timeout=TIMEOUT, ok=None)
-
-
-def end_survey(name: str, wait: Callable[[], Ran]) -> DiskSurvey | Unread:
-    try:
-        ran = wait()
-    except OSError as error:
-        return Unread(error.strerror or str(error))
-    if ran.status != 0:
-        return Unread(ran.complaint)
-    try:
-        found = decode(DiskSurvey, json.loads(ran.text), "disks")
-    except ValueError as error:
-        return Unread(f"its answer can't be read: {error}")
-    return found if found.node == name else Unread(f"it calls itself {found.node!r}")
+    return ask_all(session, argv, DiskSurvey, lambda: read_survey(session, look), connect_timeout=CONNECT_TIMEOUT)
 
 
 def render_survey(found: DiskSurvey) -> str:
