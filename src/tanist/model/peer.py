@@ -32,6 +32,10 @@ class Promise:
     since: str  # ISO 8601, UTC
     epoch: int  # of the claim that it is to be taken over from
 
+    def is_past(self, epoch: int) -> bool:
+        """Whether a claim of that epoch has ended it. 0: none that tells; a plain directory's is each node's own."""
+        return epoch > self.epoch
+
     def describe(self) -> str:
         return f"the takeover of {self.who} on {self.node}, run {self.run}, since {self.since}"
 

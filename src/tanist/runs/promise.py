@@ -20,32 +20,15 @@ from tanist.model.peer import PeerWord, Promise
 from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.peers import ask_peer, read_word
+from tanist.runs.promised import FORMAT, load_promises
 from tanist.runs.session import WORD, take_run_lock
 
 if TYPE_CHECKING:
     from tanist.model.claim import Claim
     from tanist.runs.session import Session
 
-FORMAT = 1
-
 
 # -- the note
-def load_promises(session: Session) -> tuple[Promise, ...] | Unread:
-    """() where there is none; fulfilled ones may still be among them."""
-    path = places.promised(session.name)
-    try:
-        body = json.loads(session.host.files.read(path))
-        if body["format"] != FORMAT:
-            raise ValueError(f"unknown format {body['format']!r}")
-        return tuple(decode(Promise, one, "promise") for one in body["promises"])
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        return Unread(f"{path}: {error.strerror or error}")
-    except (ValueError, KeyError, TypeError) as error:
-        return Unread(f"{path}: {error}")
-
-
 def save_promises(session: Session, promises: tuple[Promise, ...]) -> None:
     """On disk when it returns."""
     files, path = session.host.files, places.promised(session.name)
@@ -60,7 +43,7 @@ def save_promises(session: Session, promises: tuple[Promise, ...]) -> None:
 def add_promise(session: Session, promise: Promise) -> None:
     """The newest one to a node stands for those before it: of its runs one is at work, and over the highest epoch. In
     the place of a note that can't be read come promises to all."""
-    there = load_promises(session)
+    there = load_promises(session.host, session.name)
     if isinstance(there, Unread):
         there = tuple(replace(promise, node=one.name) for one in session.controller.peers(session.node))
     save_promises(session, (*(one for one in there if one.node != promise.node), promise))
@@ -71,7 +54,7 @@ def settle(session: Session, unanswered: tuple[str, ...]) -> None:
     off, or the claim is past it."""
     if not session.host.files.exists(places.promised(session.name)):
         return
-    there = load_promises(session)
+    there = load_promises(session.host, session.name)
     if not unanswered:
         save_promises(session, ())
     elif not isinstance(there, Unread):
@@ -129,7 +112,7 @@ def keep_word(session: Session, word: PeerWord, promise: Promise) -> PeerWord:
 
 
 def forget(session: Session, run: str) -> None:
-    there = load_promises(session)
+    there = load_promises(session.host, session.name)
     if not isinstance(there, Unread) and any(one.run == run for one in there):
         save_promises(session, tuple(one for one in there if one.run != run))
 
@@ -154,17 +137,17 @@ def free_bound(session: Session, nodes: tuple[str, ...], run: str) -> None:
 def read_promised(session: Session, claim: Claim) -> tuple[Evidence, ...]:
     """One item for each node that this one is bound to. A plain directory's claim is each node's own: its epoch says
     nothing of the other's takeover."""
-    there = load_promises(session)
+    there = load_promises(session.host, session.name)
     names = tuple(one.name for one in session.controller.peers(session.node))
     if isinstance(there, Unread):
         why = f"whom this node gave its word can't be read, so that it may be {{}}: {there.why}"
         return tuple(
             Evidence(source="promise", about=name, says=Says.UNKNOWN, detail=why.format(name)) for name in names
         )
-    shared = session.controller.asset.kind != "directory"
+    epoch = 0 if session.controller.asset.kind == "directory" else claim.epoch
     found = {}
     for one in there:
-        if not (shared and claim.epoch > one.epoch):
+        if not one.is_past(epoch):
             detail = f"was told that this node runs nothing, for {one.describe()}; the claim is of epoch {claim.epoch}"
             for name in (one.node,) if one.node in names else names:
                 found[name] = Evidence(source="promise", about=name, says=Says.PROMISED, detail=detail)

@@ -49,7 +49,7 @@ from tanist.runs.others import read_clashes
 from tanist.runs.pairing import find_not_enabled, find_self_starting, try_peer
 from tanist.runs.peers import CONNECT_TIMEOUT, find_activity, write_known_hosts
 from tanist.runs.prechecks import check_node, check_unconfigured
-from tanist.runs.promise import load_promises
+from tanist.runs.promised import load_promises
 from tanist.runs.proofs_kept import read_proofs
 from tanist.runs.serving import read_faults
 from tanist.runs.session import TOOL, Session, read_active
@@ -120,7 +120,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
 
 def read_owed(session: Session) -> tuple[str, ...] | Unread:
     """By the claim on the disk; where that can't be read, whatever was promised is owed still."""
-    owed = load_promises(session)
+    owed = load_promises(session.host, session.name)
     if isinstance(owed, Unread):
         return owed
     if not owed:
@@ -128,7 +128,7 @@ def read_owed(session: Session) -> tuple[str, ...] | Unread:
     controller = session.controller
     seen = read_claim_offline(session.host, controller.asset, controller.tree)
     epoch = 0 if isinstance(seen, Unread) or controller.asset.kind == "directory" else seen.epoch
-    return tuple(one.describe() for one in owed if one.epoch >= epoch)
+    return tuple(one.describe() for one in owed if not one.is_past(epoch))
 
 
 def read_copy(session: Session) -> ReplicaReadout | Unread | None:

@@ -63,7 +63,7 @@ def read_status(host: Host, name: str, node: str) -> Status:
     status.state, status.why = judge(status, active=active, here=here or hangs, claim=claim, at_work=at_work)
     add_dead_drill(status, host)
     if not active or status.state != ACTIVE:
-        add_promises(status, host)
+        add_promises(status, host, kind)
     if not at_work:
         add_what_was_noted(status, host, active=active)
     return status
@@ -100,22 +100,24 @@ def _load(host: Host, path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def add_promises(status: Status, host: Host) -> None:
+def add_promises(status: Status, host: Host, kind: str) -> None:
     """To whose takeovers this node gave its word (runs/promise.py), as far as the claim seen last is not past them."""
-    path = places.promised(status.controller)
-    try:
-        body = json.loads(host.files.read(path))
-        open_ones = [one for one in body["promises"] if int(one["epoch"]) >= status.epoch]
-        says = "; ".join(
-            f"gave {one['node']} its word for its takeover {one['run']} (epoch {int(one['epoch']) + 1}, "
-            f"since {one['since']}), and starts nothing before {one['node']} answers that it runs nothing, its power "
-            "is off, or the claim shows that epoch"
-            for one in open_ones
-        )
-    except FileNotFoundError:
+    if not _is_there(host, places.promised(status.controller)):
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        says = f"to whose takeover it gave its word can't be read, so it starts nothing unheard: {path}: {error}"
+    from tanist.model.unread import Unread
+    from tanist.runs.promised import load_promises
+
+    there, epoch = load_promises(host, status.controller), 0 if kind == "directory" else status.epoch
+    if isinstance(there, Unread):
+        says = f"to whose takeover it gave its word can't be read, so it starts nothing unheard: {there.why}"
+    else:
+        says = "; ".join(
+            f"gave {one.node} its word for its takeover {one.run} (epoch {one.epoch + 1}, since {one.since}), and "
+            f"starts nothing before {one.node} answers that it runs nothing, its power is off, or the claim shows that "
+            "epoch"
+            for one in there
+            if not one.is_past(epoch)
+        )
     if says:
         status.why = f"{status.why}; {says}" if status.why else says
 

@@ -27,7 +27,8 @@ from tanist.runs.filing import find_open_run
 from tanist.runs.history import load_history
 from tanist.runs.observe import observe
 from tanist.runs.peers import ask_peer, find_activity, read_word, render_word
-from tanist.runs.promise import give_word, load_promises, parse_request, read_promised
+from tanist.runs.promise import give_word, parse_request, read_promised
+from tanist.runs.promised import load_promises
 from tanist.runs.readout import read_owed
 from tanist.runs.release import release
 from tanist.runs.session import WORD, Session, exclusive
@@ -95,7 +96,7 @@ def killed_behind(world: World, name: str, kind: type) -> Session:
 
 
 def owed(world: World, name: str) -> tuple[tuple[str, int], ...]:
-    found = load_promises(world.session(name))
+    found = load_promises(world.nodes[name], "oc")
     assert not isinstance(found, Unread)
     return tuple((one.node, one.epoch) for one in found)
 
@@ -108,7 +109,7 @@ def mounted(world: World, name: str) -> bool:
 @pytest.mark.requirement("A05", "A61")
 def test_a_word_that_a_takeover_goes_by_is_on_the_disk_of_whoever_gave_it(bound: World) -> None:
     assert owed(bound, "ec-a") == (("ec-b", 1),) and owed(bound, "ec-b") == ()
-    found = load_promises(bound.session("ec-a"))
+    found = load_promises(bound.a, "oc")
     assert not isinstance(found, Unread)
     (promise,) = found
     assert promise.run.endswith("-takeover-ec-b") and promise.who == "operator of ec-b"
@@ -320,7 +321,7 @@ def test_a_note_that_cannot_be_read_binds_to_everybody_until_they_are_heard(boun
 def test_a_new_promise_takes_the_place_of_a_note_that_cannot_be_read(bound: World) -> None:
     for spoilt in ("[]", '{"format": 2, "promises": []}', '{"format": 1, "promises": [{"node": 1}]}'):
         Path(bound.a.files.real(NOTE)).write_text(spoilt)
-        assert isinstance(load_promises(bound.session("ec-a")), Unread)
+        assert isinstance(load_promises(bound.a, "oc"), Unread)
     word = give_word(bound.session("ec-a"), parse_request(json.dumps({"promise": WANTED})))
     assert word.promised == "run-1" and owed(bound, "ec-a") == (("ec-b", 1),)
 
@@ -341,6 +342,7 @@ def test_in_a_plain_directory_no_epoch_ends_it(powered: Make) -> None:
         "ec-b"
     ]
     assert len(told_of(world)) == 1
+    assert "gave ec-b its word for its takeover" in told(world, "ec-a").why
 
 
 def test_a_switchover_needs_an_answer_to_an_older_promise_and_has_it(powered: Make) -> None:
