@@ -101,8 +101,8 @@ class HoldClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitAsset:
-    """The first claim of a new asset, released, with the disk's numbers for the accounts; undone: nothing. `undone`:
-    the `init` that was undone, whose released claim this one takes up."""
+    """The first claim of a new asset, released, with the disk's numbers for the accounts; undone: nothing, a released
+    claim harms nobody. `undone`: the `init` that was undone, whose released claim this one takes up."""
 
     tree: str
     controller: str
@@ -115,7 +115,8 @@ class InitAsset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeSshKeys:
-    """The controller's own ssh host keys, of the types that the node has, where there are none; undone: nothing."""
+    """The controller's own ssh host keys, of the types that the node has, where there are none; undone: nothing,
+    clients may know them by now."""
 
     directory: str
     types: tuple[str, ...]
@@ -124,7 +125,8 @@ class MakeSshKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveOwn:
-    """This node's own files that are about to be replaced, saved first; undone: nothing to do, they stay saved."""
+    """This node's own files that are about to be replaced, saved first; undone: nothing, they stay saved: they are
+    small, and a person may want to look at them."""
 
     paths: tuple[str, ...]
     into: str  # a store directory (capture/)
@@ -209,7 +211,8 @@ class ServeNfs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyLocks:
-    """NFSv3 clients with locks told that the server is another one, so that they claim them; undone: nothing."""
+    """NFSv3 clients with locks told that the server is another one, so that they claim them; undone: nothing, who takes
+    over next says it again."""
 
     notify: tuple[tuple[str, str], ...]
 
@@ -240,7 +243,7 @@ class StartService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckHealth:
-    """Passes once the check passes; undone: nothing."""
+    """Passes once the check passes; undone: nothing, a look changes nothing."""
 
     check: Health
 
@@ -283,21 +286,22 @@ class SaveCapture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announce:
-    """Tell the neighbours again where the addresses are; undone: nothing."""
+    """Tell the neighbours again where the addresses are; undone: nothing, a removed address is not announced."""
 
     addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reboot:
-    """Restart the machine and go on after the boot (A60); done once the boot id has changed."""
+    """Restart the machine and go on after the boot (A60); done once the boot id has changed; undone: nothing."""
 
     boot_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerOff:
-    """Another node without power, read back as off; undone: nothing, a person switches it on again."""
+    """Another node without power, read back as off; undone: nothing, a person switches it on again: nobody else knows
+    whether it may run."""
 
     node: str
     devices: tuple[PowerDevice, ...]
@@ -325,7 +329,7 @@ class Reserve:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeMmp:
     """ext4's multiple mount protection told that its last user is gone, which only a strong proof may say (tune2fs(8),
-    clear_mmp); undone: nothing."""
+    clear_mmp); undone: nothing, that user is gone whatever comes of this run."""
 
     device: str
 

@@ -46,10 +46,6 @@ def apply_init_asset(spec: InitAsset, context: Context) -> None:
     save_beside(context, claim)
 
 
-def undo_init_asset(spec: InitAsset, context: Context) -> None:
-    """A released claim harms nobody."""
-
-
 def apply_hold_claim(spec: HoldClaim, context: Context) -> None:
     claim = read_or_fail(spec, context)
     if not claim.reowning:  # a record that no claim names is a finished walk's

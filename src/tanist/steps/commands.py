@@ -19,10 +19,6 @@ def apply_run_commands(spec: RunCommands, context: Context) -> None:
     wait_while_busy(host, take, PATIENCE + sum(command.timeout for command in spec.commands))
 
 
-def undo_run_commands(spec: RunCommands, context: Context) -> None:
-    """What was said stays."""
-
-
 def apply_feed_command(spec: FeedCommand, context: Context) -> None:
     """What the node has of its own is saved first, by the same command. May run twice, as the tool itself must."""
     host, name = context.host, context.controller.name

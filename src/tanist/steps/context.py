@@ -32,6 +32,10 @@ class Context:
     read_facts: Callable[[], NodeFacts] | None = None  # of this node, where the run has read them already
 
 
+def leave(spec: object, context: Context) -> None:
+    """Undone: nothing. What was done stays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """How one kind of step is applied, undone and looked at. Both acts may run twice.

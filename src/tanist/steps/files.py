@@ -36,10 +36,6 @@ def own_about(context: Context) -> About:
     )
 
 
-def undo_save_own(spec: SaveOwn, context: Context) -> None:
-    """What was saved stays: it is small, and a person may want to look at it."""
-
-
 def apply_put_path(spec: PutPath, context: Context) -> None:
     restore_path(context.host, spec.store, spec.path, spec.devices)
     _tell_systemd(spec, context)
@@ -72,7 +68,3 @@ def apply_save_capture(spec: SaveCapture, context: Context) -> None:
         elsewhere=find_parked(spec.parked, context),
     )
     wait_while_busy(context.host, capturing)
-
-
-def undo_save_capture(spec: SaveCapture, context: Context) -> None:
-    """Captures stay."""

@@ -32,10 +32,6 @@ def apply_grow_map(spec: GrowMap, context: Context) -> None:
         demand_size(context.host, spec.device, spec.size)
 
 
-def undo_grow_map(spec: GrowMap, context: Context) -> None:
-    """It stays as large as it is."""
-
-
 def is_grow_map_applied(spec: GrowMap, context: Context) -> bool:
     return has_size(context.host, spec.device, spec.size)
 
@@ -45,10 +41,6 @@ def apply_grow_array(spec: GrowArray, context: Context) -> None:
     if not is_grow_array_applied(spec, context):
         run(context.host, ("mdadm", "--grow", spec.device, "--size=max"))
         demand_size(context.host, spec.device, spec.size)
-
-
-def undo_grow_array(spec: GrowArray, context: Context) -> None:
-    """It stays as large as it is."""
 
 
 def is_grow_array_applied(spec: GrowArray, context: Context) -> bool:
@@ -67,10 +59,6 @@ def apply_grow_volume(spec: GrowVolume, context: Context) -> None:
     demand_size(host, spec.device, spec.size)
 
 
-def undo_grow_volume(spec: GrowVolume, context: Context) -> None:
-    """It stays as large as it is."""
-
-
 def is_grow_volume_applied(spec: GrowVolume, context: Context) -> bool:
     return has_size(context.host, spec.device, spec.size)
 
@@ -86,10 +74,6 @@ def apply_grow_file_system(spec: GrowFileSystem, context: Context) -> None:
     if isinstance(found, Unread) or found < spec.size:
         has = found.why if isinstance(found, Unread) else f"{found} bytes"
         raise Failed(f"{spec.fstype} on {spec.device} should have {spec.size} bytes at least now: {has}")
-
-
-def undo_grow_file_system(spec: GrowFileSystem, context: Context) -> None:
-    """It stays as large as it is."""
 
 
 def is_grow_file_system_applied(spec: GrowFileSystem, context: Context) -> bool:

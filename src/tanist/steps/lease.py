@@ -65,10 +65,6 @@ def _why_not(spec: WaitLease, sight: Sight, begun: float, unknown: int) -> str:
     return sight.detail if unknown >= TRIES else ""
 
 
-def undo_wait_lease(spec: WaitLease, context: Context) -> None:
-    """It was only looked at."""
-
-
 # -- take
 def apply_take_lease(spec: TakeLease, context: Context) -> None:
     host, controller = context.host, context.controller

@@ -53,10 +53,6 @@ def apply_mark_copy(spec: MarkCopy, context: Context) -> None:
     host.files.write(spec.note, f"{spec.uuid}\n".encode())
 
 
-def undo_mark_copy(spec: MarkCopy, context: Context) -> None:
-    """The next try begins with what is there."""
-
-
 def apply_copy_tree(spec: CopyTree, context: Context) -> None:
     demand_both(spec, context)
     host = context.host
@@ -95,14 +91,6 @@ def _put_flags(target: str, one: Different, context: Context) -> None:
         os.close(directory)
 
 
-def undo_copy_tree(spec: CopyTree, context: Context) -> None:
-    """The copy is not in use, and the next try begins with what is there."""
-
-
-def is_copy_tree_applied(spec: CopyTree, context: Context) -> bool | None:
-    return _is_still_to_be_moved(spec, context)
-
-
 def apply_compare_trees(spec: CompareTrees, context: Context) -> None:
     demand_both(spec, context)
     twins = Twins(context.host, spec.source, spec.target, read_notes(context) if spec.last else frozenset())
@@ -117,15 +105,7 @@ def apply_compare_trees(spec: CompareTrees, context: Context) -> None:
         raise Failed(f"{spec.target} is not what {spec.source} is: {told}{more}")
 
 
-def undo_compare_trees(spec: CompareTrees, context: Context) -> None:
-    """A look changes nothing."""
-
-
-def is_compare_trees_applied(spec: CompareTrees, context: Context) -> bool | None:
-    return _is_still_to_be_moved(spec, context)
-
-
-def _is_still_to_be_moved(spec: CopyTree | CompareTrees, context: Context) -> bool | None:
+def is_copy_tree_applied(spec: CopyTree | CompareTrees, context: Context) -> bool | None:
     """False while the old and the new one are both there, so that it is done again: after a boot nothing else tells
     that nobody wrote into it since. None afterwards: then nothing shows it."""
     files = context.host.files
@@ -133,6 +113,9 @@ def _is_still_to_be_moved(spec: CopyTree | CompareTrees, context: Context) -> bo
     if old is None or new is None or old.st_dev == new.st_dev or mounted_at(context.host, spec.asset) is None:
         return None
     return False if files.list(spec.source) else None
+
+
+is_compare_trees_applied = is_copy_tree_applied
 
 
 def read_notes(context: Context) -> frozenset[int]:

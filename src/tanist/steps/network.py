@@ -53,7 +53,3 @@ def is_add_address_applied(spec: AddAddress, context: Context) -> bool:
 
 def apply_announce(spec: Announce, context: Context) -> None:
     context.host.announce_addresses(spec.addresses)
-
-
-def undo_announce(spec: Announce, context: Context) -> None:
-    """Nothing to take back: a removed address is not announced."""

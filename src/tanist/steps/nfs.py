@@ -274,7 +274,3 @@ def apply_notify(spec: NotifyLocks, context: Context) -> None:
     for address, directory in spec.notify:
         if is_expected(directory, context.host):
             context.host.run(["sm-notify", "-f", "-v", address, "-P", directory], timeout=60)
-
-
-def undo_notify(spec: NotifyLocks, context: Context) -> None:
-    """What was said was said; who takes over next says it again."""

@@ -13,7 +13,3 @@ def apply_power_off(spec: PowerOff, context: Context) -> None:
     says, detail = cut_power(context.host, spec.devices)
     if says is not Says.OFF:
         raise Failed(f"{spec.node} was not read back as off: {detail}")
-
-
-def undo_power_off(spec: PowerOff, context: Context) -> None:
-    """It stays off: nobody but a person knows whether it may run again."""

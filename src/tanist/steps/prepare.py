@@ -64,10 +64,6 @@ def demand_same(disk: SeenDisk, spec: EraseDisk) -> None:
         raise Untouched(f"{spec.device} belongs to a controller: {'; '.join(disk.claims)}")
 
 
-def undo_erase_disk(spec: EraseDisk, context: Context) -> None:
-    """What was erased stays erased."""
-
-
 def find_disk(host: Host, path: str) -> SeenDisk:
     disks, asked = read_disks(host, (path,), every=False)
     name = dict(asked).get(path, "")

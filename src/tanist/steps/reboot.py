@@ -14,9 +14,5 @@ def apply_reboot(spec: Reboot, context: Context) -> None:
     raise Rebooting
 
 
-def undo_reboot(spec: Reboot, context: Context) -> None:
-    """A boot can't be taken back, and need not be."""
-
-
 def is_reboot_applied(spec: Reboot, context: Context) -> bool:
     return context.host.boot_id() != spec.boot_id

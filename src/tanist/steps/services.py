@@ -90,10 +90,6 @@ def wait_for_health(spec: CheckHealth, context: Context, patience: float) -> str
     return ""
 
 
-def undo_check_health(spec: CheckHealth, context: Context) -> None:
-    """A look changes nothing."""
-
-
 def is_check_health_applied(spec: CheckHealth, context: Context) -> bool:
     """A busy machine may miss one look: it is given a moment, not the whole time that a start may take."""
     return not wait_for_health(spec, context, min(LOOK, spec.check.timeout))

@@ -23,10 +23,6 @@ def apply_make_keys(spec: MakeSshKeys, context: Context) -> None:
             host.files.write(f"{path}.pub", host.run(["ssh-keygen", "-y", "-f", path]).stdout, 0o644)
 
 
-def undo_make_keys(spec: MakeSshKeys, context: Context) -> None:
-    """Keys stay: clients may know them by now."""
-
-
 def apply_cover(spec: CoverSshKeys, context: Context) -> None:
     host = context.host
     for key, own in spec.covers:

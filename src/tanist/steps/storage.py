@@ -78,10 +78,6 @@ def apply_free_mmp(spec: FreeMmp, context: Context) -> None:
         context.host.run(["tune2fs", "-f", "-E", "clear_mmp", spec.device], timeout=600)
 
 
-def undo_free_mmp(spec: FreeMmp, context: Context) -> None:
-    """Its last user is gone, whatever comes of this run."""
-
-
 def apply_mount_tree(spec: MountTree, context: Context) -> None:
     if mounted_at(context.host, spec.target) is None:
         refuse_running_services(spec.target, context)

@@ -9,6 +9,7 @@ import pytest
 from tanist.model import steps as s
 from tanist.model.definition import Health
 from tanist.runs.session import Session
+from tanist.steps.context import leave
 from tanist.steps.registry import PLACES, handler_for
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.world import DEVICE, TREE, World
@@ -58,6 +59,19 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "CheckFileSystem",
         "WaitLease",
     }
+    stays = {kind for kind in PLACES if handler_for(kind).undo is leave}
+    assert all("undone: nothing" in (kind.__doc__ or "").lower() for kind in stays)
+    assert {kind.__name__ for kind in stays} - trusted == {
+        "CheckHealth",
+        "Reboot",
+        "CopyTree",
+        "CompareTrees",
+        "GrowMap",
+        "GrowArray",
+        "GrowVolume",
+        "GrowFileSystem",
+    }
+    assert trusted - {kind.__name__ for kind in stays} == {"PutPath", "FeedCommand", "CheckFileSystem", "ProveShared"}
     assert {name for name, handler in handlers.items() if handler.begin_undo} == {"CoverSshKeys", "KeepNfsState"}
 
 

@@ -17,7 +17,8 @@ from tanist.model.errors import Failed
 from tanist.model.growing import GrowFileSystem, Room
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
-from tanist.steps.grow import apply_grow_file_system, is_grow_file_system_applied, undo_grow_file_system
+from tanist.steps.grow import apply_grow_file_system, is_grow_file_system_applied
+from tanist.steps.registry import handler_for
 from tests.vm.definitions import render_definition
 
 HOST = LocalHost()
@@ -82,7 +83,7 @@ def test_a_mounted_file_system_gets_all_of_its_disk_and_only_once(grown: Grown) 
     for _ in range(2):
         apply_grow_file_system(spec, CONTEXT)
         assert is_grow_file_system_applied(spec, CONTEXT) is True
-    undo_grow_file_system(spec, CONTEXT)
+    handler_for(GrowFileSystem).undo(spec, CONTEXT)
     assert read_file_system(HOST, grown.fstype, grown.device, grown.target) == AFTER, "there is no way back"
     (room,) = grown.rooms()
     assert not room.grows
