@@ -7,7 +7,6 @@ done again. The kernel and each tool write their own marks whole or not at all.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import read_size
@@ -16,6 +15,7 @@ from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.lvm import foreign, read_group
 from tanist.steps.storage import mounted_at
+from tanist.steps.tool import run_tool
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -27,40 +27,40 @@ LONGEST = 6 * 3600.0  # seconds for a file system
 
 
 def apply_grow_map(spec: GrowMap, context: Context) -> None:
-    if not is_grow_map_applied(spec, context):
-        run(context.host, ("multipathd", "resize", "map", posixpath.basename(spec.device)))
-        demand_size(context.host, spec.device, spec.size)
-
-
-def is_grow_map_applied(spec: GrowMap, context: Context) -> bool:
-    return has_size(context.host, spec.device, spec.size)
+    if not has_grown(spec, context):
+        run_tool(context.host, ("multipathd", "resize", "map", posixpath.basename(spec.device)), PATIENCE)
+        demand_grown(spec, context)
 
 
 def apply_grow_array(spec: GrowArray, context: Context) -> None:
     """The part that is new is compared in the background, as after a member was replaced."""
-    if not is_grow_array_applied(spec, context):
-        run(context.host, ("mdadm", "--grow", spec.device, "--size=max"))
-        demand_size(context.host, spec.device, spec.size)
-
-
-def is_grow_array_applied(spec: GrowArray, context: Context) -> bool:
-    return has_size(context.host, spec.device, spec.size)
+    if not has_grown(spec, context):
+        run_tool(context.host, ("mdadm", "--grow", spec.device, "--size=max"), PATIENCE)
+        demand_grown(spec, context)
 
 
 def apply_grow_volume(spec: GrowVolume, context: Context) -> None:
     """`contiguous`: a volume in two pieces could not be read by a standby."""
-    if is_grow_volume_applied(spec, context):
+    if has_grown(spec, context):
         return
     host = context.host
     own = ("--config", foreign(read_group(host, spec.group)["vg_systemid"]))  # uname may be the controller's by now
-    run(host, ("pvresize", "-q", *own, spec.disk))
+    run_tool(host, ("pvresize", "-q", *own, spec.disk), PATIENCE)
     name = f"{spec.group}/{spec.volume}"
-    run(host, ("lvextend", "-q", *own, "--alloc", "contiguous", "-L", f"{spec.to}b", name))
-    demand_size(host, spec.device, spec.size)
+    run_tool(host, ("lvextend", "-q", *own, "--alloc", "contiguous", "-L", f"{spec.to}b", name), PATIENCE)
+    demand_grown(spec, context)
 
 
-def is_grow_volume_applied(spec: GrowVolume, context: Context) -> bool:
-    return has_size(context.host, spec.device, spec.size)
+def has_grown(spec: GrowMap | GrowArray | GrowVolume, context: Context) -> bool:
+    found = read_size(context.host, spec.device)
+    return not isinstance(found, Unread) and found >= spec.size
+
+
+is_grow_map_applied = is_grow_array_applied = is_grow_volume_applied = has_grown
+
+
+def demand_grown(spec: GrowMap | GrowArray | GrowVolume, context: Context) -> None:
+    demand_size(read_size(context.host, spec.device), spec.size, spec.device)
 
 
 def apply_grow_file_system(spec: GrowFileSystem, context: Context) -> None:
@@ -69,11 +69,9 @@ def apply_grow_file_system(spec: GrowFileSystem, context: Context) -> None:
     host = context.host
     if mounted_at(host, spec.target) is None:
         raise Failed(f"{spec.device} is not mounted at {spec.target}: it grows while its server is at work")
-    run(host, find_command(spec, host), LONGEST)
+    run_tool(host, find_command(spec, host), LONGEST)
     found = read_file_system(host, spec.fstype, spec.device, spec.target)
-    if isinstance(found, Unread) or found < spec.size:
-        has = found.why if isinstance(found, Unread) else f"{found} bytes"
-        raise Failed(f"{spec.fstype} on {spec.device} should have {spec.size} bytes at least now: {has}")
+    demand_size(found, spec.size, f"{spec.fstype} on {spec.device}")
 
 
 def is_grow_file_system_applied(spec: GrowFileSystem, context: Context) -> bool:
@@ -94,19 +92,7 @@ def find_command(spec: GrowFileSystem, host: Host) -> tuple[str, ...]:
             return "btrfs", "filesystem", "resize", f"{found[0]}:max", spec.target
 
 
-def run(host: Host, argv: Sequence[str], timeout: float = PATIENCE) -> None:
-    ran = host.run(argv, ok=None, timeout=timeout)
-    if ran.status != 0:
-        raise Failed(f"{' '.join(argv)}: {ran.complaint}")
-
-
-def has_size(host: Host, device: str, size: int) -> bool:
-    found = read_size(host, device)
-    return not isinstance(found, Unread) and found >= size
-
-
-def demand_size(host: Host, device: str, size: int) -> None:
-    found = read_size(host, device)
+def demand_size(found: int | Unread, size: int, what: str) -> None:
     if isinstance(found, Unread) or found < size:
         has = found.why if isinstance(found, Unread) else f"{found} bytes"
-        raise Failed(f"{device} should have {size} bytes at least now: {has}")
+        raise Failed(f"{what} should have {size} bytes at least now: {has}")

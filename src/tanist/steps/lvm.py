@@ -9,6 +9,7 @@ from tanist.facts.device import is_block_device
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
+from tanist.steps.tool import run_tool
 from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
@@ -80,6 +81,4 @@ def read_group(host: Host, group: str) -> dict[str, str]:
 
 
 def _lvm(host: Host, argv: list[str]) -> None:
-    ran = host.run(argv, ok=None, timeout=PATIENCE)
-    if ran.status != 0:
-        raise Failed(f"{argv[0]} {argv[-1]}: {ran.complaint}")
+    run_tool(host, argv, PATIENCE, title=f"{argv[0]} {argv[-1]}")

@@ -24,6 +24,7 @@ from tanist.model.layers import MdLayer
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.md import undo_assemble_array
+from tanist.steps.tool import run_tool
 
 if TYPE_CHECKING:
     from tanist.host.host import Host, Lock
@@ -209,9 +210,7 @@ def apply_make_volume(spec: MakeVolume, context: Context) -> None:
     undo_make_volume(spec, context)
     wait_free(host, (spec.disk,))
     for argv in spec.commands:
-        ran = host.run(argv, ok=None, timeout=PATIENCE)
-        if ran.status != 0:
-            raise Failed(f"{argv[0]} {argv[-1]}: {ran.complaint}")
+        run_tool(host, argv, PATIENCE, title=f"{argv[0]} {argv[-1]}")
     settle(host)
 
 
@@ -246,9 +245,7 @@ def read_mark(host: Host, device: str) -> tuple[str, str]:
 def apply_make_file_system(spec: MakeFileSystem, context: Context) -> None:
     host = context.host
     wait_free(host, (spec.device,))
-    ran = host.run(spec.argv, ok=None, timeout=LONGEST)
-    if ran.status != 0:
-        raise Failed(f"{spec.argv[0]} {spec.device}: {ran.complaint}")
+    run_tool(host, spec.argv, LONGEST, title=f"{spec.argv[0]} {spec.device}")
     host.run(["blockdev", "--flushbufs", spec.device], timeout=PATIENCE)
 
 

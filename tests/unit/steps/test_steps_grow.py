@@ -1,10 +1,12 @@
-"""Mounted file systems on real block devices that became larger: loop devices, the kernel's own answers."""
+"""Mounted file systems on real block devices that became larger: loop devices, the kernel's own answers. Of the layers
+below, what is run."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from tanist.facts.sizes import ask_again, read_file_system, read_rooms, read_siz
 from tanist.host.local import LocalHost
 from tanist.model.definition import Asset
 from tanist.model.errors import Failed
-from tanist.model.growing import GrowFileSystem, Room
+from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowStep, GrowVolume, Room
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.grow import apply_grow_file_system, is_grow_file_system_applied
 from tanist.steps.registry import handler_for
+from tests.unit.facts.machine import Machine
 from tests.vm.definitions import render_definition
 
 HOST = LocalHost()
@@ -103,3 +106,42 @@ def test_what_is_not_mounted_is_not_touched(tmp_path: Path) -> None:
         assert isinstance(read_file_system(HOST, fstype, "/dev/null", str(tmp_path)), Unread)
         with pytest.raises(Failed, match="it grows while its server is at work"):
             apply_grow_file_system(spec, CONTEXT)
+
+
+GROUP = '{"report": [{"vg": [{"vg_systemid": "ec", "vg_exported": "", "vg_missing_pv_count": "0"}]}]}'
+COLUMNS = "vg_systemid,vg_exported,vg_missing_pv_count"
+OWN = '--config local/extra_system_ids=["ec"]'
+LAYERS: list[tuple[GrowStep, dict[str, str], tuple[str, ...]]] = [
+    (GrowMap(device="/dev/mapper/a", size=2 * MIB), {}, ("multipathd resize map a",)),
+    (GrowArray(device="/dev/md/a", size=2 * MIB), {}, ("mdadm --grow /dev/md/a --size=max",)),
+    (
+        GrowVolume(group="vg", volume="lv", device="/dev/vg/lv", disk="/dev/md/a", to=3 * MIB, size=2 * MIB),
+        {f"vgs --foreign --readonly --reportformat json -o {COLUMNS} vg": GROUP},
+        (
+            f"pvresize -q {OWN} /dev/md/a",
+            f"lvextend -q {OWN} --alloc contiguous -L {3 * MIB}b vg/lv",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "answers", "runs"), LAYERS, ids=[type(spec).__name__ for spec, _, _ in LAYERS])
+def test_a_layer_is_grown_once_and_what_its_tool_says_is_not_believed(
+    tmp_path: Path, spec: GrowStep, answers: dict[str, str], runs: tuple[str, ...]
+) -> None:
+    handler = handler_for(type(spec))
+    assert handler.is_applied is not None
+    size = f"blockdev --getsize64 {spec.device}"
+    small = Machine(tmp_path, commands={**answers, **dict.fromkeys(runs, ""), size: str(MIB)})
+    with pytest.raises(Failed, match=f"{spec.device} should have {2 * MIB} bytes at least now: {MIB} bytes"):
+        handler.apply(spec, replace(CONTEXT, host=small.host))
+    ran = [" ".join(argv) for argv in small.ran]
+    assert [line for line in ran if line in runs] == list(runs)
+    assert handler.is_applied(spec, replace(CONTEXT, host=small.host)) is False
+    refused = Machine(tmp_path, commands={**answers, **dict.fromkeys(runs, 5), size: str(MIB)})
+    with pytest.raises(Failed) as failed:
+        handler.apply(spec, replace(CONTEXT, host=refused.host))
+    assert failed.value.message == f"{runs[0]}: it complained"
+    large = Machine(tmp_path, commands={size: str(2 * MIB)})
+    handler.apply(spec, replace(CONTEXT, host=large.host))
+    assert {" ".join(argv) for argv in large.ran} == {size}
