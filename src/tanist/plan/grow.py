@@ -15,12 +15,8 @@ from tanist.plan.release import numbered
 FOR_GOOD = "what has grown can't be made smaller again: there is no way back, neither by undo nor by a takeover"
 
 
-def find_obstacles(nodes: Mapping[str, NodeSizes | Unread], rooms: Sequence[Room | Unread]) -> tuple[str, ...]:
+def find_strangers(nodes: Mapping[str, NodeSizes | Unread]) -> Iterator[str]:
     """`nodes`: this one first. A node that sees a disk too small would fail at the next takeover."""
-    return (*_find_strangers(nodes), *_find_small(rooms))
-
-
-def _find_strangers(nodes: Mapping[str, NodeSizes | Unread]) -> Iterator[str]:
     read = []
     for node, one in nodes.items():
         if isinstance(one, Unread):
@@ -35,7 +31,7 @@ def _find_strangers(nodes: Mapping[str, NodeSizes | Unread]) -> Iterator[str]:
             yield f"{disk} is {shown}: a node that does not see its new size can't take over what has grown"
 
 
-def _find_small(rooms: Sequence[Room | Unread]) -> Iterator[str]:
+def find_small(rooms: Sequence[Room | Unread]) -> Iterator[str]:
     for room in rooms:
         if isinstance(room, Unread):
             yield room.why

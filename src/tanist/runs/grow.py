@@ -17,7 +17,7 @@ from tanist.model.layers import LvmLayer
 from tanist.model.run import PlanMade
 from tanist.model.steps import Plan
 from tanist.model.unread import Unread
-from tanist.plan.grow import build_grow, find_obstacles, render_rooms, smallest
+from tanist.plan.grow import build_grow, find_small, find_strangers, render_rooms, smallest
 from tanist.plan.render import render_plan
 from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
 from tanist.runs.session import Session, load_run, owning, read_active
@@ -35,9 +35,9 @@ class Outlook:
         asset, tree = session.controller.asset, session.controller.tree
         self.nodes: dict[str, NodeSizes | Unread] = read_all_sizes(session)
         sizes = smallest(self.nodes)
-        unread = find_obstacles(self.nodes, ())
-        self.rooms = () if unread else tuple(read_rooms(session.host, asset, tree, sizes, leave))
-        self.obstacles = (*unread, *find_obstacles({}, self.rooms))
+        strange = tuple(find_strangers(self.nodes))
+        self.rooms = () if strange else tuple(read_rooms(session.host, asset, tree, sizes, leave))
+        self.obstacles = (*strange, *find_small(self.rooms))
         self.plan: Plan | None = None
         if not self.obstacles:
             whole = [one for one in self.rooms if isinstance(one, Room)]
@@ -126,7 +126,7 @@ def drive_grow(session: Session, journal: Journal, plan: Plan | None = None) -> 
 def resume_grow(session: Session, journal: Journal) -> None:
     """What every node sees is looked at once more: a disk may have been put back."""
     check_active(session)
-    if obstacles := find_obstacles(read_all_sizes(session), ()):
+    if obstacles := tuple(find_strangers(read_all_sizes(session))):
         raise Refused("\n".join(obstacles), next_step=f"mend these, or: tanist undo {session.name}")
     drive_grow(session, journal)
 

@@ -9,7 +9,7 @@ from tanist.model.definition import Asset
 from tanist.model.growing import WORTH, GrowArray, GrowFileSystem, GrowVolume, NodeSizes, Room
 from tanist.model.layers import LvmLayer, MdLayer
 from tanist.model.unread import Unread
-from tanist.plan.grow import build_grow, find_obstacles, render_rooms, smallest
+from tanist.plan.grow import build_grow, find_small, find_strangers, render_rooms, smallest
 
 GIB, MIB = 1 << 30, 1 << 20
 DISK = "/dev/disk/by-id/a"
@@ -42,16 +42,16 @@ def room(device: str, now: int, could: int) -> Room:
 )
 def test_a_standby_must_see_the_same_size(there: NodeSizes | Unread, says: str) -> None:
     nodes = {"ec-a": sees("ec-a", 2 * GIB), "ec-b": there}
-    (found,) = find_obstacles(nodes, ())
+    (found,) = find_strangers(nodes)
     assert found.startswith(says)
-    assert find_obstacles({"ec-a": sees("ec-a", GIB), "ec-b": sees("ec-b", GIB)}, ()) == ()
+    assert tuple(find_strangers({"ec-a": sees("ec-a", GIB), "ec-b": sees("ec-b", GIB)})) == ()
 
 
 def test_nothing_is_made_to_fit_a_disk_that_became_smaller() -> None:
-    (found,) = find_obstacles({}, (room("/dev/a", 2 * GIB, GIB),))
+    (found,) = find_small((room("/dev/a", 2 * GIB, GIB),))
     assert found == "/dev/a has 2.0 GiB, and what lies below it only 1.0 GiB: it became smaller"
-    assert find_obstacles({}, (Unread("it is at work on itself"),)) == ("it is at work on itself",)
-    assert find_obstacles({}, (room("/dev/a", GIB, GIB - 4096),)) == (), "what rounding takes"
+    assert tuple(find_small((Unread("it is at work on itself"),))) == ("it is at work on itself",)
+    assert tuple(find_small((room("/dev/a", GIB, GIB - 4096),))) == (), "what rounding takes"
 
 
 def test_each_layer_that_can_have_more_has_a_step_the_lowest_first() -> None:
