@@ -79,7 +79,9 @@ def break_reading(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(world: World, name: str) -> Status:
-    text = (Path(__file__).parent / "oc.toml").read_text().format(mode="host", asset=ASSETS[world.controller.asset.kind])
+    text = (
+        (Path(__file__).parent / "oc.toml").read_text().format(mode="host", asset=ASSETS[world.controller.asset.kind])
+    )
     world.nodes[name].files.write("/etc/tanist/controllers/oc.toml", text.encode())
     return read_status(world.nodes[name], "oc", name)
 
