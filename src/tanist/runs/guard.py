@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tanist.facts.storage import read_claim_seen
-from tanist.journal.claimfile import load_claim
+from tanist.facts.storage import load_claim_here, read_claim_seen
 from tanist.journal.state import RunState
 from tanist.model.claim import Claim
 from tanist.model.errors import Failed, Lost
@@ -119,8 +118,7 @@ def find_tree(session: Session) -> str:
 def read_claim_now(session: Session) -> Claim | Unread:
     """As the disk has it: in place, or from the raw device, which can be read when its file system was cut off."""
     host, controller, tree = session.host, session.controller, find_tree(session)
-    apart = controller.asset.zfs is not None  # in the tree it would find this node's own memory of it
-    found = load_claim(host, tree) if tree and not apart else Unread("not mounted")
+    found = load_claim_here(host, controller.asset, tree) if tree else Unread("not mounted")
     if isinstance(found, Claim) or controller.asset.kind == "directory":
         return found
     seen = read_claim_seen(host, controller.asset, controller.tree)  # an old one too: the verdict has weighed that

@@ -177,6 +177,7 @@ class Ahead:
         return self._facts
 
     def note_claim(self) -> None:
+        """In the tree, of a pool as well: there is what this node itself wrote last, and no device to wait for."""
         claim = load_claim(self._session.host, self._session.controller.tree)
         self.claim = None if isinstance(claim, Unread) else claim
 

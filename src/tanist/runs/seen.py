@@ -13,9 +13,9 @@ from tanist.runs.session import Session
 
 def note_claim(session: Session) -> None:
     """Remember the claim that was seen last: `tanist status` tells it when the asset is elsewhere."""
-    from tanist.journal.claimfile import load_claim  # a node that only gives its word reads no claim
+    from tanist.facts.storage import load_claim_here  # a node that only gives its word reads no claim
 
-    claim = load_claim(session.host, session.controller.tree)
+    claim = load_claim_here(session.host, session.controller.asset, session.controller.tree)
     if not isinstance(claim, Unread):
         save_claim_seen(session, claim)
 
