@@ -38,7 +38,7 @@ from tanist.runs.filing import begin_run, find_open_run, finish, refuse_open_run
 from tanist.runs.mirrored import readable
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.pairing import find_not_enabled
-from tanist.runs.prechecks import check_node, check_unconfigured
+from tanist.runs.prechecks import check_node, check_unconfigured, check_wish
 from tanist.runs.promise import free_bound
 from tanist.runs.replay import tell_replay, was_dirty
 from tanist.runs.replica import choose_alone
@@ -70,10 +70,7 @@ def takeover(session: Session, options: TakeoverOptions, look: Look = observe) -
     """Until the end state was looked at. `look` gathers the evidence (a switchover knows more than a lone takeover)."""
     with owning(session, "takeover"):
         check_standby(session)
-        if options.check and session.controller.asset.zfs is not None:
-            raise Refused(
-                "a pool is looked at by ZFS alone, while it is imported: zpool scrub; there is no check before"
-            )
+        check_wish(session, look=options.check)
         tell_missing_legs(session)
         run, journal = new_run(session, "takeover")
         session = replace(session, asks_for=run, bound=[])
@@ -341,6 +338,7 @@ def dry_run(session: Session, options: TakeoverOptions) -> tuple[Observation, st
     """What a takeover would do now: evidence, verdict and both plans, the second from the mirrored capture."""
     refuse_open_run(session)
     check_node(session)
+    check_wish(session, look=options.check)
     tell_missing_legs(session)
     observation = observe(session, options.attest)
     refuse_unused(session, observation.claim)
