@@ -9,7 +9,8 @@ from tanist.journal.journal import STATE, Journal, done_directory, runs_director
 from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
-from tanist.model.run import Outcome, RunEnded, RunKind, RunStarted
+from tanist.model.run import Outcome, PlanMade, RunEnded, RunKind, RunStarted
+from tanist.model.steps import Plan
 from tanist.runs.guard import demand_claim
 from tanist.runs.notify import start_courier
 from tanist.runs.session import TOOL, Session, new_run
@@ -58,6 +59,13 @@ def begin_run(
     )
     start_courier(session, run)
     return run, journal
+
+
+def demand_plan(session: Session, part: str, plan: Plan | None) -> PlanMade:
+    """For a run whose plan a person has confirmed before it began. None: it must be in the journal."""
+    if plan is None:
+        raise Refused("the run was cut off before it had a plan", next_step=f"tanist undo {session.name}")
+    return PlanMade(part=part, plan=plan)
 
 
 def verify(session: Session, engine: Engine) -> None:

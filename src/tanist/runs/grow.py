@@ -14,12 +14,11 @@ from tanist.journal.state import read_run
 from tanist.model.errors import Failed, Refused
 from tanist.model.growing import GrowFileSystem, NodeSizes, Room
 from tanist.model.layers import LvmLayer
-from tanist.model.run import PlanMade
 from tanist.model.steps import Plan
 from tanist.model.unread import Unread
 from tanist.plan.grow import build_grow, find_small, find_strangers, render_rooms, smallest
 from tanist.plan.render import render_plan
-from tanist.runs.filing import begin_run, finish, refuse_open_run, verify
+from tanist.runs.filing import begin_run, demand_plan, finish, refuse_open_run, verify
 from tanist.runs.session import Session, load_run, owning, read_active
 from tanist.runs.sizes import read_all_sizes
 from tanist.steps.storage import mounted_at
@@ -102,13 +101,8 @@ def drive_grow(session: Session, journal: Journal, plan: Plan | None = None) -> 
     engine = session.engine(journal)
     begun = session.host.monotonic()
 
-    def build() -> PlanMade:
-        if plan is None:
-            raise Refused("the run was cut off before it had a plan", next_step=f"tanist undo {session.name}")
-        return PlanMade(part=PART, plan=plan)
-
     try:
-        engine.execute(PART, build)
+        engine.execute(PART, lambda: demand_plan(session, PART, plan))
         verify(session, engine)
     except StepFailure as failure:
         end_short(session, journal, failure.message)
@@ -133,9 +127,8 @@ def resume_grow(session: Session, journal: Journal) -> None:
 
 def end_short(session: Session, journal: Journal, why: str) -> None:
     """Nothing is taken back, and nothing has to be."""
-    done = [
-        step.says for step in read_run(journal.records).steps if read_run(journal.records).status[step.id] == "done"
-    ]
+    state = read_run(journal.records)
+    done = [step.says for step in state.steps if state.status[step.id] == "done"]
     stays = f"; stays: {'; '.join(done)}" if done else "; no step had ended"
     finish(session, journal, f"{why}{stays}", outcome="failed")
 

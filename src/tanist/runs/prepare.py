@@ -14,7 +14,6 @@ from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeV
 from tanist.model.dataclasses import replace
 from tanist.model.disks import DiskSurvey, SeenDisk
 from tanist.model.errors import Failed, Refused
-from tanist.model.run import PlanMade
 from tanist.model.steps import Plan, PlannedStep
 from tanist.model.storage import StorageMarks
 from tanist.model.unread import Unread
@@ -35,7 +34,7 @@ from tanist.plan.prepare import Fresh, build_prepare
 from tanist.plan.proposal import build_proposal, find_candidates, pick
 from tanist.plan.render import render_plan
 from tanist.runs.disks import Look, survey_all
-from tanist.runs.filing import begin_run, finish, refuse_open_run
+from tanist.runs.filing import begin_run, demand_plan, finish, refuse_open_run
 from tanist.runs.peers import known_controllers
 from tanist.runs.session import Session, exclusive, read_active
 from tanist.steps.prepare import Untouched
@@ -177,13 +176,8 @@ def drive_prepare(session: Session, journal: Journal, plan: Plan | None = None) 
     engine = prepare_engine(session, journal)
     begun = session.host.monotonic()
 
-    def build() -> PlanMade:
-        if plan is None:
-            raise Refused("the run was cut off before it had a plan", next_step=f"tanist undo {session.name}")
-        return PlanMade(part=PART, plan=plan)
-
     try:
-        engine.execute(PART, build)
+        engine.execute(PART, lambda: demand_plan(session, PART, plan))
     except StepFailure as failure:
         state = engine.state
         if isinstance(failure.__cause__, Untouched) and len(state.touched) == 1 and not state.resumed:
