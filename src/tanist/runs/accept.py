@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
 
 from tanist.host.clock import timestamp
 from tanist.model.accepted import BOUND, LONGEST, Accepted
@@ -15,7 +14,7 @@ from tanist.model.errors import Failed, Refused
 from tanist.model.times import render_moment, render_time
 from tanist.parity.kinds import KINDS
 from tanist.plan import places
-from tanist.runs.history import ACCEPT, read_copy, save_entry
+from tanist.runs.history import ACCEPT, Account, read_copy, save_entry
 from tanist.runs.seen import read_epoch_seen
 from tanist.runs.session import TOOL, Session, name_run
 
@@ -49,32 +48,25 @@ def accept(session: Session, finding: str, *, reason: str, span: str) -> Accepte
     return one
 
 
-def describe_accepted(session: Session, one: Accepted, said: tuple[str, ...], line: bytes) -> dict[str, Any]:
+def describe_accepted(session: Session, one: Accepted, said: tuple[str, ...], line: bytes) -> Account:
     """As an entry of the history, a run without steps: with what the finding said when it was looked at last."""
     known = {entry.run for entry in read_copy(session, places.history(session.name)).entries}
     now = render_moment(session.host.now())
-    return {
-        "run": name_run(session, ACCEPT, known.__contains__),
-        "kind": ACCEPT,
-        "controller": session.name,
-        "node": session.node,
-        "who": session.who,
-        "reason": one.reason,
-        "attested": "",
-        "verdict": "",
-        "evidence": [],
-        "continued": [],
-        "epoch": read_epoch_seen(session),
-        "plans": {},
-        "outcome": "accepted",
-        "summary": f"{one.finding}, until {one.until_text}" + (f"; it said: {' | '.join(said)}" if said else ""),
-        "began": now,
-        "ended": now,
-        "seconds": 0.0,
-        "steps": [],
-        "tool": TOOL,
-        "journal": hashlib.sha256(line).hexdigest(),
-    }
+    return Account(
+        run=name_run(session, ACCEPT, known.__contains__),
+        kind=ACCEPT,
+        controller=session.name,
+        node=session.node,
+        who=session.who,
+        reason=one.reason,
+        epoch=read_epoch_seen(session),
+        outcome="accepted",
+        summary=f"{one.finding}, until {one.until_text}" + (f"; it said: {' | '.join(said)}" if said else ""),
+        began=now,
+        ended=now,
+        tool=TOOL,
+        journal=hashlib.sha256(line).hexdigest(),
+    )
 
 
 def find_said(session: Session, finding: str) -> tuple[str, ...]:

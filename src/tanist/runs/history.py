@@ -26,6 +26,7 @@ from tanist.journal.chain import (
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
 from tanist.model.codec import encode
+from tanist.model.dataclasses import dataclass, field, fields
 from tanist.model.errors import Busy, TanistError
 from tanist.model.run import Continued, Record
 from tanist.model.times import render_moment
@@ -38,25 +39,53 @@ PATIENCE = 10.0  # seconds
 ACCEPT = "accept"  # kind of an entry that is no run: a finding that a person accepted (runs/accept.py)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What an entry says, field by field as in docs/formats.md. What has a default here, only a run has."""
+
+    run: str
+    kind: str
+    controller: str
+    node: str
+    who: str
+    reason: str
+    epoch: int
+    outcome: str
+    summary: str
+    began: str
+    ended: str
+    tool: str
+    journal: str
+    attested: str = ""
+    verdict: str = ""
+    evidence: tuple[dict[str, Any], ...] = ()
+    accepted: tuple[str, ...] = ()
+    continued: tuple[dict[str, Any], ...] = ()
+    plans: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    steps: tuple[tuple[str, float], ...] = ()
+
+
 def save_history(session: Session, journal: Journal) -> None:
     """On this node always, and once, however often it is called; on the asset while the tree is here."""
     save_entry(session, describe_run(session, read_run(journal.records), journal))
 
 
-def save_entry(session: Session, fields: Mapping[str, Any]) -> None:
-    """`fields`: as describe_run() has them. One of a run that is known already is not entered again."""
+def save_entry(session: Session, account: Account) -> None:
+    """One of a run that is known already is not entered again."""
     with writing(session):
-        _enter(session, fields)
+        _enter(session, account)
         _save_on_asset(session)
 
 
-def _enter(session: Session, fields: Mapping[str, Any]) -> None:
+def _enter(session: Session, account: Account) -> None:
     mine = mend_tail(session, places.history(session.name))
     theirs = read_copy(session, asset_path(session)) if tree_is_here(session) else Copy()
     known = (*mine.entries, *theirs.entries)
     new = lacking(mine.entries, theirs.entries)
-    if all(entry.run != fields["run"] for entry in known):
-        new = (*new, parse_entry(render_entry(fields, heads(known))))
+    if all(entry.run != account.run for entry in known):
+        told = {one.name: getattr(account, one.name) for one in fields(account)}
+        new = (*new, parse_entry(render_entry(told, heads(known))))
     append(session, places.history(session.name), new)
 
 
@@ -75,33 +104,32 @@ def writing(session: Session) -> Iterator[None]:
         lock.close()
 
 
-def describe_run(session: Session, state: RunState, journal: Journal) -> dict[str, Any]:
+def describe_run(session: Session, state: RunState, journal: Journal) -> Account:
     """Who, why, what was seen, when, with which tool, the verdict, what was planned, and how it ended."""
     started, ended = state.started, state.ended
-    digest = hashlib.sha256(session.host.files.read(journal.path, LIMIT)).hexdigest()
-    return {
-        "run": started.run,
-        "kind": started.kind,
-        "controller": started.controller,
-        "node": started.node,
-        "who": started.who,
-        "reason": started.reason,
-        "attested": started.attested,
-        "verdict": state.verdict.outcome.value if state.verdict else "",
-        "evidence": encode(state.evidence),
-        "accepted": list(state.accepted),
-        "continued": [describe_continuation(record) for record in journal.records if is_continuation(record)],
-        "epoch": started.epoch,
-        "plans": {name: hashlib.sha256(canonical(encode(part.plan))).hexdigest() for name, part in state.parts.items()},
-        "outcome": ended.outcome if ended else "",
-        "summary": ended.summary if ended else "",
-        "began": render_moment(state.since),
-        "ended": render_moment(journal.records[-1].at),
-        "seconds": ended.seconds if ended else 0.0,
-        "steps": [[step.says, state.seconds.get(step.id, 0.0)] for step in state.steps],
-        "tool": started.tool,
-        "journal": digest,
-    }
+    return Account(
+        run=started.run,
+        kind=started.kind,
+        controller=started.controller,
+        node=started.node,
+        who=started.who,
+        reason=started.reason,
+        attested=started.attested,
+        verdict=state.verdict.outcome.value if state.verdict else "",
+        evidence=tuple(encode(state.evidence)),
+        accepted=tuple(state.accepted),
+        continued=tuple(describe_continuation(record) for record in journal.records if is_continuation(record)),
+        epoch=started.epoch,
+        plans={name: hashlib.sha256(canonical(encode(part.plan))).hexdigest() for name, part in state.parts.items()},
+        outcome=ended.outcome if ended else "",
+        summary=ended.summary if ended else "",
+        began=render_moment(state.since),
+        ended=render_moment(journal.records[-1].at),
+        seconds=ended.seconds if ended else 0.0,
+        steps=tuple((step.says, state.seconds.get(step.id, 0.0)) for step in state.steps),
+        tool=started.tool,
+        journal=hashlib.sha256(session.host.files.read(journal.path, LIMIT)).hexdigest(),
+    )
 
 
 def is_continuation(record: Record) -> bool:
