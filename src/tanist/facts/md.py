@@ -42,7 +42,6 @@ class Member:
     written: int  # when its array wrote this mark, seconds since 1970
     offset: int  # bytes before the data
     size: int  # bytes of data
-    resyncing: bool
 
 
 def find_place(host: Host, layer: MdLayer, below: Place) -> Place | Unread:  # noqa: ARG001
@@ -173,7 +172,6 @@ def parse_member(device: str, data: bytes) -> Member | Unread:
         written=struct.unpack_from("<Q", data, 192)[0] & TIME,
         offset=offset * SECTOR,
         size=size * SECTOR,
-        resyncing=struct.unpack_from("<Q", data, 208)[0] != (1 << 64) - 1,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tanist.facts.tool import read_text
-from tanist.model.readout import Space
+from tanist.model.hardware import Space
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from tanist.model.dataclasses import dataclass
 from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
-from tanist.model.hardware import Space as Space
-from tanist.model.hardware import StorageReadout
+from tanist.model.hardware import Space, StorageReadout
 from tanist.model.measured import Measured
 from tanist.model.nfs import NfsReadout
 from tanist.model.replica import ReplicaReadout

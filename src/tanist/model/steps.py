@@ -365,9 +365,6 @@ class TakeLease:
     over: str = ""  # whose it was then (facts/lease.py, Mark.holder): who has taken it since is not that one
 
 
-Command = tuple[str, ...]
-
-
 StepSpec = (
     CreateGroup
     | CreateUser

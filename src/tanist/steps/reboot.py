@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tanist.model.errors import Rebooting as Rebooting
+from tanist.model.errors import Rebooting
 from tanist.model.steps import Reboot
 from tanist.steps.context import Context
 

@@ -16,7 +16,7 @@ from tanist.cli.main import COMMANDS, INTERNAL, call, run_command
 from tanist.cli.timeline import Timeline
 from tanist.engine import Event
 from tanist.model import errors as e
-from tanist.steps.reboot import Rebooting
+from tanist.model.errors import Rebooting
 
 
 def fail(error: BaseException) -> Callable[[], int]:

@@ -16,10 +16,9 @@ from tanist.model import steps as s
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Asset, Controller, Identity
-from tanist.model.errors import Lost
+from tanist.model.errors import Lost, Rebooting
 from tanist.model.host import Address, Ran
 from tanist.steps.context import Context
-from tanist.steps.reboot import Rebooting
 from tests.unit.model.examples import STARTED
 
 ADDRESS = Address(interface="eth0", address="10.0.0.9", prefix=24)

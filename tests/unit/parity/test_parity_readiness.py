@@ -13,6 +13,7 @@ from tanist.model.codec import decode, encode
 from tanist.model.definition import Drill
 from tanist.model.drill import Drilled
 from tanist.model.facts import NodeFacts
+from tanist.model.hardware import Space
 from tanist.model.host import Answer
 from tanist.model.nfs import NfsReadout
 from tanist.model.pair import Asked, Pair, Wire
@@ -34,7 +35,6 @@ from tanist.model.readout import (
     Reach,
     Readout,
     Setting,
-    Space,
     Unit,
 )
 from tanist.model.serving import Fault

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tanist.model.errors import Failed, NotProved, Refused
+from tanist.model.errors import Failed, NotProved, Rebooting, Refused
 from tanist.model.host import Address
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.release import release
 from tanist.runs.takeover import TakeoverOptions, takeover
-from tanist.steps.reboot import Rebooting
 from tests.unit.runs.picture import differences, take
 from tests.unit.runs.test_runs_takeover import ATTEST, claim_of, is_active
 from tests.unit.runs.world import TREE, UNITS, World

@@ -11,11 +11,10 @@ from tanist.journal.claimfile import create_claim, load_claim, save_claim
 from tanist.model import steps as s
 from tanist.model.claim import Claim
 from tanist.model.definition import Health
-from tanist.model.errors import Failed
+from tanist.model.errors import Failed, Rebooting
 from tanist.model.host import Address, Answer
 from tanist.runs.session import Session
 from tanist.steps.network import LOOK
-from tanist.steps.reboot import Rebooting
 from tests.unit.runs.world import TREE, World
 from tests.unit.steps.specs import (
     ADDRESS,

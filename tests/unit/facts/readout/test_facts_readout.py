@@ -24,7 +24,8 @@ from tanist.facts import (
     units,
 )
 from tanist.model.definition import Asset
-from tanist.model.readout import Disk, Edited, Expiry, Firewall, Link, Packages, Space
+from tanist.model.hardware import Space
+from tanist.model.readout import Disk, Edited, Expiry, Firewall, Link, Packages
 from tanist.model.unread import Unread
 from tests.unit.facts.machine import Machine
 
