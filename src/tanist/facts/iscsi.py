@@ -7,14 +7,13 @@ out, and never asks for a secret: iscsiadm itself prints none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import Place, ask, is_block_device
-from tanist.facts.kinds import Guard, Marks
+from tanist.facts.kinds import Guard, Marks, read_room_of_disk
 from tanist.facts.sysfs import list_names, read_number, read_word
 from tanist.model.dataclasses import dataclass
-from tanist.model.growing import Room
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
@@ -88,10 +87,7 @@ def find_ends(host: Host, layer: IscsiLayer) -> dict[str, tuple[str, ...]]:  # n
     return {layer.device: (layer.device,)} if layer.device else {}
 
 
-def read_room(host: Host, layer: IscsiLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
-    """A disk is as large as it says."""
-    size = sizes.get(layer.device, 0)
-    return Room(device=layer.device, now=size, could=size)
+read_room = read_room_of_disk
 
 
 def read_states(host: Host, layer: IscsiLayer) -> Iterator[LayerState]:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tanist.model.dataclasses import dataclass
+from tanist.model.growing import Room
 
 if TYPE_CHECKING:
     from tanist.facts.device import Place
     from tanist.host.host import Host
-    from tanist.model.growing import Room
     from tanist.model.hardware import Identity
     from tanist.model.layers import Layer
     from tanist.model.readout import LayerState
@@ -60,6 +60,12 @@ class Kind(Protocol):
     def read_room(self, host: Host, layer: Any, sizes: Mapping[str, int], below: int) -> Room | Unread:
         """What it has and could have, where it is up: of disks of `sizes` bytes, on `below` bytes of the layer below.
         Unread too where it can't be grown as it is now."""
+
+
+def read_room_of_disk(host: Host, layer: Any, sizes: Mapping[str, int], below: int) -> Room:  # noqa: ARG001
+    """The read_room() of a kind that is a disk itself: it is as large as it says."""
+    size = sizes.get(layer.device, 0)
+    return Room(device=layer.device, now=size, could=size)
 
 
 def kind_of(layer: Layer) -> Kind:

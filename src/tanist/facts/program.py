@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from tanist.facts.device import Place, is_block_device
-from tanist.facts.kinds import Guard, Marks
+from tanist.facts.kinds import Guard, Marks, read_room_of_disk
 from tanist.model.dataclasses import dataclass
-from tanist.model.growing import Room
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
@@ -139,10 +138,7 @@ def find_ends(host: Host, layer: ProgramLayer) -> dict[str, tuple[str, ...]]:  #
     return {layer.device: (layer.device,)}
 
 
-def read_room(host: Host, layer: ProgramLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
-    """A disk is as large as it says."""
-    size = sizes.get(layer.device, 0)
-    return Room(device=layer.device, now=size, could=size)
+read_room = read_room_of_disk
 
 
 def read_states(host: Host, layer: ProgramLayer) -> Iterator[LayerState]:

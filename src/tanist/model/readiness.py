@@ -46,9 +46,7 @@ class Assessment:
     owner: str
     owner_seen: str  # "now", or since when it is known only from what was remembered
     found: tuple[Found, ...]
-    captured: float = (
-        0.0  # until when no change outside the tree would be lost, seconds since the epoch; 0.0: no capture
-    )
+    captured: float = 0.0  # seconds since the epoch: no change outside the tree until then is lost; 0.0: no capture
     drilled: float = 0.0  # when a takeover was last rehearsed with success, seconds since the epoch; 0.0: never
 
     @property

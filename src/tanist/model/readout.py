@@ -237,6 +237,5 @@ class Readout:
     replica: ReplicaReadout | Unread | None = None  # None: the asset is no copy, or not told
     nfs: NfsReadout | Unread | None = None  # None: not told, or nothing is exported
     agent: bool | Unread | None = None  # tanist-agent runs here; None: not told
-    faults: tuple[Fault, ...] | Unread | None = None  # of the controller here; None: not told, not active, or a run is
-    # at work
+    faults: tuple[Fault, ...] | Unread | None = None  # of the controller; None: not told, not active, or in a run
     promised: tuple[str, ...] | Unread = ()  # takeovers to which it gave its word, whose outcome it does not know

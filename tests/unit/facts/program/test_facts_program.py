@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from tanist.facts.device import Place
+from tanist.facts.kinds import kind_of
 from tanist.facts.program import Answer, ask_program, find_place, parse_answer, read_answer, read_states
 from tanist.host.files import Files
 from tanist.host.local import LocalHost
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
+from tanist.model.growing import Room
 from tanist.model.host import Ran
 from tanist.model.layer_steps import AttachDisk
-from tanist.model.layers import ProgramLayer
+from tanist.model.layers import IscsiLayer, ProgramLayer
 from tanist.model.unread import Unread
 from tanist.plan.layers import build_attach
 from tanist.steps import program as steps
@@ -277,3 +279,10 @@ def test_the_example_says_where_it_cannot_tell(example: Rooted) -> None:
     assert isinstance(seen, Answer) and seen.where == "unknown"
     without = read_answer(example, replace(LAYER, settings=()))
     assert isinstance(without, Unread) and "settings have no volume" in without.why
+
+
+@pytest.mark.parametrize("layer", [LAYER, IscsiLayer(target="iqn.a", portals=("10.66.0.21:3260",), device=DEVICE)])
+def test_a_disk_is_as_large_as_it_says(layer: ProgramLayer | IscsiLayer) -> None:
+    kind, host = kind_of(layer), LocalHost()
+    assert kind.read_room(host, layer, {DEVICE: 5}, 7) == Room(device=DEVICE, now=5, could=5)
+    assert kind.read_room(host, layer, {}, 7) == Room(device=DEVICE, now=0, could=0)
