@@ -29,6 +29,7 @@ MAGIC = 0xA92B4EFC
 SECTOR = 512
 RAID1 = 1
 MISSING = 0xFFFE  # roles from here on up: faulty, spare, journal
+AGAIN = 0.3  # seconds; md marks all members at once, so that none is behind for longer than a write takes
 TIME = (1 << 40) - 1  # seconds; the bits above are for microseconds
 
 
@@ -48,7 +49,7 @@ def find_place(host: Host, layer: MdLayer, below: Place) -> Place | Unread:  # n
     """Its members lie on disks of their own."""
     if is_block_device(host, layer.device):
         return Place(device=layer.device, offset=0, size=0)
-    members, wrong = read_members(host, layer)
+    members, wrong = _read_once(host, layer)
     if not members:
         return Unread(f"no member of {layer.device} can be read: {'; '.join(wrong)}")
     newest = members[0]
@@ -58,7 +59,7 @@ def find_place(host: Host, layer: MdLayer, below: Place) -> Place | Unread:  # n
 
 
 def read_marks(host: Host, layer: MdLayer, below: Place) -> Marks:  # noqa: ARG001
-    members, _ = read_members(host, layer)
+    members, _ = _read_once(host, layer)
     return Marks(identities=tuple(Identity(what=f"array {layer.device}", uuid=one.uuid) for one in members[:1]))
 
 
@@ -134,7 +135,20 @@ def read_room(host: Host, layer: MdLayer, sizes: Mapping[str, int], below: int) 
 
 
 def read_members(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[str, ...]]:
-    """Those that belong to the array, newest first, and what is wrong with the others."""
+    """Those that belong to the array, newest first, and what is wrong with the others. While its owner is at work one
+    may be read before its mark is written anew and the next one after: left behind is who stays behind."""
+    found, wrong = _read_once(host, layer)
+    if any(one.events < found[0].events for one in found):
+        before = {one.device: one.events for one in found}
+        host.sleep(AGAIN)
+        found, wrong = _read_once(host, layer)
+        behind = (one for one in found if one.events < found[0].events and one.events == before.get(one.device))
+        left = (f"{one.device}: left behind ({one.events} events of {found[0].events})" for one in behind)
+        wrong = (*wrong, *left)
+    return found, wrong
+
+
+def _read_once(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[str, ...]]:
     found, wrong = [], []
     for device in layer.members:
         data = read_blocks(host, device, 1, 1, 4096)
@@ -145,8 +159,6 @@ def read_members(host: Host, layer: MdLayer) -> tuple[tuple[Member, ...], tuple[
             wrong.append(f"{device}: belongs to another array, {member.uuid}")
         else:
             found.append(member)
-    newest = max((one.events for one in found), default=0)
-    wrong += [f"{one.device}: left behind ({one.events} events of {newest})" for one in found if one.events < newest]
     return tuple(sorted(found, key=lambda one: (-one.events, not one.in_sync))), tuple(wrong)
 
 
