@@ -18,6 +18,7 @@ from tests.sim.world import NODES, SimWorld
 PROOFS: tuple[Kind, ...] = ("none", "none", "none", "power", "reservation", "lease")
 KNOWN = 3_000_000  # schedules that were played before and whose finds are mended; new ones come with each commit
 KNOWN_HASTY = 5_000_000
+HONEST, NEW, HASTY = 6000, 300, 4000  # schedules that `make test` plays: known ones, others with each commit, with lies
 MODES = ("host", "alias")
 LONGEST = 90  # changes; a kill further on is none
 RECORDS = 40  # of a run's journal; a stall further on is none

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sim.chance import HASTY, HONEST, NEW
 from tests.sim.folders import MEMORY, SCENARIOS, Made, build_world, play, read_lines, read_state
 from tests.sim.proofs import STRONG
 from tests.sim.world import SimWorld
@@ -39,6 +40,13 @@ def test_a_scenario_goes_as_expected(worlds: Worlds, folder: Path) -> None:
 def test_there_are_enough_scenarios_and_none_twice() -> None:
     texts = {(read_state(one), tuple(read_lines(one / "cmdlist"))) for one in FOLDERS}
     assert len(texts) == len(FOLDERS) >= 120
+
+
+def test_the_note_says_how_many_scenarios_and_schedules_there_are() -> None:
+    note = (Path(__file__).parents[2] / "docs/design/exhaustion.md").read_text()
+    schedules = f"{HONEST + NEW + HASTY:,}".replace(",", " ")
+    assert f"{len(FOLDERS)} folders" in note
+    assert f"`make test`: {schedules}, of which {NEW} are" in note
 
 
 def test_only_a_lie_ever_makes_two_and_none_with_a_strong_proof() -> None:
