@@ -126,7 +126,8 @@ class Model:
         if n.machine == "on":
             yield f"{name} is frozen", put(s, i, n._replace(machine="frozen"))
             if n.pc:
-                yield f"tanist on {name} is killed", put(s, i, n._replace(pc="", intent="", word=False, saw=False))
+                killed = put(self._forgets(s, i), i, n._replace(pc="", intent="", word=False, saw=False))
+                yield f"tanist on {name} is killed", killed
         if n.machine == "frozen":
             yield f"{name} goes on", put(s, i, n._replace(machine="on"))
         if self.storage and (not n.disk or s.nodes[1 - i].disk):
@@ -138,7 +139,7 @@ class Model:
     def _off(self, s: State, i: int) -> State:
         n = s.nodes[i]
         dead = n._replace(machine="off", pc="", mounted=False, serving=False, intent="", word=False, saw=False)
-        return put(s._replace(dirty=s.dirty or n.mounted), i, dead)
+        return put(self._forgets(s, i)._replace(dirty=s.dirty or n.mounted), i, dead)
 
     # -- the lease: held by whoever took it, for as long as its machine runs and sees the disk
     def _renews(self, s: State, i: int) -> bool:
@@ -239,7 +240,7 @@ class Model:
         s = s._replace(held=False) if raised else s
         s = self._give_back(s._replace(dirty=False) if n.mounted or raised else s, i)
         undone = put(s, i, n._replace(run="", mine=False, mounted=False, serving=False, attested=False))
-        return self._freed(undone, i) if n.run == "take" else undone
+        return self._ends(self._freed(undone, i), i) if n.run == "take" else undone
 
     # -- the steps of a run
     def _steps(self, s: State, i: int, n: Node) -> Iterator[Move]:
@@ -348,6 +349,10 @@ class Model:
 
     def _ends(self, s: State, i: int) -> State:
         return s._replace(fenced=-1) if s.fenced == 1 - i else s
+
+    def _forgets(self, s: State, i: int) -> State:
+        """A takeover that dies before it commits leaves nothing to go on with: whom it had fenced may come back."""
+        return s if s.nodes[i].run else self._ends(s, i)
 
     # -- what a node sees of the other
     def _reaches(self, s: State) -> bool:
