@@ -11,7 +11,7 @@ from tanist.model.pair import Pair
 from tanist.model.readiness import Found
 from tanist.parity.beside import check_beside
 from tests.unit.parity.besides import DIFFERENCES, DROP_IN, OPSCENTER, SAME
-from tests.unit.parity.test_parity_readiness import PAIR
+from tests.unit.parity.pairs import PAIR
 
 ON_DISK = replace(
     OPSCENTER, asset=replace(OPSCENTER.asset, kind="filesystem", device="/dev/asset1", fstype="ext4", layers=())

@@ -20,7 +20,7 @@ from tanist.parity.kinds import KINDS, STORAGE
 from tanist.parity.measured import days_until
 from tanist.parity.readiness import assess
 from tests.unit.parity.hardwares import ARRAY, GIB, GOOD
-from tests.unit.parity.test_parity_readiness import NOW, OWNER, TAKER
+from tests.unit.parity.pairs import NOW, OWNER, TAKER
 from tests.unit.parity.test_parity_storage import ON_MD, STANDBY, pair
 
 DAY = 86400.0

@@ -11,7 +11,7 @@ from tanist.model.readout import Name, Readout, Reverse
 from tanist.model.unread import Unread
 from tanist.parity.names import check_names
 from tanist.parity.readiness import assess
-from tests.unit.parity.test_parity_readiness import ADDRESS, OWNER, PAIR, TAKER
+from tests.unit.parity.pairs import ADDRESS, OWNER, PAIR, TAKER
 
 Said = tuple[str, ...] | Unread | None
 OTHER = "10.88.0.99"

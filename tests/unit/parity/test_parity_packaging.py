@@ -13,7 +13,7 @@ import pytest
 
 from tanist.parity.metrics import render_metrics
 from tanist.parity.readiness import assess
-from tests.unit.parity.test_parity_readiness import NOW, PAIR
+from tests.unit.parity.pairs import NOW, PAIR
 
 PACKAGING = Path(__file__).parents[3] / "packaging"
 RULES = (PACKAGING / "prometheus/tanist.rules.yml").read_text()

@@ -14,7 +14,7 @@ from tanist.parity.clashes import find_clashes, read_wants
 from tanist.parity.kinds import KINDS
 from tanist.parity.readiness import assess
 from tests.unit.parity.besides import OPSCENTER
-from tests.unit.parity.test_parity_readiness import NOW, OWNER, PAIR, TAKER, VERIFIED
+from tests.unit.parity.pairs import NOW, OWNER, PAIR, TAKER, VERIFIED
 
 PROOFS = TAKER.proofs
 assert isinstance(PROOFS, Proofs)

@@ -17,7 +17,7 @@ from tanist.parity.readiness import assess
 from tests.unit.facts.drbd.test_facts_drbd import case, generations
 from tests.unit.parity.besides import OPSCENTER
 from tests.unit.parity.hardwares import GOOD as STORAGE
-from tests.unit.parity.test_parity_readiness import OWNER, PAIR, TAKER
+from tests.unit.parity.pairs import OWNER, PAIR, TAKER
 
 LAYER = DrbdLayer(resource="r0", device="/dev/drbd0")
 ASSET = Asset(kind="filesystem", device="/dev/drbd0", fstype="ext4", layers=(LAYER,))

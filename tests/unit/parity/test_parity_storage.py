@@ -30,7 +30,7 @@ from tanist.parity.readiness import assess
 from tanist.parity.redundancy import Stack
 from tests.unit.parity.besides import OPSCENTER
 from tests.unit.parity.hardwares import ARRAY, DISKS, GIB, GOOD, HBAS, MIRROR, multipath, one_disk
-from tests.unit.parity.test_parity_readiness import OWNER, PAIR, TAKER
+from tests.unit.parity.pairs import OWNER, PAIR, TAKER
 
 MEMBERS = ("/dev/mapper/mpath0", "/dev/mapper/mpath1")
 LAYER = MdLayer(device="/dev/md/asset", uuid="01234567:89abcdef:01234567:89abcdef", members=MEMBERS)

@@ -14,7 +14,7 @@ from tanist.runs.peers import write_known_hosts
 from tanist.runs.proofs import survey
 from tanist.runs.proofs_kept import read_proofs, save_proofs
 from tanist.runs.readout import render_readout
-from tests.unit.parity.test_parity_readiness import OWNER
+from tests.unit.parity.pairs import OWNER
 from tests.unit.runs.world import World, said
 
 OTHER = """format = 1
