@@ -12,16 +12,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.checks import Fingerprint, diff, read_fingerprint
+from lab.checks import diff, read_fingerprint
 from lab.controllers import opscenter
 from lab.lab import Lab
 from lab.layout import node_spec
 from lab.opscenter.software import VERSION
 from tests.lab.kills import kill_at, let_go, plain_records, take
-from tests.lab.subject import MAY_DIFFER, NODES, OPSCENTER, POSTGRESQL, Pair, expect, other_node, said, set_up
+from tests.lab.mistakes import BAD_DEFINITION, BUSY, FAILED, NOT_PROVED, REFUSED, changes, released, replaced, unchanged
+from tests.lab.subject import OPSCENTER, POSTGRESQL, Pair, expect, other_node, said, set_up
 
 DEFINITION = "/etc/tanist/controllers/postgresql.toml"
-REFUSED, NOT_PROVED, BAD_DEFINITION, BAD_CAPTURE, BUSY, FAILED = 3, 4, 5, 6, 7, 8
 BOUND = 90.0  # seconds: far above what is promised, far below "hangs"
 
 
@@ -32,46 +32,7 @@ def made(lab: Lab) -> Pair:
 
 @pytest.fixture
 def pair(made: Pair) -> Pair:
-    """Released, whatever a test before has left behind when it failed."""
-    for node in NODES:
-        if not made.is_on(node):
-            made.lab.boot(node)
-        seen = made.look(node)
-        if seen.journal:
-            made.tanist(node, "undo")
-            seen = made.look(node)
-        if seen.active_file:
-            made.sh(node, "rm -f /var/lib/postgresql/ballast /etc/postgresql/15/main/conf.d/large.dat")
-            if made.tanist(node, "release").returncode != 0:
-                made.must(node, "undo")
-                made.must(node, "release")
-    made.own = {node: read_fingerprint(made.lab, node) for node in NODES}
-    return made
-
-
-@contextmanager
-def unchanged(pair: Pair, *nodes: str) -> Iterator[None]:
-    """Refused means: the nodes are what they were, and so is the claim."""
-    before = [(read_fingerprint(pair.lab, node), pair.look(node).claim) for node in nodes]
-    yield
-    for (was, claim), node in zip(before, nodes, strict=True):
-        assert not changes(was, read_fingerprint(pair.lab, node)), node
-        assert pair.look(node).claim == claim
-
-
-def changes(before: Fingerprint, after: Fingerprint) -> list[str]:
-    return [one for one in diff(before, after) if not MAY_DIFFER.match(one)]
-
-
-@contextmanager
-def replaced(pair: Pair, node: str, path: str, script: str) -> Iterator[None]:
-    """A path of a node is kept aside, `script` makes something else of it ($1), and in the end it is back."""
-    keep, above = f"/var/tmp/kept{path.replace('/', '-')}", path.rsplit("/", 1)[0]
-    pair.sh(node, f'touch -r {above} {keep}.time; cp -a "$1" {keep}; {script}', path)
-    try:
-        yield
-    finally:
-        pair.sh(node, f'rm -rf "$1"; mv {keep} "$1"; touch -r {keep}.time {above}; rm {keep}.time', path)
+    return released(made)
 
 
 # ---- definitions
@@ -95,146 +56,6 @@ def test_a_broken_definition_tells_all_its_mistakes_at_once(pair: Pair) -> None:
 def test_a_controller_that_is_not_defined_is_refused(pair: Pair) -> None:
     done = pair.lab.exec("ec-b", ["tanist", "takeover", "postgresq"])
     expect(done, REFUSED, ['there is no definition "postgresq"', "postgresql"])
-
-
-# ---- captures
-
-
-@pytest.mark.requirement("A38")
-def test_a_capture_with_a_flipped_bit_is_refused_by_name_and_the_one_before_is_offered(pair: Pair) -> None:
-    take(pair, "ec-a")
-    pair.sh("ec-a", "echo '# later' > /etc/postgresql/15/main/conf.d/extra.conf")
-    pair.lab.exec("ec-a", ["habackup", "postgresql"], check=True)
-    newest, previous = captures(pair, "ec-a")[:2]
-    flip_bit(pair, "ec-a", f"/var/lib/postgresql/.tanist/captures/{newest}/files.tar")
-    verified = pair.tanist("ec-a", "captures", "--verify")
-    expect(verified, BAD_CAPTURE, [newest, "altered", f"{previous}  good"])
-    pair.lab.cut("ec-a")
-    with unchanged(pair, "ec-b"):
-        refused = pair.tanist("ec-b", "takeover", "--attest", "seen off")
-        expect(refused, BAD_CAPTURE, [newest, "altered", f"tanist takeover postgresql --capture {previous}"])
-    take(pair, "ec-b", "--attest", "seen off", "--capture", previous)
-    pair.check_active("ec-b")
-    assert pair.lab.exec("ec-b", ["test", "-e", "/etc/postgresql/15/main/conf.d/extra.conf"]).returncode == 1
-    come_home(pair)
-
-
-def test_a_bad_capture_is_not_the_last_one_for_long(pair: Pair) -> None:
-    """The active node makes a good one beside it at once; the bad one stays for people to look at."""
-    take(pair, "ec-b")
-    newest = captures(pair, "ec-b")[0]
-    flip_bit(pair, "ec-b", f"/var/lib/postgresql/.tanist/captures/{newest}/manifest.json")
-    pair.lab.exec("ec-b", ["habackup", "postgresql"], check=True)
-    assert captures(pair, "ec-b")[:2][1] == newest
-    let_go(pair, "ec-b")
-    take(pair, "ec-a")
-    pair.check_active("ec-a")
-    let_go(pair, "ec-a")
-
-
-@pytest.mark.requirement("A19", "A38", "A42")
-def test_a_full_asset_keeps_the_last_good_capture_and_can_be_taken_over(pair: Pair) -> None:
-    take(pair, "ec-a")
-    good = captures(pair, "ec-a")[0]
-    pair.sh("ec-a", "head -c 130000000 /dev/urandom > /etc/postgresql/15/main/conf.d/large.dat")
-    free = "$(($(stat -f -c '%a * %S' /var/lib/postgresql) - 30000000))"  # PostgreSQL needs a little; root has 5 % more
-    pair.sh("ec-a", f"fallocate -l {free} /var/lib/postgresql/ballast && sync")
-    done = pair.lab.exec("ec-a", ["habackup", "postgresql"])
-    expect(done, FAILED, ["No space left on device", "nothing of it is kept"])
-    assert captures(pair, "ec-a")[0] == good
-    assert f"{good}  good" in said(pair.tanist("ec-a", "captures", "--verify"))
-    pair.check_active("ec-a")
-    pair.lab.cut("ec-a")
-    take(pair, "ec-b", "--attest", "seen off")
-    pair.check_active("ec-b")
-    pair.sh("ec-b", "rm /var/lib/postgresql/ballast")
-    come_home(pair)
-
-
-def test_a_brim_full_asset_is_let_go_and_its_services_wait_for_a_person(pair: Pair) -> None:
-    """With nothing new to capture a release needs no room. PostgreSQL does: the takeover stops there and holds."""
-    take(pair, "ec-b")
-    pair.sh("ec-b", "head -c 100000000000 /dev/zero > /var/lib/postgresql/ballast || true; sync")
-    assert pair.sh("ec-b", "stat -f -c %a /var/lib/postgresql") == "0"
-    expect(pair.lab.exec("ec-b", ["habackup", "postgresql"]), 0, ["nothing changed"])
-    let_go(pair, "ec-b")
-    pair.turn("ec-a")
-    held = pair.tanist("ec-a", "takeover")
-    expect(
-        held,
-        FAILED,
-        ["postgresql@15-main.service did not come up", "tanist resume postgresql", "tanist undo postgresql"],
-    )
-    assert pair.look("ec-a").claim.startswith("held ec-a ")
-    pair.sh("ec-a", "rm /var/lib/postgresql/ballast")
-    pair.must("ec-a", "resume")
-    pair.check_active("ec-a")
-    let_go(pair, "ec-a")
-
-
-# /var/lib/tanist on a disk of its own, a small one
-SMALL = """
-cp -a /var/lib/tanist /run/kept
-mount -t tmpfs -o size=64m,mode=0700 tmpfs /var/lib/tanist
-cp -a /run/kept/. /var/lib/tanist/
-rm -r /run/kept
-"""
-LARGE = """
-rm -f /var/lib/tanist/ballast
-cp -a /var/lib/tanist /run/kept
-umount /var/lib/tanist
-find /var/lib/tanist -mindepth 1 -delete
-cp -a /run/kept/. /var/lib/tanist/
-rm -r /run/kept
-"""
-FILL = "fallocate -l $(($(stat -f -c '%a * %S' /var/lib/tanist) - $1)) /var/lib/tanist/ballast"
-PAGE = 4096
-
-
-def test_a_standby_whose_own_disk_is_full_at_any_step_ends_cleanly_and_goes_on_once_there_is_room(pair: Pair) -> None:
-    """There is more room in each round, so that another step is the first that can't be written down."""
-    pair.turn("ec-b")
-    pair.sh("ec-b", SMALL)
-    pair.own["ec-b"] = read_fingerprint(pair.lab, "ec-b")
-    room, more = 0, PAGE
-    try:
-        while True:
-            pair.sh("ec-b", FILL, str(room))
-            done = pair.tanist("ec-b", "takeover")
-            pair.sh("ec-b", "rm /var/lib/tanist/ballast")
-            if done.returncode == 0:
-                break
-            expect(done, FAILED if room else REFUSED, ["No space left on device", "what to do: "])
-            if pair.look("ec-b").journal:  # or it is over, and had no room in the history
-                ended = pair.tanist("ec-b", "resume" if room % (2 * PAGE) else "undo")
-                assert ended.returncode == 0 or "no run of postgresql is open" in said(ended), said(ended)
-            if pair.look("ec-b").active_file:
-                pair.check_active("ec-b")
-                let_go(pair, "ec-b")
-            assert not pair.look("ec-b").journal
-            room, more = room + more, more + PAGE
-        assert room > 2 * PAGE, "it was full at the beginning, and in the middle"
-        pair.check_active("ec-b")
-        let_go(pair, "ec-b")
-    finally:
-        pair.sh("ec-b", LARGE)
-
-
-@pytest.mark.requirement("A37")
-def test_habackup_is_silent_on_a_standby_and_refuses_a_bare_mount_point(pair: Pair) -> None:
-    done = pair.lab.exec("ec-b", ["habackup", "postgresql"])
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    take(pair, "ec-b")
-    pair.sh("ec-b", "systemctl stop postgresql@15-main && umount /var/lib/postgresql")
-    bare = read_fingerprint(pair.lab, "ec-b", ["/var/lib/postgresql"])
-    refused = pair.lab.exec("ec-b", ["habackup", "postgresql"])
-    expect(refused, REFUSED, ["/var/lib/postgresql is not mounted", "bare mount point", "tanist status postgresql"])
-    assert not diff(bare, read_fingerprint(pair.lab, "ec-b", ["/var/lib/postgresql"]))
-    status = pair.tanist("ec-b", "status")
-    expect(status, 20, ["the tree is not here", "systemctl restart tanist@postgresql"])
-    pair.sh("ec-b", "systemctl restart tanist@postgresql")  # what status says, and it works
-    pair.check_active("ec-b")
-    let_go(pair, "ec-b")
 
 
 # ---- the standby
@@ -511,36 +332,3 @@ def test_a_stand_alone_proxy_is_told_that_it_is_outside_the_scope(ops: Pair) -> 
     with installed(ops, "--role", "proxy"), unchanged(ops, "ec-b"):
         for words in (("takeover",), ("takeover", "--dry-run")):
             expect(ops.tanist("ec-b", *words), REFUSED, ["stand-alone Proxy Controller", "outside the scope"])
-
-
-# ---- what is done with captures and captured nodes
-
-
-def captures(pair: Pair, node: str) -> list[str]:
-    """Names, newest first."""
-    return [line.split()[0] for line in said(pair.tanist(node, "captures")).splitlines() if " epoch " in line]
-
-
-FLIP = """
-import os, sys
-with open(sys.argv[1], "r+b") as file:
-    file.seek(700)
-    byte = file.read(1)[0]
-    file.seek(700)
-    file.write(bytes([byte ^ 1]))
-    file.flush()
-    os.fsync(file.fileno())
-"""
-
-
-def flip_bit(pair: Pair, node: str, path: str) -> None:
-    pair.lab.exec(node, ["python3", "-c", FLIP, path], check=True)
-
-
-def come_home(pair: Pair) -> None:
-    """After a cut of ec-a: it boots inert, and ec-b lets go."""
-    pair.lab.boot("ec-a")
-    pair.sh("ec-a", "systemctl is-active -q tanist@postgresql || systemctl status tanist@postgresql")
-    pair.check_active("ec-b")
-    pair.check_inert("ec-a")
-    let_go(pair, "ec-b")
