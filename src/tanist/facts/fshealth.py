@@ -48,9 +48,9 @@ def read_health(host: Host, asset: Asset, name: str) -> FileSystemHealth | Unrea
 
 def _read_layouts(host: Host, layer: ZfsLayer) -> FileSystemHealth:
     """Of each top-level device of a pool."""
-    from tanist.facts.zfs.pool import read_pool
+    from tanist.facts.zfs.pool import find_pool
 
-    pool = read_pool(host, layer.pool, layer.devices)
+    pool = find_pool(host, layer)
     layouts = () if isinstance(pool, Unread) else sorted({one.newest.layout for one in pool.devices} - {""})
     return FileSystemHealth(fstype="zfs", tells=False, profiles=tuple(f"data {one}" for one in layouts))
 

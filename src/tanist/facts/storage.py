@@ -46,7 +46,7 @@ def _see_marks(host: Host, asset: Asset, watch: float | None) -> StorageMarks | 
     if asset.zfs is not None:
         from tanist.facts.zfs import marks  # most assets are not, and each start would pay for it
 
-        return marks.read_marks(host, asset.zfs.pool, asset.zfs.devices, watch)
+        return marks.read_marks(host, asset.zfs, watch)
     with open_view(host, asset) as device:
         return device if isinstance(device, Unread) else _read_marks(host, asset, device, watch)
 

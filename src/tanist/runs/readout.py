@@ -35,6 +35,7 @@ from tanist.facts.units import read_programs, read_units
 from tanist.host.ssh import run_on_peer
 from tanist.journal.journal import done_directory
 from tanist.model.codec import decode, encode
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Refused
 from tanist.model.readout import Captures, Edited, Reach, Readout
 from tanist.model.replica import ReplicaReadout
@@ -58,6 +59,8 @@ from tanist.steps.services import is_running
 
 if TYPE_CHECKING:
     from tanist.host.files import Files
+    from tanist.host.host import Host
+    from tanist.model.definition import Controller
 
 AGENT = "tanist-agent.service"
 TIMEOUT = 45.0  # seconds that another node's readout may take
@@ -69,6 +72,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
     active = bool(read_active(session) or find_activity(session))
     units = read_units(host, (*(one.unit for one in controller.services), *helpers(session)))
     called = (controller.identity.hostname, *(one.name for one in controller.nodes))
+    with_pool = see_pool_once(host, controller)
     names, reverse = read_names(host, called, tuple(one.address for one in controller.identity.addresses))
     return Readout(
         node=session.node,
@@ -91,7 +95,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         reverse=reverse,
         expiries=read_expiries(host, controller.captured_paths) if active else (),
         edited=() if active else read_edited_here(session),
-        disk=read_disk(host, controller.asset),
+        disk=read_disk(host, with_pool.asset),
         captures=read_captures(session),
         gate_lacks=find_not_enabled(session),
         self_starting=find_self_starting(session),
@@ -102,12 +106,12 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         ),
         proofs=read_proofs(session),
         verified=read_verified(session),
-        layers=read_layers(host, controller.asset),
+        layers=read_layers(host, with_pool.asset),
         clashes=read_clashes(session),
         memory=read_memory(host, tuple(one.unit for one in controller.services) if active else ()),
         drilled=read_drilled(session),
         numbers=read_numbers(host, controller),
-        storage=read_hardware(host, controller, session.node),
+        storage=read_hardware(host, with_pool, session.node),
         measured=load_measured(session),
         replica=read_copy(session),
         nfs=read_nfs(host, controller.name) if controller.exports else None,
@@ -116,6 +120,15 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         promised=read_owed(session),
         clock=host.now(),
     )
+
+
+def see_pool_once(host: Host, controller: Controller) -> Controller:
+    """All labels of a pool are read for each look at it: three parts of a readout share one."""
+    if controller.asset.zfs is None:
+        return controller
+    from tanist.facts.zfs.pool import see_pool  # most assets are not, and each start would pay for it
+
+    return replace(controller, asset=see_pool(host, controller.asset))
 
 
 def read_owed(session: Session) -> tuple[str, ...] | Unread:

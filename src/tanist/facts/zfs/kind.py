@@ -10,7 +10,7 @@ from tanist.facts.device import Place, is_block_device
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.tool import read_text
 from tanist.facts.zfs.marks import is_imported
-from tanist.facts.zfs.pool import Pool, read_pool
+from tanist.facts.zfs.pool import Pool, find_pool
 from tanist.model.hardware import Identity
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
@@ -31,7 +31,7 @@ def find_place(host: Host, layer: ZfsLayer, below: Place) -> Place | Unread:  # 
 
 
 def read_marks(host: Host, layer: ZfsLayer, below: Place) -> Marks:  # noqa: ARG001
-    pool = read_pool(host, layer.pool, layer.devices)
+    pool = find_pool(host, layer)
     if isinstance(pool, Unread):
         return Marks()
     return Marks(identities=(Identity(what=f"pool {layer.pool}", uuid=pool.id),))
@@ -47,7 +47,7 @@ def read_room(host: Host, layer: ZfsLayer, sizes: Mapping[str, int], below: int)
 
 
 def read_guards(host: Host, layer: ZfsLayer) -> Iterator[Guard]:
-    pool = read_pool(host, layer.pool, layer.devices)
+    pool = find_pool(host, layer)
     if isinstance(pool, Unread):
         yield Guard(about=layer.pool, fails=True, says=pool.why)
         return
@@ -65,7 +65,7 @@ def read_guards(host: Host, layer: ZfsLayer) -> Iterator[Guard]:
 
 def read_states(host: Host, layer: ZfsLayer) -> Iterator[LayerState]:
     yield read_host_id(host)
-    pool = read_pool(host, layer.pool, layer.devices)
+    pool = find_pool(host, layer)
     if isinstance(pool, Unread):
         yield LayerState(kind="pool", name=layer.pool, says="", wrong=pool.why, mend="zpool import, which lists them")
         return

@@ -6,17 +6,17 @@ device says so, and which nothing was written to since; whatever else they say m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tanist.facts.zfs.label import EXPORTED
-from tanist.facts.zfs.pool import Pool, read_pool
+from tanist.facts.zfs.pool import Pool, find_pool, read_pool
 from tanist.model.dataclasses import replace
 from tanist.model.storage import StorageMarks, StorageState
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.layers import ZfsLayer
 
 LABELS = 4
 STATES = "/proc/spl/kstat/zfs"  # a directory for each pool that this node's kernel has
@@ -27,9 +27,9 @@ def is_imported(host: Host, pool: str) -> bool:
     return bool(pool) and host.files.exists(f"{STATES}/{pool}/state")
 
 
-def read_marks(host: Host, name: str, devices: Sequence[str], watch_seconds: float | None) -> StorageMarks | Unread:
+def read_marks(host: Host, layer: ZfsLayer, watch_seconds: float | None) -> StorageMarks | Unread:
     """`watch_seconds`: how long a pool that is not exported is watched; None: as long as its own interval asks."""
-    pool = read_pool(host, name, devices)
+    pool = find_pool(host, layer)
     if isinstance(pool, Unread):
         return pool
     if is_imported(host, pool.name):
@@ -39,7 +39,7 @@ def read_marks(host: Host, name: str, devices: Sequence[str], watch_seconds: flo
     if state == "clean" or seconds <= 0:
         return _marks(pool, state, detail)
     host.sleep(seconds)
-    second = read_pool(host, name, devices)
+    second = read_pool(host, layer.pool, layer.devices)
     if isinstance(second, Unread):
         return second
     if has_moved(pool, second):

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.device import describe_content, read_blocks, read_size
 from tanist.facts.zfs.label import RING, SIZE, Label, Uberblock, parse_label
-from tanist.model.dataclasses import dataclass
+from tanist.model.dataclasses import dataclass, replace
+from tanist.model.layers import ZfsLayer
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.definition import Asset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,28 @@ class Pool:
         """The last of all uberblocks."""
         found = [label.newest for one in self.devices for label in one.labels if label.newest is not None]
         return max(found, key=lambda one: (one.commit, one.time), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLayer(ZfsLayer):
+    """A layer whose pool was looked at a moment ago, once for all that a readout tells of it."""
+
+    seen: Pool | Unread
+
+
+def see_pool(host: Host, asset: Asset) -> Asset:
+    """The asset with its pool as it is now: for a readout. What proves or changes something reads afresh."""
+    return replace(asset, layers=tuple(_see(host, one) if isinstance(one, ZfsLayer) else one for one in asset.layers))
+
+
+def _see(host: Host, layer: ZfsLayer) -> SeenLayer:
+    seen = read_pool(host, layer.pool, layer.devices)
+    return SeenLayer(dataset=layer.dataset, devices=layer.devices, seen=seen)
+
+
+def find_pool(host: Host, layer: ZfsLayer) -> Pool | Unread:
+    """As it was seen, else read now."""
+    return layer.seen if isinstance(layer, SeenLayer) else read_pool(host, layer.pool, layer.devices)
 
 
 def read_pool(host: Host, name: str, devices: Sequence[str]) -> Pool | Unread:
@@ -80,14 +104,15 @@ def read_device(host: Host, path: str) -> Device | Unread:
         return Unread(f"{path}: {size.why}")
     last = size // SIZE
     labels, rings = [], hashlib.sha256()
-    for block in (0, 1, last - 2, last - 1):
-        data = read_blocks(host, path, block, 1, SIZE)
-        if isinstance(data, Unread):
-            return Unread(f"{path}: {data.why}")
-        label = parse_label(data, block * SIZE)
-        rings.update(data[RING:])
-        if isinstance(label, Label):
-            labels.append(label)
+    for first in (0, last - 2):  # two at either end
+        both = read_blocks(host, path, first, 2, SIZE)
+        if isinstance(both, Unread):
+            return Unread(f"{path}: {both.why}")
+        for block, data in ((first, both[:SIZE]), (first + 1, both[SIZE:])):
+            label = parse_label(data, block * SIZE)
+            rings.update(data[RING:])
+            if isinstance(label, Label):
+                labels.append(label)
     if not labels:
         return Unread(f"{path}: no ZFS label (found: {describe_content(host, path)})")
     newest = max(labels, key=lambda one: one.commit)

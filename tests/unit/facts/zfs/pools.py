@@ -16,6 +16,7 @@ CASES = Path(__file__).parent / "cases"
 SIZE = 1071644672  # bytes of each device
 PATHS = ("/dev/a", "/dev/b")
 LAYER = ZfsLayer(dataset="ledger/tree", devices=PATHS)
+LABELS = f"bs={LABEL}"  # of a dd(1) that reads labels
 ASSET = Asset(kind="filesystem", device="ledger/tree", fstype="zfs", layers=(LAYER,))
 
 
@@ -64,7 +65,7 @@ class Devices:
         size = int(said["bs"])
         try:
             with self._open(said["if"], "rb") as file:
-                file.seek(int(said["skip"]) * size)
+                file.seek(int(said.get("skip", 0)) * size)
                 return Ran(argv=tuple(argv), status=0, stdout=file.read(int(said["count"]) * size), stderr=b"")
         except FileNotFoundError:
             return Ran(
