@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tanist.facts.standing import read_standing
 from tanist.journal.journal import Journal
+from tanist.journal.state import RunState
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Busy, NotProved, Refused, TanistError
@@ -16,7 +17,7 @@ from tanist.plan.release import build_give_back
 from tanist.runs.aftermath import after_becoming_active
 from tanist.runs.appear import wait_for_disks
 from tanist.runs.contest import heed_intents
-from tanist.runs.filing import begin_run, find_open_run, finish, verify
+from tanist.runs.filing import begin_run, find_open_run, finish, read_runs, verify
 from tanist.runs.inert import say_inert
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.replica import demand_link, wait_for_link
@@ -34,20 +35,21 @@ from tanist.steps.storage import mounted_at
 
 
 def gate(session: Session) -> None:
-    """Early in the boot, before cron and the NFS server: nothing of the controller may start by itself. Local only."""
+    """Early in the boot, before cron and the NFS server: nothing of the controller may start by itself. Local only,
+    and no run is filed away: on a full disk, or beside a damaged journal, this must hold too."""
     files = session.host.files
     files.remove(f"/etc/exports.d/tanist-{session.name}.exports")
-    runs = []
-    journal = find_open_run(session)
-    if journal is not None:
-        runs.append(session.engine(journal).state)
-    active = read_active(session)
-    if active:
-        runs.append(load_run(session, active))
-    for state in runs:
-        for step in state.steps:
-            if isinstance(step.spec, ArmCron) and state.status[step.id] != "planned":
-                park_cron(step.spec, session.context, armed=state.status[step.id] == "done")
+    for state in read_runs(session):
+        if state.ended is None:
+            park(session, state)
+    if active := read_active(session):
+        park(session, load_run(session, active))
+
+
+def park(session: Session, state: RunState) -> None:
+    for step in state.steps:
+        if isinstance(step.spec, ArmCron) and state.status[step.id] != "planned":
+            park_cron(step.spec, session.context, armed=state.status[step.id] == "done")
 
 
 def boot(session: Session, attest: str = "") -> str:

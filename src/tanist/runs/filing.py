@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from tanist.engine import Engine
 from tanist.journal.journal import STATE, Journal, done_directory, runs_directory
-from tanist.journal.state import read_run
-from tanist.model.errors import Failed, Refused
+from tanist.journal.records import parse_journal
+from tanist.journal.state import RunState, read_run
+from tanist.model.errors import Busy, Failed, Refused
 from tanist.model.evidence import Evidence, Verdict
 from tanist.model.run import Outcome, PlanMade, RunEnded, RunKind, RunStarted
 from tanist.model.steps import Plan
@@ -88,8 +90,8 @@ def demand_shown(session: Session, lacking: Sequence[str]) -> None:
 def finish(
     session: Session, journal: Journal, summary: str, begun: float | None = None, outcome: Outcome = "done"
 ) -> None:
-    """The last record, the history, the file: killed between them, or without room for the rest, the next look at the
-    open runs does it."""
+    """The last record, the history, the file: killed between them, without room for the rest, or beside another process
+    that has the history, the next look at the open runs does it."""
     seconds = 0.0 if begun is None else round(session.host.monotonic() - begun, 3)
     journal.append(RunEnded(outcome=outcome, summary=summary, seconds=seconds))
     try:
@@ -97,6 +99,19 @@ def finish(
     except OSError as error:
         says = f"this run is over, and not in the history yet: {error.strerror or error}"
         session.note(f"warning: {says}; make room (df {STATE}), the next run on this node enters it")
+    except Busy as busy:
+        session.note(f"warning: this run is over, and not in the history yet: {busy.message}; the watch enters it")
+
+
+def read_runs(session: Session) -> Iterator[RunState]:
+    """Those that are not filed away, as they are: nothing is mended or filed. A damaged journal is a person's."""
+    files, directory = session.host.files, runs_directory(session.name)
+    names = files.list(directory) if files.exists(directory) else ()
+    for name in (one for one in names if one.endswith(".jsonl")):
+        with contextlib.suppress(Failed, FileNotFoundError):  # filed away meanwhile
+            records, _ = parse_journal(files.read(f"{directory}/{name}", 64 << 20), name)
+            if records:
+                yield read_run(records)
 
 
 def find_open_run(session: Session) -> Journal | None:

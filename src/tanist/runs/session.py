@@ -152,12 +152,28 @@ def load_run(session: Session, run: str) -> RunState:
 
 
 def read_active(session: Session) -> str:
-    """The run that made this node the active one, "" when it is not."""
+    """The run that made this node the active one, "" when it is not. Failed where that can't be told."""
+    return load_mark(session)[0]
+
+
+def load_mark(session: Session) -> tuple[str, int]:
+    """The same, and the epoch that it works for."""
+    path = places.active_file(session.name)
     try:
-        fields = json.loads(session.host.files.read(places.active_file(session.name)))
+        fields = json.loads(session.host.files.read(path))
+        run, epoch = fields["run"], int(fields["epoch"])
+        if not isinstance(run, str) or not run:
+            raise ValueError(f"{run!r} is no run")
     except FileNotFoundError:
-        return ""
-    return str(fields["run"])
+        return "", 0
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed(
+            f"which run made {session.node} the active node is not known: {path} can't be read: {error}",
+            node=session.node,
+            next_step=f"tanist history {session.name}   names the newest takeover or init on {session.node}, and its "
+            "epoch: write them there again (docs/formats.md, the node's notes)",
+        ) from error
+    return run, epoch
 
 
 def save_active(session: Session, run: str, epoch: int) -> None:

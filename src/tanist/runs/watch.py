@@ -14,10 +14,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tanist.journal.journal import runs_directory
-from tanist.journal.records import parse_journal
-from tanist.journal.state import RunState, read_run
-from tanist.model.errors import Busy, Failed, TanistError
+from tanist.journal.state import RunState
+from tanist.model.errors import Busy, TanistError
 from tanist.model.run import RunStarted
 from tanist.model.unread import Unread
 from tanist.plan import places
@@ -25,13 +23,13 @@ from tanist.plan.addresses import service_addresses
 from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
-from tanist.runs.filing import find_open_run
+from tanist.runs.filing import find_open_run, read_runs
 from tanist.runs.guard import is_lost, read_claim_now
 from tanist.runs.hold import NO_ANSWER, Extra, Eyes, Held, Sight
 from tanist.runs.loss import cut_short, lose
 from tanist.runs.peers import find_activity
 from tanist.runs.serving import Carer
-from tanist.runs.session import Session, exclusive, read_active
+from tanist.runs.session import Session, exclusive, load_mark
 from tanist.steps.network import has_address
 
 if TYPE_CHECKING:
@@ -240,24 +238,10 @@ def read_held(session: Session, runs: Iterable[RunState] | None = None) -> Held 
     started = find_unfinished(read_runs(session) if runs is None else runs)
     if started is not None:
         return Held(run=started.run, epoch=started.epoch, unfinished=True)
-    active = read_active(session)
-    if not active:
-        return None
-    fields = json.loads(session.host.files.read(places.active_file(session.name)))
-    return Held(run=active, epoch=int(fields["epoch"]))
+    active, epoch = load_mark(session)
+    return Held(run=active, epoch=epoch) if active else None
 
 
 def find_unfinished(runs: Iterable[RunState]) -> RunStarted | None:
     """The first record of a run that has not ended, at work or cut off."""
     return next((state.started for state in runs if state.ended is None), None)
-
-
-def read_runs(session: Session) -> Iterator[RunState]:
-    """Those that are not filed away. A damaged journal is a person's."""
-    files, directory = session.host.files, runs_directory(session.name)
-    names = files.list(directory) if files.exists(directory) else ()
-    for name in (one for one in names if one.endswith(".jsonl")):
-        with contextlib.suppress(Failed, FileNotFoundError):  # filed away meanwhile
-            records, _ = parse_journal(files.read(f"{directory}/{name}", 64 << 20), name)
-            if records:
-                yield read_run(records)

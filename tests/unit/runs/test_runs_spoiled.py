@@ -1,0 +1,110 @@
+"""This node's own disk full or spoiled: what must hold, holds up nothing else, and each command says it in words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from tanist.host.fake import Crash
+from tanist.journal.journal import runs_directory
+from tanist.model.errors import Failed
+from tanist.plan import places
+from tanist.runs.backup import backup
+from tanist.runs.boot import boot, gate
+from tanist.runs.filing import find_open_run
+from tanist.runs.history import load_history
+from tanist.runs.peers import read_word
+from tanist.runs.release import release
+from tanist.runs.restore import harestore
+from tanist.runs.session import Session
+from tanist.runs.takeover import TakeoverOptions, takeover
+from tanist.runs.watch import Watcher
+from tests.unit.runs.picture import open_runs
+from tests.unit.runs.test_runs_takeover import is_active
+from tests.unit.runs.world import World
+
+CRON = "/etc/cron.d/oc"
+
+
+@pytest.mark.requirement("A62")
+def test_the_gate_holds_on_a_full_disk_with_a_run_that_could_not_be_filed_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = world.a.files.append
+
+    def full(path: str, data: bytes) -> None:
+        if path == places.history("oc"):
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        append(path, data)
+
+    monkeypatch.setattr(world.a.files, "append", full)
+    harestore(world.session("ec-a"), TakeoverOptions())
+    assert open_runs(world.a) == 1
+    world.a.power_off()
+    world.a.boot()
+    assert world.a.files.exists(CRON)
+    gate(world.session("ec-a"))
+    assert not world.a.files.exists(CRON)
+
+
+@pytest.mark.requirement("A62")
+def test_the_gate_holds_beside_a_journal_that_is_damaged(world: World) -> None:
+    record = f"files.append {runs_directory('oc')}"
+    world.a.then.append((record, lambda: world.a.then.append((record, lambda: world.a.die("here")))))
+    with pytest.raises(Crash):
+        release(world.session("ec-a"))
+    world.a.revive()
+    (name,) = [one for one in world.a.files.list(runs_directory("oc")) if one.endswith(".jsonl")]
+    path = f"{runs_directory('oc')}/{name}"
+    text = world.a.files.read(path)
+    world.a.files.write(path, text.replace(b"release", b"rebase", 1))
+    world.a.power_off()
+    world.a.boot()
+    assert world.a.files.exists(CRON)
+    gate(world.session("ec-a"))
+    assert not world.a.files.exists(CRON)
+    with pytest.raises(Failed, match="is damaged at line 1"):
+        boot(world.session("ec-a"))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"{}", b"[]", b'{"run": 7}', b"\xff"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        boot,
+        release,
+        lambda session: backup(session, mirror=False),
+        lambda session: takeover(session, TakeoverOptions()),
+    ],
+    ids=["boot", "release", "habackup", "takeover"],
+)
+def test_a_mark_that_cannot_be_read_is_told_in_words(
+    world: World, act: Callable[[Session], object], text: bytes
+) -> None:
+    path = places.active_file("oc")
+    world.a.files.write(path, text)
+    with pytest.raises(Failed, match=f"{path} can't be read"):
+        act(world.session("ec-a"))
+    assert read_word(world.session("ec-a")).state == "active"
+
+
+@pytest.mark.parametrize("text", [b"{}", b"[]", b'{"run": "r1"}', b'{"run": "r1", "epoch": "x"}'])
+def test_a_mark_that_cannot_be_read_does_not_end_the_watch(world: World, text: bytes) -> None:
+    world.a.files.write(places.active_file("oc"), text)
+    assert Watcher(world.session("ec-a")).round() is None
+    assert "the watch can't look" in world.said("ec-a")
+
+
+def test_a_run_that_succeeded_says_so_while_another_process_writes_the_history(world: World) -> None:
+    """As a `tanist chain` of the other node does, which hangs on the asset."""
+    release(world.session("ec-a"))
+    lock = world.b.lock(f"{places.runtime('oc')}/history.lock", "a chain")
+    assert not isinstance(lock, str)
+    takeover(world.session("ec-b"), TakeoverOptions())
+    assert is_active(world, "ec-b") and open_runs(world.b) == 1
+    assert "this run is over, and not in the history yet" in world.said("ec-b")
+    lock.close()
+    assert find_open_run(world.session("ec-b")) is None
+    assert load_history(world.session("ec-b"))[-1]["kind"] == "takeover"
