@@ -11,6 +11,7 @@ from tanist.model.errors import Busy, NotProved, Refused, TanistError
 from tanist.model.evidence import Outcome, Says
 from tanist.model.run import PlanMade
 from tanist.model.steps import ArmCron, Reboot
+from tanist.plan import places
 from tanist.plan.acquire import build_acquire, build_claim
 from tanist.plan.assume import build_start
 from tanist.plan.release import build_give_back
@@ -43,7 +44,12 @@ def gate(session: Session) -> None:
         if state.ended is None:
             park(session, state)
     if active := read_active(session):
-        park(session, load_run(session, active))
+        try:
+            park(session, load_run(session, active))
+        except (OSError, TanistError):  # then by the definition, to where a start looks for it
+            parked = places.parked_cron(session.name, active)
+            park_cron(ArmCron(paths=session.controller.cron, store="", own="", parked=parked), session.context)
+            raise
 
 
 def park(session: Session, state: RunState) -> None:
@@ -153,6 +159,7 @@ def stand_down(session: Session, active: str, claim: Claim) -> None:
 def start(session: Session, active: str, observation: Observation, attest: str = "") -> None:
     heed_intents(session, observation)
     demand_proof(session, observation)
+    load_run(session, active)  # without it neither a resume nor an undo would lead out of what begins here
     _, journal = begin_run(
         session,
         "start",

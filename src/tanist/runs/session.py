@@ -139,12 +139,13 @@ def name_run(session: Session, kind: str, is_taken: Callable[[str], bool]) -> st
 
 
 def load_run(session: Session, run: str) -> RunState:
-    """A run by its name, open or filed away. Refused when there is no such journal."""
+    """A run by its name, open or filed away. Refused when there is no such journal, or nothing in it."""
     from tanist.journal.journal import Journal, find_journal
     from tanist.journal.state import read_run
 
-    if path := find_journal(session.host, session.name, run):
-        return read_run(Journal.load(session.host, path).records)
+    path = find_journal(session.host, session.name, run)
+    if path and (records := Journal.load(session.host, path).records):
+        return read_run(records)
     raise Refused(
         f"the journal of {run}, which made this node active, is not there",
         next_step="see the manual, 'By hand, without tanist'",

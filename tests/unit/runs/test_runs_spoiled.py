@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tanist.host.fake import Crash
-from tanist.journal.journal import runs_directory
-from tanist.model.errors import Failed
+from tanist.journal.journal import done_directory, runs_directory
+from tanist.model.errors import Failed, TanistError
 from tanist.plan import places
 from tanist.runs.backup import backup
 from tanist.runs.boot import boot, gate
@@ -18,7 +18,7 @@ from tanist.runs.history import load_history
 from tanist.runs.peers import read_word
 from tanist.runs.release import release
 from tanist.runs.restore import harestore
-from tanist.runs.session import Session
+from tanist.runs.session import Session, read_active
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.runs.watch import Watcher
 from tests.unit.runs.picture import open_runs
@@ -67,6 +67,29 @@ def test_the_gate_holds_beside_a_journal_that_is_damaged(world: World) -> None:
     assert not world.a.files.exists(CRON)
     with pytest.raises(Failed, match="is damaged at line 1"):
         boot(world.session("ec-a"))
+
+
+@pytest.mark.requirement("A62")
+@pytest.mark.parametrize(
+    "spoil", [lambda text: text[:300] + b"x" + text[301:], lambda _: b""], ids=["damaged", "empty"]
+)
+def test_the_gate_holds_where_the_journal_of_the_active_run_is_spoiled(
+    world: World, spoil: Callable[[bytes], bytes]
+) -> None:
+    session = world.session("ec-a")
+    path = f"{done_directory('oc')}/{read_active(session)}.jsonl"
+    text, cron = world.a.files.read(path), world.a.files.read(CRON)
+    world.a.files.write(path, spoil(text))
+    world.a.power_off()
+    world.a.boot()
+    with pytest.raises(TanistError):
+        gate(session)
+    assert not world.a.files.exists(CRON)
+    with pytest.raises(TanistError):
+        boot(session)
+    world.a.files.write(path, text)
+    assert boot(session) == "active"
+    assert world.a.files.read(CRON) == cron
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{}", b"[]", b'{"run": 7}', b"\xff"])
