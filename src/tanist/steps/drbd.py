@@ -12,7 +12,7 @@ from tanist.facts.drbd import read_replica, read_version
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.plan.replica import mend_link, refuse_alone, why_old
-from tanist.steps.waiting import let_go
+from tanist.steps.waiting import try_let_go
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
@@ -74,7 +74,7 @@ def undo_promote_replica(spec: PromoteReplica, context: Context) -> None:
         ran = host.run(["drbdsetup", "secondary", name_to_kernel(spec, host)], ok=None, timeout=PATIENCE)
         return "" if ran.status == 0 else complaint(ran)
 
-    why = let_go(host, lambda: demand_replica(spec, host).role == "Primary", demote)
+    why = try_let_go(host, lambda: demand_replica(spec, host).role == "Primary", demote)
     if why:
         raise Failed(f"{spec.device} can't be demoted: {why}; {describe_openers(host, spec.device)}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device
 from tanist.host.host import Host
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
-from tanist.steps.tool import run_tool
+from tanist.steps.tool import run_tool, try_tool
 from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
@@ -40,14 +41,8 @@ def apply_activate_volume(spec: ActivateVolume, context: Context) -> None:
 def undo_activate_volume(spec: ActivateVolume, context: Context) -> None:
     """The group stays this node's by its id, and inactive: whoever takes it writes its own."""
     host, name = context.host, f"{spec.group}/{spec.volume}"
-
-    def deactivate() -> str:
-        ran = host.run(["lvchange", "-y", "-an", name], ok=None, timeout=PATIENCE)
-        return "" if ran.status == 0 else ran.complaint
-
-    complaint = let_go(host, lambda: is_block_device(host, spec.device), deactivate)
-    if complaint:
-        raise Failed(f"{name} can't be let go: {complaint}")
+    deactivate = partial(try_tool, host, ("lvchange", "-y", "-an", name), PATIENCE)
+    let_go(host, f"{name} can't be let go", lambda: is_block_device(host, spec.device), deactivate)
 
 
 def is_activate_volume_applied(spec: ActivateVolume, context: Context) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tanist.facts.device import is_block_device
 from tanist.model.errors import Failed
 from tanist.steps.context import Context
+from tanist.steps.tool import try_tool
 from tanist.steps.waiting import let_go, wait_for_device
 
 if TYPE_CHECKING:
@@ -33,14 +34,12 @@ def undo_assemble_array(spec: AssembleArray, context: Context) -> None:
     host = context.host
 
     def stop() -> str:
-        ran = host.run(["mdadm", "--stop", spec.device], ok=None, timeout=PATIENCE)
-        if ran.status == 0:
+        why = try_tool(host, ["mdadm", "--stop", spec.device], PATIENCE)
+        if not why:
             host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
-        return "" if ran.status == 0 else ran.complaint
+        return why
 
-    complaint = let_go(host, lambda: is_block_device(host, spec.device), stop)
-    if complaint:
-        raise Failed(f"{spec.device} can't be stopped: {complaint}")
+    let_go(host, f"{spec.device} can't be stopped", lambda: is_block_device(host, spec.device), stop)
 
 
 def is_assemble_array_applied(spec: AssembleArray, context: Context) -> bool:

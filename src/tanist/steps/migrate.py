@@ -12,10 +12,10 @@ from tanist.host.attributes import change_flags, pinned
 from tanist.model.errors import Failed
 from tanist.steps.busy import unmount_within
 from tanist.steps.context import Context
-from tanist.steps.storage import mount_for_root, mounted_at, refuse_running_services
+from tanist.steps.storage import mounted_at, refuse_running_services
 
 if TYPE_CHECKING:
-    from tanist.model.asset_steps import CompareTrees, CopyTree, MarkCopy, MountBeside, SetAside
+    from tanist.model.asset_steps import CompareTrees, CopyTree, MarkCopy, SetAside
 
 LONGEST = 7 * 86400.0  # seconds that one copy may take
 VANISHED = 24  # rsync(1): a file went away while it was read, which a server at work may do
@@ -26,18 +26,6 @@ RSYNC = (
     *("--filter=P /.tanist", "--filter=P /lost+found"),
 )
 TOLD = 5  # differences
-
-
-def apply_mount_beside(spec: MountBeside, context: Context) -> None:
-    mount_for_root(spec, context)
-
-
-def undo_mount_beside(spec: MountBeside, context: Context) -> None:
-    unmount_within(spec.target, context)
-
-
-def is_mount_beside_applied(spec: MountBeside, context: Context) -> bool:
-    return mounted_at(context.host, spec.target) is not None
 
 
 def apply_mark_copy(spec: MarkCopy, context: Context) -> None:

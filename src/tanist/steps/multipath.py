@@ -9,6 +9,7 @@ from tanist.facts.users import find_users
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.tool import try_tool
 from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ def undo_gather_paths(spec: GatherPaths, context: Context) -> None:
     host = context.host
     if spec.stays:
         return
-    complaint = let_go(host, lambda: look(host, spec) is not None, lambda: _flush(host, spec))
-    if complaint:
-        raise Failed(f"{spec.device} can't be flushed: {complaint}")
+    what = f"{spec.device} can't be flushed"
+    let_go(host, what, lambda: look(host, spec) is not None, lambda: _flush(host, spec))
 
 
 def _flush(host: Host, spec: GatherPaths) -> str:
@@ -53,11 +53,10 @@ def _flush(host: Host, spec: GatherPaths) -> str:
     users = find_users(host, (there.name,)) if there is not None else ()
     if there is None or users:
         return ", ".join(users)
-    ran = host.run(["multipath", "-f", spec.wwid], ok=None, timeout=PATIENCE)
-    if ran.status != 0:
-        return ran.complaint
-    host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
-    return ""
+    why = try_tool(host, ["multipath", "-f", spec.wwid], PATIENCE)
+    if not why:
+        host.run(["udevadm", "settle", "--timeout=5"], ok=None, timeout=PATIENCE)
+    return why
 
 
 def is_gather_paths_applied(spec: GatherPaths, context: Context) -> bool | None:

@@ -49,18 +49,25 @@ def mount_asset(host: Host, device: str, target: str, fstype: str, options: Sequ
 
 def apply_mount_hidden(spec: MountHidden, context: Context) -> None:
     refuse_running_services(context.controller.tree, context)
-    mount_for_root(spec, context)
+    apply_mount_for_root(spec, context)
 
 
-def mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Context) -> None:
+def apply_mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Context) -> None:
     """Below directories that nobody else can enter."""
     context.host.files.make_directory(spec.target.rsplit("/", 1)[0], 0o700)
     context.host.files.make_directory(spec.target, 0o700)
     mount_asset(context.host, spec.device, spec.target, spec.fstype, spec.options, None)
 
 
-def undo_mount_hidden(spec: MountHidden, context: Context) -> None:
+def undo_mount_for_root(spec: MountHidden | MountUnmapped | MountBeside, context: Context) -> None:
     unmount_within(spec.target, context)
+
+
+undo_mount_hidden = undo_mount_for_root
+
+
+def is_mount_for_root_applied(spec: MountUnmapped | MountBeside, context: Context) -> bool:
+    return mounted_at(context.host, spec.target) is not None
 
 
 def is_mount_hidden_applied(spec: MountHidden, context: Context) -> bool:
@@ -144,18 +151,6 @@ def undo_map_tree(spec: MapTree, context: Context) -> None:
 def is_map_tree_applied(spec: MapTree, context: Context) -> bool:
     mount = mounted_at(context.host, spec.target)
     return mount is not None and has_map(context.host, mount, spec.idmap)
-
-
-def apply_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
-    mount_for_root(spec, context)
-
-
-def undo_mount_unmapped(spec: MountUnmapped, context: Context) -> None:
-    unmount_within(spec.target, context)
-
-
-def is_mount_unmapped_applied(spec: MountUnmapped, context: Context) -> bool:
-    return mounted_at(context.host, spec.target) is not None
 
 
 def apply_bind(spec: BindMount, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""One change by a tool of the system, or Failed with what it said."""
+"""One change by a tool of the system, or what it said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from tanist.model.errors import Failed
 
 def run_tool(host: Host, argv: Sequence[str], timeout: float, title: str = "") -> None:
     """`title`: what the message calls it, else all of its words."""
+    if why := try_tool(host, argv, timeout):
+        raise Failed(f"{title or ' '.join(argv)}: {why}")
+
+
+def try_tool(host: Host, argv: Sequence[str], timeout: float) -> str:
+    """Why it did not do its part; "" where it did."""
     ran = host.run(argv, ok=None, timeout=timeout)
-    if ran.status != 0:
-        raise Failed(f"{title or ' '.join(argv)}: {ran.complaint}")
+    return "" if ran.status == 0 else ran.complaint

@@ -52,7 +52,13 @@ def wait_unused(host: Host, what: str, disks: Callable[[], tuple[str, ...]]) -> 
         raise Failed(f"{what} is in use: {', '.join(find_users(host, disks()))}")
 
 
-def let_go(host: Host, is_held: Callable[[], bool], close: Callable[[], str]) -> str:
+def let_go(host: Host, what: str, is_held: Callable[[], bool], close: Callable[[], str]) -> None:
+    """Failed: `what`, and why."""
+    if why := try_let_go(host, is_held, close):
+        raise Failed(f"{what}: {why}")
+
+
+def try_let_go(host: Host, is_held: Callable[[], bool], close: Callable[[], str]) -> str:
     """`close` until it is held no more. "" then; else why not: what `close` says ("": it did its part)."""
     deadline = host.monotonic() + CLOSES
     while is_held():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device, resolve
@@ -14,6 +15,7 @@ from tanist.model.codec import encode
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
+from tanist.steps.tool import try_tool
 from tanist.steps.waiting import let_go
 
 if TYPE_CHECKING:
@@ -55,14 +57,8 @@ def undo_import_pool(spec: ImportPool, context: Context) -> None:
     pool = read_pool(host, spec.pool, spec.devices)
     if isinstance(pool, Pool) and is_imported(host, spec.pool) and is_strange(host, pool):
         return
-    complaint = let_go(host, lambda: is_imported(host, spec.pool), lambda: export(host, spec.pool))
-    if complaint:
-        raise Failed(f"{spec.pool} can't be exported: {complaint}")
-
-
-def export(host: Host, pool: str) -> str:
-    ran = host.run(["zpool", "export", pool], ok=None, timeout=PATIENCE)
-    return ran.complaint if ran.status else ""
+    export = partial(try_tool, host, ("zpool", "export", spec.pool), PATIENCE)
+    let_go(host, f"{spec.pool} can't be exported", lambda: is_imported(host, spec.pool), export)
 
 
 def is_import_pool_applied(spec: ImportPool, context: Context) -> bool:
