@@ -139,7 +139,7 @@ RULES = (
     Rule(
         "At boot it stays inert",
         "runs/boot.py",
-        'if observation.claim.node != session.node or observation.claim.state != "held":',
+        "if not observation.claim.is_held_by(session.node):",
         "if False:",
         "tests/unit/runs/test_runs_boot.py::test_an_ex_owner_boots_inert",
     ),
@@ -207,8 +207,8 @@ PROOF_RULES = (  # of "The places of the lease", "A word that is kept" and "Rese
     Rule(
         "no epoch *must* end it",
         "runs/promise.py",
-        'shared = session.controller.asset.kind != "directory"',
-        "shared = True",
+        'epoch = 0 if session.controller.asset.kind == "directory" else claim.epoch',
+        "epoch = claim.epoch",
         f"{PROMISE}in_a_plain_directory",
     ),
     Rule(
