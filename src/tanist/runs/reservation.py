@@ -185,10 +185,12 @@ def clear_disk(session: Session, spec: Reserve, device: str, goes: Goes) -> str:
         raise Failed(f"{device}: {found.why}", node=session.node, next_step=f"tanist proofs {session.name}")
     victims = [key for key in dict.fromkeys(found.keys) if goes(key)]
     others = [key for key in victims if parse_key(key, session.name, [session.node]) is None]
-    if others:
-        preempt_all(session, open_disk(session.host, device, spec.timeout), others)
-    if victims and not read_active(session):
-        leave(session.host, spec, device)
+    try:
+        if others:
+            preempt_all(session, open_disk(session.host, device, spec.timeout), others)
+    finally:
+        if victims and not read_active(session):
+            leave(session.host, spec, device)  # also where it failed: a key for the moment lets a standby write
     after = read_reservation(session.host, device, spec.timeout)
     left = describe_reservation(after, session.controller) if isinstance(after, Reservation) else after.why
     names = [node.name for node in session.controller.nodes]

@@ -10,7 +10,7 @@ import pytest
 from tanist.host.fake import Crash
 from tanist.model.definition import Controller, Proof, Reserving
 from tanist.model.errors import Failed, NotProved, Refused
-from tanist.model.reservation import Reservation, build_key
+from tanist.model.reservation import Reservation, build_key, describe_key
 from tanist.proof.hold import Opinion
 from tanist.runs.boot import boot
 from tanist.runs.carry_on import resume, undo
@@ -124,6 +124,24 @@ def test_a_foreign_key_is_refused_by_name_and_goes_only_when_it_is_named(pair: P
     assert ("other", "sdx") not in target.keys
     takeover(world.session("ec-b"), FENCE)
     assert is_active(world, "ec-b")
+
+
+def test_a_clearing_that_fails_leaves_no_key_that_lets_a_standby_write(pair: Pair) -> None:
+    world, target = pair
+    target.keys[("other", "sdx")] = 0xBEEF
+    target.unsupported |= {"preempt", "preempt-abort"}
+    before = dict(target.keys)
+    with pytest.raises(Failed, match="0xbeef could not be preempted"):
+        clear(world.session("ec-b"), "0xbeef")
+    assert target.keys == before and not target.may_write("ec-b")
+    target.unsupported.clear()
+    world.b.then.append(("sg_persist --no-inquiry --out --register-ignore", lambda: world.b.die("it is registered")))
+    with pytest.raises(Crash):
+        clear(world.session("ec-b"), "0xbeef")
+    world.b.revive()
+    assert target.may_write("ec-b"), "what a killed one left"
+    assert f"gone: {describe_key(KEY['ec-b', 0], 'oc', ['ec-a', 'ec-b'])}" in clear(world.session("ec-b"), "")[0]
+    assert target.keys == before
 
 
 def tail(target: Target) -> str:
