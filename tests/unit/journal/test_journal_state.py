@@ -117,3 +117,9 @@ def test_a_verdict_of_after_a_fence_is_what_the_run_went_on() -> None:
     after = read(STARTED, r.Judged(evidence=off, verdict=proved))
     assert (after.verdict, after.evidence) == (proved, off)
     assert read(STARTED, continued("resume")).resumed
+
+
+def test_what_a_person_had_accepted_is_told_by_the_run_and_by_its_parts() -> None:
+    begun = replace(STARTED, accepted=("debian 13; accepted by jo",))
+    passed = replace(MADE, accepted=("version 2; accepted by mo",))
+    assert read(begun, passed).accepted == ("debian 13; accepted by jo", "version 2; accepted by mo")
