@@ -3,8 +3,9 @@
 Each point: a command on a controller under load, cut off on either node by kill -9 of tanist (at a journal record, or
 at the entry of a system call that changes the machine or starts a program) or by a power cut at the same place or at
 a chance moment; then resume, undo, or the other node. Each ends with a node that serves, every acknowledged write
-there, and then with both nodes inert to the byte. The observer's frames are checked for two owners at each lab's end.
-docs/campaign.md keeps the last full result.
+there, and then with both nodes inert to the byte. Never may two nodes have the asset mounted or the address, however
+short (witness.py), nor the epoch go back, nor tanist end in a traceback; at each lab's end the observer's frames are
+checked for two owners, and the histories are intact. docs/campaign.md keeps the last full result.
 """
 
 from __future__ import annotations
@@ -28,7 +29,19 @@ from lab.errors import LabError
 from lab.lab import Lab
 from lab.run import wait_until
 from tests.lab.kills import KILLED, is_open, let_go, take
-from tests.lab.subject import NODES, ON_XFS, OPSCENTER, POSTGRESQL, Pair, Subject, expect, other_node, said, set_up
+from tests.lab.subject import (
+    NODES,
+    ON_XFS,
+    OPSCENTER,
+    POSTGRESQL,
+    Pair,
+    Subject,
+    expect,
+    other_node,
+    said,
+    set_up,
+)
+from tests.lab.witness import Witness, watched
 from tests.seeds import read_seed
 from tools.build_wheel import wheel
 
@@ -115,6 +128,8 @@ class Result:
     subject: str
     points: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # verb, how, way
     missed: int = 0  # the command had ended before
+    turned: int = 0  # resume or undo was refused or failed, and the other one had to do it
+    rounds: int = 0  # of the witness
     checks: int = 0
     frames: int = 0
     acknowledged: int = 0
@@ -122,7 +137,7 @@ class Result:
 
 
 # ---- one point
-def run_point(pair: Pair, pick: Chance) -> tuple[str, str, str] | None:
+def run_point(pair: Pair, witness: Witness, pick: Chance) -> tuple[str, str, str] | None:
     """From both released to both released. None when the command had ended before it could be cut off."""
     verb, how, node = pick.choice(VERBS), pick.choice(HOWS), pick.choice(NODES)
     node = INSTALLED if verb == "init" else node
@@ -147,6 +162,7 @@ def run_point(pair: Pair, pick: Chance) -> tuple[str, str, str] | None:
         if verb == "enable":
             pair.must(node, "enable")
         come_home(pair, way, pick)
+        witness.check()
     except (AssertionError, LabError) as error:
         raise AssertionError(f"{told}:\n{error}") from error
     return (verb, "power cut any time" if verb == "start" else how, way) if cut_off else None
@@ -154,6 +170,8 @@ def run_point(pair: Pair, pick: Chance) -> tuple[str, str, str] | None:
 
 def forget(pair: Pair) -> None:
     """Both nodes released: as before the first `init`, with the server's data in its place."""
+    pair.check_history()
+    pair.epoch = 0
     pair.sh("ec-a", FORGET_ASSET, pair.subject.device)
     for script in (STOP_WATCH, FORGET_NODE, START_WATCH):
         for node in NODES:
@@ -178,6 +196,7 @@ def interrupt(pair: Pair, verb: Verb, node: str, victim: str, how: How, pick: Ch
     pair.note(f"{typed_on}: {' '.join(words)}, {inject}, on {victim}")
     done = pair.lab.exec(typed_on, [*argv, *words], timeout=180)
     pair.note(f"{typed_on}: {' '.join(words)}: status {done.returncode}")
+    assert "Traceback" not in said(done), said(done)
     cut_off = done.returncode == KILLED
     pick.learn(verb, calls, cut_off)
     if how.startswith("power cut"):
@@ -269,6 +288,8 @@ def come_home(pair: Pair, way: Way, pick: random.Random) -> None:
         await_filed(pair, node, pick)
         pair.checks += 1
         seen = {name: pair.look(name) for name in NODES}
+        for one in seen.values():
+            pair.check_epoch(one)
         assert not (seen["ec-a"].up and seen["ec-b"].up), seen
         if is_open(seen[node]):
             if not seen[other_node(node)].up:
@@ -314,6 +335,7 @@ def end_open_run(pair: Pair, node: str, first: str) -> None:
     done = pair.tanist(node, first)
     if done.returncode != 0 and not await_own_boot(pair, node, boot):
         assert done.returncode in (3, 4, 7), f"{first}: status {done.returncode}\n{said(done)}"
+        pair.turned += 1
         pair.must(node, "undo" if first == "resume" else "resume")
     left = pair.look(node)
     assert not left.journal, left
@@ -327,20 +349,31 @@ def play(subject: str, number: int, chance: Chance, until: float) -> Result:
     try:
         pair = set_up(lab, SUBJECTS[subject])
         try:
-            while time.monotonic() < until:
-                point = run_point(pair, chance)
-                result.points.update([point] if point else [])
-                result.missed += point is None
-                print(f"{subject}: {', '.join(point) if point else 'over before'}", flush=True)
-            result.frames = pair.check_address_had_one_owner()
+            with watched(lab.layout, pair.subject.device, pair.subject.address) as witness:
+                while time.monotonic() < until:
+                    point = run_point(pair, witness, chance)
+                    result.points.update([point] if point else [])
+                    result.missed += point is None
+                    print(f"{subject}: {', '.join(point) if point else 'over before'}", flush=True)
+            check_whole(pair, witness, result)
         except Exception as error:  # noqa: BLE001 - kept in the report, whatever it was
             result.violations.append(f"{subject}, after {result.points.total()} points: {error}")
             print(f"VIOLATION: {result.violations[-1]}", flush=True)
-        result.checks = pair.checks
+        result.checks, result.turned = pair.checks, pair.turned
         result.acknowledged = len(pair.ledger.acks())
     finally:
         lab.down()
     return result
+
+
+def check_whole(pair: Pair, witness: Witness, result: Result) -> None:
+    """What is held against everything that happened in a lab. Witnesses that saw nothing at all are none."""
+    witness.check()
+    result.rounds = witness.rounds
+    assert witness.had or not result.points, "the asset was never seen mounted"
+    result.frames = pair.check_address_had_one_owner()
+    assert result.frames or not result.points, "no frame of the address was seen"
+    pair.check_history()
 
 
 def run(hours: float, seed: int, labs: int, names: list[str]) -> list[Result]:
@@ -405,7 +438,9 @@ def render(results: list[Result], seed: int, labs: int, busy: Busy) -> str:
             "",
             f"Seed {seed}, {busy.seconds:.0f} s, {labs} labs side by side, {points.total()} points,"
             f" {sum(one.missed for one in results)} more that came after the command's end (checked as well),"
-            f" **{len(bad)} violations**. The machine: {busy.describe()}.",
+            f" **{len(bad)} violations**. Resume or undo was refused or failed, so that the other one ended the run:"
+            f" {sum(one.turned for one in results)}. Who had asset and address was read from outside"
+            f" {sum(one.rounds for one in results)} times. The machine: {busy.describe()}.",
             "",
             "| controller | points | whole checks | ARP frames of the address | acknowledged writes, all there |",
             "|---|---|---|---|---|",

@@ -103,6 +103,8 @@ class Pair:
     turns: list[tuple[float, str]] = field(default_factory=list)
     notes: list[tuple[float, str]] = field(default_factory=list)  # what was typed and done, for who reads a violation
     checks: int = 0
+    epoch: int = 0  # the highest that was seen
+    turned: int = 0  # resume or undo was refused or failed, and the other one ended the run
 
     def turn(self, node: str) -> None:
         self.turns.append((time.monotonic(), node))
@@ -115,6 +117,7 @@ class Pair:
         self.note(f"{node}: tanist {' '.join(words)}")
         done = self.lab.exec(node, ["tanist", words[0], self.subject.name, *words[1:]], timeout=timeout)
         self.note(f"{node}: tanist {' '.join(words)}: status {done.returncode}")
+        assert "Traceback" not in said(done), f"{node}: tanist {' '.join(words)}\n{said(done)}"
         return done
 
     def must(self, node: str, *words: str) -> str:
@@ -158,6 +161,18 @@ class Pair:
             assert not other.up, other
             assert other.hostname == other.node, other
         self.check_writes()
+
+    def check_epoch(self, seen: Seen) -> None:
+        """It never goes back. A claim that cannot be read says nothing."""
+        words = seen.claim.split()
+        epoch = int(words[2]) if len(words) == 3 and words[0] in ("held", "released") else self.epoch
+        assert epoch >= self.epoch, f"epoch {self.epoch} was seen before: {seen}"
+        self.epoch = epoch
+
+    def check_history(self) -> None:
+        """Seen from either node all copies are intact."""
+        for node in NODES:
+            self.must(node, "history", "verify")
 
     def check_writes(self) -> None:
         self.ledger.wait_ack(time.monotonic())

@@ -38,6 +38,7 @@ from tests.lab.kills import (
     undo_pass,
 )
 from tests.lab.subject import ON_XFS, OPSCENTER, POSTGRESQL, Pair, Subject, expect, other_node, set_up
+from tests.lab.witness import watched
 from tests.seeds import read_seed
 from tools.build_wheel import wheel
 
@@ -202,7 +203,11 @@ def run_pass(name: str, number: int) -> tuple[Tally, Pair, int]:
     lab = Lab(f"k{number}p{os.getpid()}")
     try:
         pair = set_up(lab, subject)
-        tally = work(pair, SEED)
+        with watched(lab.layout, subject.device, subject.address) as witness:
+            tally = work(pair, SEED)
+        witness.check()
+        assert witness.had, "the asset was never seen mounted"
+        pair.check_history()
         return tally, pair, pair.check_address_had_one_owner()
     finally:
         lab.down()

@@ -15,6 +15,7 @@ import pytest
 from lab.errors import LabError, LabRefused, LabTimeout
 from lab.lab import Lab
 from lab.layout import NODES, REPOSITORY
+from tests.lab.witness import watched
 
 LABCTL = REPOSITORY / "labctl"
 
@@ -241,6 +242,28 @@ def test_cut_is_refused_for_a_disk_that_both_hosts_have_mounted(lab: Lab) -> Non
     finally:
         for node in ("ec-a", "ec-b"):
             out(lab, node, "umount /asset")
+
+
+def test_two_that_have_a_disk_or_an_address_for_a_moment_are_seen_from_outside_also_after_a_boot(lab: Lab) -> None:
+    mount = "mkdir -p /asset; mount /dev/asset0 /asset; sleep 0.2"
+    address = "ip address add 10.88.0.60/24 dev svc0; sleep 0.2"
+    over = "umount /asset || true; ip address del 10.88.0.60/24 dev svc0 || true"
+    out(lab, "ec-a", "mkfs.ext4 -qF /dev/asset0")
+    with watched(lab.layout, "/dev/asset0", "10.88.0.60") as witness:
+        for node in ("ec-a", "ec-b"):
+            out(lab, node, f"{mount}; {address}; {over}")
+        witness.check()
+        assert witness.had == {"ec-a", "ec-b"}
+        lab.cut("ec-b")
+        out(lab, "ec-a", f"{mount}; {address}")
+        lab.boot("ec-b")
+        witness.check()
+        for what, begin in (("the asset mounted", mount), ("the address 10.88.0.60", address)):
+            out(lab, "ec-b", f"{begin}; {over}")
+            with pytest.raises(AssertionError, match=f"ec-a and ec-b both have {what}"):
+                witness.check()
+            witness.both.clear()
+        out(lab, "ec-a", over)
 
 
 def test_reboot_from_the_inside_and_clean_shutdown(lab: Lab) -> None:
