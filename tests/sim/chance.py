@@ -104,6 +104,7 @@ class Chance:
         self.events: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()  # schedules by what could prove an owner down in them
         self.caught = 0  # hasty schedules in which a lie made two actives
+        self.told = ""  # the newest schedule, as a red one is printed
         self.early = 0  # ... in which a machine was switched on again while the run that had switched it off went on
 
     def world(self, made: Made) -> SimWorld:
@@ -127,6 +128,7 @@ class Chance:
             raise Broken(text) from error
         finally:
             world.revive()
+        self.told = folder(seed, chooser, lines, play)
         self.kinds[chooser.proof] += 1
         self.caught += bool(world.violations) and not play.too_early
         self.early += bool(world.violations) and bool(play.too_early)
@@ -149,6 +151,14 @@ def play_all(seeds: Iterable[int], *, hasty: bool = False) -> Chance:
         for seed in seeds:
             chance.play(seed, hasty=hasty)
     return chance
+
+
+def make_folder(seed: int) -> str:
+    """As if it had been a red one."""
+    with tempfile.TemporaryDirectory(prefix="tanist-sim-", dir=MEMORY) as top:
+        chance = Chance(Path(top))
+        chance.play(seed)
+        return chance.told
 
 
 def make_caught(count: int) -> list[tuple[str, ...]]:

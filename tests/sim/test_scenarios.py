@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.chance import HASTY, HONEST, NEW
+from tests.sim.chance import HASTY, HONEST, NEW, make_folder
 from tests.sim.folders import MEMORY, SCENARIOS, Made, build_world, play, read_lines, read_state
 from tests.sim.proofs import STRONG
 from tests.sim.world import SimWorld
@@ -47,6 +47,17 @@ def test_the_note_says_how_many_scenarios_and_schedules_there_are() -> None:
     schedules = f"{HONEST + NEW + HASTY:,}".replace(",", " ")
     assert f"{len(FOLDERS)} folders" in note
     assert f"`make test`: {schedules}, of which {NEW} are" in note
+
+
+@pytest.mark.parametrize("seed", [3, 11, 42])
+def test_what_a_red_seed_prints_is_a_scenario_that_goes_the_same_way(tmp_path: Path, seed: int) -> None:
+    text = make_folder(seed)
+    for name in ("state", "cmdlist"):
+        (tmp_path / name).write_text(text.split(f"-- {name}\n")[1].split("\n-- ")[0] + "\n")
+    with tempfile.TemporaryDirectory(prefix="tanist-sim-", dir=MEMORY) as top:
+        played = play(build_world(Path(top), read_state(tmp_path)), tmp_path)
+    so_far = text.split("-- so far\n")[1].splitlines()
+    assert len(so_far) > 1 and played[: len(so_far)] == so_far
 
 
 def test_only_a_lie_ever_makes_two_and_none_with_a_strong_proof() -> None:
