@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tanist.host.fake import FakeHost
 from tanist.host.local import LocalHost
 from tanist.model.definition import PowerDevice
 from tanist.model.evidence import Says
@@ -210,6 +211,27 @@ def test_a_file_that_holds_no_secrets_is_told_without_its_content(bench: Bench, 
 def test_a_credential_that_is_not_there_is_said() -> None:
     found = read_secrets(HOST, "credential:tanist-no-such")
     assert isinstance(found, Unread) and "no credential tanist-no-such" in found.why
+
+
+def test_a_credential_is_decrypted_by_its_own_name_and_told_to_nobody(tmp_path: Path) -> None:
+    host, place = FakeHost(str(tmp_path)), "/etc/credstore.encrypted/outlet"
+    host.files.make_directory("/etc/credstore.encrypted")
+    host.files.write(place, b"sealed", 0o600)
+    host.answer(["systemd-creds"], f"passwd={SECRET}\n")
+    found = read_secrets(host, "credential:outlet")
+    assert isinstance(found, Secrets) and found.pairs == (("passwd", SECRET),) and SECRET not in repr(found)
+    assert host.ran == [("systemd-creds", "decrypt", "--name=outlet", place, "-")]
+    host.answer(["systemd-creds"], f"passwd={SECRET}", status=1, stderr="Bad message\n")
+    found = read_secrets(host, "credential:outlet")
+    assert isinstance(found, Unread) and found.why == f"{place} cannot be decrypted: Bad message"
+
+
+@pytest.mark.parametrize(("mode", "usable"), [(0o600, True), (0o644, False)])
+def test_a_credential_that_lies_there_plain_is_as_any_file(tmp_path: Path, mode: int, usable: bool) -> None:
+    host = FakeHost(str(tmp_path))
+    host.files.make_directory("/etc/credstore")
+    host.files.write("/etc/credstore/outlet", f"passwd={SECRET}\n".encode(), mode)
+    assert isinstance(read_secrets(host, "credential:outlet"), Secrets) is usable
 
 
 def test_a_secret_within_another_is_blotted_out_whole() -> None:
