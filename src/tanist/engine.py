@@ -72,9 +72,10 @@ class Engine:
             raise
         self._end_going_on()
 
-    def undo(self) -> None:
-        """Take back every step that was begun, last first. StepFailure when one can't be."""
-        for step in reversed(self.state.touched):
+    def undo(self, *, without: tuple[type, ...] = ()) -> None:
+        """Take back every step that was begun, last first. StepFailure when one can't be. `without`: kinds of steps
+        that are left as they are."""
+        for step in reversed([one for one in self.state.touched if not isinstance(one.spec, without)]):
             self._journal.append(StepUndoing(step=step.id))
             begun = self._context.host.monotonic()
             self._act(step, "undo" if step.direction == "apply" else "apply")

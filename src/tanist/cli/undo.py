@@ -13,8 +13,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attest", default="", metavar="TEXT", help="your word that the other node is down, kept for good"
     )
+    parser.add_argument(
+        "--asset-lost",
+        default="",
+        metavar="TEXT",
+        help="your word that the asset is gone for good, kept for good: this node gets its own back all the same",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    undo(open_session(args.name), attest=args.attest)
+    undo(open_session(args.name), attest=args.attest, lost=args.asset_lost)
     return 0

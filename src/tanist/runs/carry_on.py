@@ -6,6 +6,7 @@ from tanist.engine import Engine, handler_of, still_stands
 from tanist.facts.storage import read_claim_offline
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState, read_run
+from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import NotProved, Refused
 from tanist.model.evidence import Outcome, Says
@@ -14,19 +15,25 @@ from tanist.model.run import Continued, PlanMade
 from tanist.model.steps import HoldClaim, MapTree, MountHidden, MountTree, PlannedStep, Reserve, TakeLease
 from tanist.model.unread import Unread
 from tanist.plan.release import LAYERS, build_give_back, build_loss
+from tanist.proof.hold import Opinion
 from tanist.runs.boot import drive_start, stand_down, start
 from tanist.runs.contest import heed_intents
 from tanist.runs.filing import find_open_run, finish
 from tanist.runs.first import demand_still_new, drive_first
-from tanist.runs.guard import demand_claim
+from tanist.runs.guard import demand_claim, find_tree, read_claim_now
+from tanist.runs.hold import Held
+from tanist.runs.inert import say_inert
+from tanist.runs.loss import stand_back
 from tanist.runs.migrate import drive_migrate
 from tanist.runs.notify import start_courier
 from tanist.runs.observe import Observation, demand_proof, observe
 from tanist.runs.promise import free_bound
-from tanist.runs.release import Hold, drive_release, read_hold
+from tanist.runs.release import Hold, describe_lost, drive_release, read_hold
 from tanist.runs.restore import drive_restore
 from tanist.runs.session import Session, clear_active, forget_active, load_run, owning, read_active
 from tanist.runs.takeover import TakeoverOptions, drive_takeover
+
+WITH_CLAIM = ("takeover", "init", "start", "release", "restore")  # runs that do nothing without the asset's claim
 
 
 def resume(session: Session, attest: str = "") -> None:
@@ -129,12 +136,15 @@ def take_up(session: Session, journal: Journal, continued: Continued) -> None:
     start_courier(session, read_run(journal.records).started.run, told)
 
 
-def undo(session: Session, reason: str = "", attest: str = "") -> None:
+def undo(session: Session, reason: str = "", attest: str = "", lost: str = "") -> None:
     """Back to where the run began. A release that has let the asset go can only be finished, and is. `attest`: as in
-    `resume`, where the asset has to be taken for it."""
+    `resume`, where the asset has to be taken for it. `lost`: a person's word that there is no asset any more."""
     session = replace(session, may_fence=False)
     with owning(session, "undo"):
         journal = demand_open_run(session)
+        if lost:
+            end_without_asset(session, journal, lost)
+            return
         reason = f"{reason}; attested: {attest}".removeprefix("; ") if attest else reason
         engine = open_engine(session, journal)
         state = engine.state
@@ -212,9 +222,9 @@ def take_back_rest(session: Session, engine: Engine) -> None:
     forget_active(session, started.run)
 
 
-def end_lost(session: Session, journal: Journal, why: str) -> None:
+def end_lost(session: Session, journal: Journal, why: str, without: tuple[type, ...] = ()) -> None:
     """A run whose claim is another node's, with everything down: what is this node's own comes back. No claim is
-    looked at, and none is written."""
+    looked at, and none is written. `without`: kinds of steps that can't be taken back."""
     engine = session.engine(journal, guarded=False)
     started = engine.state.started
     begun = session.host.monotonic()
@@ -223,9 +233,31 @@ def end_lost(session: Session, journal: Journal, why: str) -> None:
         give_back_lost(session, journal, why)
         return
     journal.append(Continued(direction="undo", who=session.who, reason=why))
-    engine.undo()
+    engine.undo(without=without)
     take_back_rest(session, engine)
     finish(session, journal, f"undone: {why}", begun, "undone")
+
+
+def end_without_asset(session: Session, journal: Journal, word: str) -> None:
+    """Where a boot took the asset down and it can't be read since: what is this node's own comes back, and it is a
+    standby. Should the asset ever answer again, its claim is another's or of a node that says it runs nothing."""
+    name, started = session.name, read_run(journal.records).started
+    if started.kind not in WITH_CLAIM:
+        raise Refused(f"a {started.kind} is taken back without a claim", next_step=f"tanist undo {name}")
+    found, tree = read_claim_now(session), find_tree(session)
+    if isinstance(found, Claim):
+        raise Refused(f"the asset is not lost: {name} is {found.describe()}", next_step=f"tanist undo {name}")
+    if tree and session.controller.asset.kind == "filesystem":
+        raise Refused(
+            f"{tree} is mounted still",
+            next_step=f"tanist undo {name}\nor, where that fails: restart this machine, then the same again",
+        )
+    why = f"the asset is lost, by the word of {session.who}: {word} ({found.why})"
+    end_lost(session, journal, why, (HoldClaim, *LAYERS, TakeLease))
+    if active := read_active(session):
+        held = Held(run=active, epoch=started.epoch)
+        stand_back(session, held, Opinion(says="lost", why=why, foreign=True), found)
+    say_inert(session, why)
 
 
 def give_back_lost(session: Session, journal: Journal, why: str) -> None:
@@ -295,7 +327,7 @@ def bring_tree_back(session: Session, engine: Engine, state: RunState, attest: s
         return
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
     if isinstance(claim, Unread):
-        raise Refused(f"the claim on the asset can't be read: {claim.why}")
+        raise Refused(f"the claim on the asset can't be read: {claim.why}", next_step=describe_lost(session))
     if not claim.is_held_by(session.node) or claim.epoch != state.started.epoch:
         return
     observation = observe(session, attest or state.started.attested)

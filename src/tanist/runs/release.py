@@ -227,12 +227,20 @@ def read_hold(session: Session, journal: Journal) -> Hold:
     if isinstance(claim, Unread):
         if here:
             return "here"
-        raise Refused(f"the tree is not here, and the claim on the asset can't be read: {claim.why}")
+        says = f"the tree is not here, and the claim on the asset can't be read: {claim.why}"
+        raise Refused(says, next_step=describe_lost(session))
     if (claim.node, claim.epoch) != (session.node, state.started.epoch):
         return "let-go" if here else "lost"
     if claim.state == "released" and not here:
         return "let-go"
     return "here" if here else "away"
+
+
+def describe_lost(session: Session) -> str:
+    return (
+        f"once the asset answers again: tanist resume {session.name}   or   tanist undo {session.name}\n"
+        f"where it never will: tanist undo {session.name} --asset-lost TEXT"
+    )
 
 
 def _watch(session: Session, journal: Journal, on_let_go: Callable[[], None], ahead: Ahead) -> Callable[[Event], None]:
