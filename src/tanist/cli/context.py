@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tanist.cli.timeline import Timeline
 from tanist.definition.load import list_controllers, read_controller, read_node_name
 from tanist.host.local import LocalHost
 from tanist.model.errors import Refused
 from tanist.runs.session import Session
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+def add_attested_name(parser: ArgumentParser) -> None:
+    """NAME of a run that goes on or back, and a person's word on the way."""
+    parser.add_argument("name")
+    parser.add_argument(
+        "--attest", default="", metavar="TEXT", help="your word that the other node is down, kept for good"
+    )
 
 
 def open_session(name: str, out: TextIO = sys.stderr) -> Session:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from tanist.cli.context import open_session
+from tanist.cli.context import add_attested_name, open_session
 from tanist.runs.carry_on import resume
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name")
-    parser.add_argument(
-        "--attest", default="", metavar="TEXT", help="your word that the other node is down, kept for good"
-    )
+    add_attested_name(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Sequence
 
 from tanist.host.fake_world import FakeWire
+from tanist.host.wire import usable_macs
 from tanist.model.dataclasses import dataclass, field
 from tanist.model.host import Address, Answer, Interface
 
@@ -66,14 +67,7 @@ class FakeNetwork:
 
     def check_usable(self, addresses: Sequence[Address]) -> None:
         """The same refusals as on a real wire."""
-        for name in dict.fromkeys(address.interface for address in addresses):
-            port = self.ports.get(name)
-            if port is None:
-                raise OSError(errno.ENODEV, f"{name}: no such interface")
-            if not port.up:
-                raise OSError(errno.ENETDOWN, f"{name} is down: the wire cannot be asked")
-            if not port.carrier:
-                raise OSError(errno.ENETDOWN, f"{name} has no carrier: the wire cannot be asked")
+        usable_macs(addresses, self.interfaces())
 
     def ask(self, addresses: Sequence[Address]) -> tuple[Answer, ...]:
         found: dict[Answer, None] = {}

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from tanist.host import frames
 from tanist.host.netlink import read_interfaces
 from tanist.model.dataclasses import dataclass
-from tanist.model.host import Address, Answer
+from tanist.model.host import Address, Answer, Interface
 
 PROBES = 3
 SHARES = 4  # probes at 0, 1/4 and 2/4 of the window: the last one has half of it to be answered
@@ -122,7 +122,7 @@ class HeadStart:
 def _open_ears(addresses: Sequence[Address]) -> list[_Ear]:
     ears: list[_Ear] = []
     try:
-        for interface, mac in _usable_macs(addresses).items():
+        for interface, mac in usable_macs(addresses, read_interfaces()).items():
             own = [item.address for item in addresses if item.interface == interface]
             for family in (socket.AF_INET, socket.AF_INET6):
                 packed = {socket.inet_pton(family, item): item for item in own if _family(item) == family}
@@ -137,11 +137,11 @@ def _open_ears(addresses: Sequence[Address]) -> list[_Ear]:
 def _check_silence(addresses: Sequence[Address], found: Iterable[Answer]) -> None:
     """The line may have dropped meanwhile: then silence says nothing."""
     if {address.address for address in addresses} - {answer.address for answer in found}:
-        _usable_macs(addresses)
+        usable_macs(addresses, read_interfaces())
 
 
 def announce_addresses(addresses: Sequence[Address]) -> None:
-    macs = _usable_macs(addresses)
+    macs = usable_macs(addresses, read_interfaces())
     voice = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         for address in addresses:
@@ -153,9 +153,9 @@ def announce_addresses(addresses: Sequence[Address]) -> None:
         threading.Thread(target=voice.close, daemon=True).start()
 
 
-def _usable_macs(addresses: Sequence[Address]) -> dict[str, bytes]:
-    """MAC by interface. OSError for one on which the wire cannot be asked."""
-    interfaces = {item.name: item for item in read_interfaces()}
+def usable_macs(addresses: Sequence[Address], there: Iterable[Interface]) -> dict[str, bytes]:
+    """MAC by interface, of those that are `there`. OSError for one on which the wire cannot be asked."""
+    interfaces = {item.name: item for item in there}
     found = {}
     for name in dict.fromkeys(item.interface for item in addresses):
         interface = interfaces.get(name)
