@@ -42,34 +42,47 @@ def find_obstacles(
     controller: Controller, surveys: Surveys, wanted: Wanted, others: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
     """Each with what mends it. `others`: name of another controller -> the disks that its definition names."""
-    found = [*find_unmade(controller.asset)]
+    asset = controller.asset
     unread = [f"{node} can't be asked: {one.why}" for node, one in surveys.items() if isinstance(one, Unread)]
-    if found or unread:
-        return (*found, *unread)
+    if found := [*find_unmade(asset), *unread]:
+        return tuple(found)
     read = tuple(one for one in surveys.values() if isinstance(one, DiskSurvey))
     for one in read:
-        found += [f"{one.node}: {what}; a server that is at work keeps its storage" for what in one.active]
-        found += [f"{one.node}: {what.says}   (to mend it: {what.mend})" for what in one.settings]
-        found += find_missing_programs(controller.asset, one)
-        if isinstance(one.disks, Unread):
-            found.append(f"{one.node}: its disks can't be listed: {one.disks.why}")
-    chosen = choose(controller.asset, read)
-    for path in controller.asset.disks:
+        found += find_unready(asset, one)
+    for path in asset.disks:
         found += find_not_there(path, read)
+    chosen = choose(asset, read)
     for disk in chosen:
-        found += [f"{disk.path}: {what}" for what in (*find_strangers(disk, read), *find_users(disk))]
-        found += [f"{disk.path}: {what}" for what in find_loss(disk, wanted)]
-        found += [
-            f"{disk.path}: the definition of {name} names it" for name, paths in others.items() if disk.path in paths
-        ]
-        if controller.proof.lease is not None and controller.proof.lease.device == disk.path:
-            found.append(f"{disk.path}: [proof.lease] is on it")
-    found += find_twins(chosen)
-    typed = {disk.here.word for disk in chosen} | {disk.here.wwn for disk in chosen}
-    found += [
-        f"--erase {word}: no disk of this asset has that serial number" for word in wanted.erase if word not in typed
-    ]
+        elsewhere = find_other_uses(disk.path, controller, others)
+        unfit = (*find_strangers(disk, read), *find_users(disk), *find_loss(disk, wanted), *elsewhere)
+        found += [f"{disk.path}: {what}" for what in unfit]
+    found += [*find_twins(chosen), *find_mistyped(chosen, wanted)]
     return tuple(dict.fromkeys(found))
+
+
+def find_unready(asset: Asset, survey: DiskSurvey) -> Iterator[str]:
+    """Of one node, whichever disks are meant."""
+    for what in survey.active:
+        yield f"{survey.node}: {what}; a server that is at work keeps its storage"
+    for setting in survey.settings:
+        yield f"{survey.node}: {setting.says}   (to mend it: {setting.mend})"
+    yield from find_missing_programs(asset, survey)
+    if isinstance(survey.disks, Unread):
+        yield f"{survey.node}: its disks can't be listed: {survey.disks.why}"
+
+
+def find_other_uses(path: str, controller: Controller, others: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """By definitions: of another controller, or of this one for something else."""
+    yield from (f"the definition of {name} names it" for name, paths in others.items() if path in paths)
+    if controller.proof.lease is not None and controller.proof.lease.device == path:
+        yield "[proof.lease] is on it"
+
+
+def find_mistyped(chosen: Sequence[Chosen], wanted: Wanted) -> Iterator[str]:
+    known = {disk.here.word for disk in chosen} | {disk.here.wwn for disk in chosen}
+    for word in wanted.erase:
+        if word not in known:
+            yield f"--erase {word}: no disk of this asset has that serial number"
 
 
 def find_unmade(asset: Asset) -> Iterator[str]:
@@ -117,6 +130,13 @@ def find_not_there(path: str, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
 
 def find_strangers(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
     """Is it one and the same disk from everywhere, and is there one way to it?"""
+    yield from find_differences(disk, surveys)
+    for one in surveys:
+        yield from find_ways(disk.path, one)
+
+
+def find_differences(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
+    """From node to node."""
     mine, (first, here) = disk.here, disk.seen[0]
     if not mine.identity:
         yield f"it tells neither WWN nor serial number on {first}: nobody can say that the nodes mean the same disk"
@@ -127,19 +147,23 @@ def find_strangers(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[str]
             yield f"another disk on {node}: {describe(there)} there, {describe(here)} on {first}{told}"
         elif not isinstance(mine.marks, Unread) and not isinstance(there.marks, Unread) and keys(there) != keys(mine):
             yield f"{node} sees other things on it than {first}: {says(there)}, not {says(mine)}"
-    for one in surveys:
-        seen = one.find(disk.path)
-        if seen is None or isinstance(one.disks, Unread):
-            continue
-        if seen.kind == "path":
-            yield f"on {one.node} it is one way to {', '.join(seen.holders)}: name the multipath device"
-        same = [
-            other.name
-            for other in one.disks
-            if other.name != seen.name and seen.identity and other.identity == seen.identity and other.kind != "path"
-        ]
-        if same and seen.kind != "path":
-            yield f"{one.node} sees the same disk as {', '.join(same)} too: two ways to it without multipath, or a copy"
+
+
+def find_ways(path: str, survey: DiskSurvey) -> Iterator[str]:
+    """On one node: more than one, or a name of one of them."""
+    seen = survey.find(path)
+    if seen is None or isinstance(survey.disks, Unread):
+        return
+    if seen.kind == "path":
+        yield f"on {survey.node} it is one way to {', '.join(seen.holders)}: name the multipath device"
+        return
+    twins = [
+        other.name
+        for other in survey.disks
+        if other.name != seen.name and seen.identity and other.identity == seen.identity and other.kind != "path"
+    ]
+    if twins:
+        yield f"{survey.node} sees the same disk as {', '.join(twins)} too: two ways to it without multipath, or a copy"
 
 
 def common_name(disk: SeenDisk, surveys: Sequence[DiskSurvey]) -> str:

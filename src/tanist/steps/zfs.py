@@ -29,22 +29,29 @@ QUIET = 12.0  # seconds without a write before one without multihost is taken: t
 
 
 def apply_import_pool(spec: ImportPool, context: Context) -> None:
+    if not is_imported(context.host, spec.pool):
+        import_pool(context.host, spec)
+    demand_imported(context.host, spec)
+
+
+def import_pool(host: Host, spec: ImportPool) -> None:
     """Never what is seen to be written to; -f only where its last owner did not export it: then this run has a proof
     that that one is stopped."""
-    host = context.host
-    if not is_imported(host, spec.pool):
-        pool = demand_pool(host, spec)
-        forced = pool.newest.state != EXPORTED
-        if forced and (pool.written is None or not pool.written.guarded):
-            watch_quiet(host, spec, pool)
-        found = [word for device in spec.devices if is_block_device(host, device) for word in ("-d", device)]
-        force = ["-f"] if forced else []
-        ran = host.run(
-            ["zpool", "import", "-N", "-o", "cachefile=none", *force, *found, pool.id], ok=None, timeout=PATIENCE
-        )
-        if ran.status != 0:
-            words = ran.stderr.decode("utf-8", "replace").split()  # its first line tells who has it
-            raise Failed(f"zpool import {spec.pool}: {' '.join(words)}")
+    pool = demand_pool(host, spec)
+    forced = pool.newest.state != EXPORTED
+    if forced and (pool.written is None or not pool.written.guarded):
+        watch_quiet(host, spec, pool)
+    argv = ["zpool", "import", "-N", "-o", "cachefile=none", *(["-f"] if forced else [])]
+    for device in spec.devices:
+        argv += ["-d", device] if is_block_device(host, device) else []
+    ran = host.run([*argv, pool.id], ok=None, timeout=PATIENCE)
+    if ran.status != 0:
+        words = ran.stderr.decode("utf-8", "replace").split()  # its first line tells who has it
+        raise Failed(f"zpool import {spec.pool}: {' '.join(words)}")
+
+
+def demand_imported(host: Host, spec: ImportPool) -> None:
+    """On this node and by the pool's own labels, whatever zpool(8) said; and that one, not another of its name."""
     taken = demand_pool(host, spec)
     if is_imported(host, spec.pool) and is_strange(host, taken):
         raise Failed(f"another pool called {spec.pool} is imported on this node: zpool list -o name,guid")
