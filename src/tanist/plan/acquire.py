@@ -66,14 +66,7 @@ def build_acquire(
     steps += [*build_stack(controller.asset, alone=alone), *guard]
     if check and controller.asset.kind == "filesystem":
         steps.append(_check_file_system(controller))
-    if not ownership.walk:
-        steps += _see_tree(controller, ownership)
-    elif controller.asset.kind == "filesystem":
-        place, device = places.hidden(controller.name), controller.asset.device
-        hidden = MountHidden(
-            device=device, target=place, fstype=controller.asset.fstype, options=controller.asset.mount_options
-        )
-        steps.append((f"mount {device} at {place}, where only root sees it", hidden))
+    steps += _hide_tree(controller) if ownership.walk else _see_tree(controller, ownership)
     return Plan(title="acquire: the asset comes to this node", steps=number_steps("acquire", steps))
 
 
@@ -148,6 +141,13 @@ def _accounts(standing: Standing) -> Iterator[Named]:
             f"make the account {user.name}, number {user.uid}: no shell, no home, password locked",
             CreateUser(name=user.name, uid=user.uid, gid=user.gid),
         )
+
+
+def _hide_tree(controller: Controller) -> Iterator[Named]:
+    asset, place = controller.asset, places.hidden(controller.name)
+    if asset.kind == "filesystem":
+        hidden = MountHidden(device=asset.device, target=place, fstype=asset.fstype, options=asset.mount_options)
+        yield f"mount {asset.device} at {place}, where only root sees it", hidden
 
 
 def _see_tree(controller: Controller, ownership: Ownership) -> Iterator[Named]:

@@ -29,15 +29,16 @@ def build_fence(
     if "reservation" in names:
         steps += build_reserve(controller, node, epoch, keep=True)
     if "power" in names:
-        for node in suspects:
-            devices = controller.proof.devices(node)
+        for suspect in suspects:
+            devices = controller.proof.devices(suspect)
             how = ", ".join(device.label for device in devices)
-            steps.append((f"switch {node} off and read it back: {how}", PowerOff(node=node, devices=devices)))
+            steps.append((f"switch {suspect} off and read it back: {how}", PowerOff(node=suspect, devices=devices)))
     lease = controller.proof.lease
     if "lease" in names and lease is not None:
-        for node in suspects:
-            says = f"wait until the lease of {node} has run out"
-            steps.append((says, WaitLease(node=node, alone=names == ("lease",), seconds=float(lease.longest_wait))))
+        for suspect in suspects:
+            says = f"wait until the lease of {suspect} has run out"
+            wait = WaitLease(node=suspect, alone=names == ("lease",), seconds=float(lease.longest_wait))
+            steps.append((says, wait))
     return Plan(title=f"fence: {describe(names)}", steps=number_steps(part, steps))
 
 

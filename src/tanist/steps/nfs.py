@@ -185,7 +185,15 @@ def apply_serve(spec: ServeNfs, context: Context) -> None:
     if not has_server(host) or is_serve_applied(spec, context):
         return
     stop_server(host)
-    expected = gather_locked(spec, host)
+    hand_on_locked(spec, host)
+    expected = any(is_expected(directory, host) for _, directory in spec.notify)
+    start_server(spec, host)
+    if not expected and spec.notify:  # with nobody to tell, it ends lockd's grace period (sm-notify(8), lift-grace)
+        host.run(["sm-notify", "-f", "-P", spec.notify[0][1]], ok=None, timeout=60)
+
+
+def start_server(spec: ServeNfs, host: Host) -> None:
+    """Failed unless it is up and exports what it must."""
     for unit, text in drop_ins(spec).items():
         host.files.make_directory(f"{DROP_INS}/{unit}.d")
         host.files.write(drop_in(unit, spec.controller), text.encode(), 0o644)
@@ -196,8 +204,6 @@ def apply_serve(spec: ServeNfs, context: Context) -> None:
     listed = {line.split()[0] for line in host.run(["exportfs", "-s"], timeout=60).text.splitlines() if line.strip()}
     if missing := [path for path in spec.paths if path not in listed]:
         raise Failed(f"the NFS server does not export {', '.join(missing)}; see: journalctl -u {SERVER} -n 50")
-    if not expected and spec.notify:  # with nobody to tell, it ends lockd's grace period (sm-notify(8), lift-grace)
-        host.run(["sm-notify", "-f", "-P", spec.notify[0][1]], ok=None, timeout=60)
 
 
 def undo_serve(spec: ServeNfs, context: Context) -> None:
@@ -245,9 +251,9 @@ def drop_ins(spec: ServeNfs) -> dict[str, str]:
 
 
 # -- NFSv3 clients with locks
-def gather_locked(spec: ServeNfs, host: Host) -> bool:
-    """Who is to be told that the server is another one, for each address; false: nobody. They are monitored again
-    once they claim a lock."""
+def hand_on_locked(spec: ServeNfs, host: Host) -> None:
+    """Those with locks go from the server's list to that of each address, as who is to be told that the server is
+    another one. They are monitored again once they claim a lock."""
     files = host.files
     monitored = [f"{spec.kept}/{name}" for name in ("sm", "sm.bak") if files.exists(f"{spec.kept}/{name}")]
     for _, directory in spec.notify:
@@ -261,7 +267,6 @@ def gather_locked(spec: ServeNfs, host: Host) -> bool:
     for source in monitored:
         for name in files.list(source):
             files.remove(f"{source}/{name}")
-    return any(is_expected(directory, host) for _, directory in spec.notify)
 
 
 def is_expected(directory: str, host: Host) -> bool:
