@@ -308,6 +308,12 @@ def renamed(plan: s.Plan) -> s.Plan:
     return replace(plan, steps=steps)
 
 
+def test_steps_of_a_kind_can_be_done_again_and_no_others(bench: Bench) -> None:
+    bench.execute(NAME, ADD)
+    bench.engine().repeat((s.AddAddress,))
+    assert bench.records[-4:] == ["StepBegun 2", "StepDone 2", "StepBegun 2", "StepDone 2"]
+
+
 def test_one_step_can_be_done_again(bench: Bench) -> None:
     bench.execute(NAME)
     bench.host.reboot()

@@ -173,11 +173,12 @@ def test_creating_twice_is_the_same_as_once_and_another_claim_is_refused(host: F
         claimfile.create_claim(host, TREE, NEW)
 
 
-def mounted(tmp_path: Path, number: str) -> FakeHost:
+def mounted(tmp_path: Path, number: str, fstype: str = "ext4") -> FakeHost:
     (tmp_path / "disk").mkdir()
-    made = FakeHost(str(tmp_path / "host"), disks={"/dev/asset": FakeDisk(path=str(tmp_path / "disk"), number=number)})
+    disk = FakeDisk(path=str(tmp_path / "disk"), number=number, fstype=fstype)
+    made = FakeHost(str(tmp_path / "host"), disks={"/dev/asset": disk})
     made.files.make_directory(TREE)
-    made.mount_device("/dev/asset", TREE, "ext4", (), None)
+    made.mount_device("/dev/asset", TREE, fstype, (), None)
     made.answer(["setsid"])
     return made
 
@@ -193,6 +194,12 @@ def test_the_root_file_system_is_never_frozen(tmp_path: Path) -> None:
     host = mounted(tmp_path, "252:1")  # the number of the fake host's root
     claimfile.create_claim(host, TREE, OLD)
     assert host.ran == []
+
+
+def test_zfs_which_has_no_freeze_is_left_alone(tmp_path: Path) -> None:
+    host = mounted(tmp_path, "253:0", "zfs")
+    claimfile.create_claim(host, TREE, OLD)
+    assert host.ran == [] and claimfile.load_claim(host, TREE) == OLD
 
 
 def test_a_save_leaves_the_new_claim_in_both_slots(host: FakeHost) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tanist.host.fake import Crash, FakeHost
-from tanist.journal.journal import Journal, runs_directory
+from tanist.journal.journal import Journal, done_directory, find_journal, runs_directory
 from tanist.journal.records import parse_journal, parse_record, render_record
 from tanist.model.errors import Failed, Refused
 from tanist.model.run import Record, StepBegun
@@ -90,6 +90,14 @@ def test_a_line_that_was_not_written_here_is_refused(line: bytes) -> None:
 
 
 # -- on disk
+def test_a_journal_is_found_where_it_was_written_and_where_it_was_filed(host: FakeHost, journal: Journal) -> None:
+    assert find_journal(host, "oc", "run1") == journal.path
+    host.files.make_directory(done_directory("oc"))
+    host.files.move(journal.path, f"{done_directory('oc')}/run1.jsonl")
+    assert find_journal(host, "oc", "run1") == f"{done_directory('oc')}/run1.jsonl"
+    assert find_journal(host, "oc", "run2") == ""
+
+
 def test_records_survive_a_reload(host: FakeHost, journal: Journal) -> None:
     loaded = Journal.load(host, journal.path)
     assert loaded.records == journal.records
