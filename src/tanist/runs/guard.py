@@ -20,7 +20,7 @@ from tanist.plan import places
 from tanist.plan.release import letting_go
 from tanist.runs.session import Session
 
-Phase = Literal["before", "raising", "held", "leaving"]
+Phase = Literal["before", "raising", "held", "leaving", "returning"]
 OWN = (CreateGroup, CreateUser)  # of the node alone
 GIVING = ("give-back", "loss")  # parts that return what is the node's own, whoever has the controller
 
@@ -78,6 +78,8 @@ def depends(session: Session, state: RunState, step: PlannedStep) -> bool:
 def phase_of(state: RunState) -> Phase:
     """What the claim must be, going by the records: this run's epoch is not raised yet, being raised, or held."""
     kind = state.started.kind
+    if state.undoing and kind == "release":
+        return "returning"
     holds = [state.status[step.id] for step in state.steps if isinstance(step.spec, HoldClaim)]
     if state.undoing or (kind == "release" and holds and holds[-1] != "planned"):
         return "leaving"
@@ -93,12 +95,13 @@ def is_lost(found: Claim | Unread, me: str, epoch: int) -> bool:
 
 
 def find_problem(found: Claim | Unread, epoch: int, phase: Phase) -> str:
-    """ "" where the run may go on. What is taken away may be so without a word of the disk; nothing is put in place."""
+    """ "" where the run may go on. What is taken away may be so without a word of the disk; nothing is put in place,
+    nor put back by a release that is taken back."""
     if phase == "leaving":
         return ""
     if isinstance(found, Unread):
         return f"the claim can't be read: {found.why}"
-    lowest = epoch if phase == "held" else epoch - 1
+    lowest = epoch if phase in ("held", "returning") else epoch - 1
     if found.epoch < lowest:
         return f"the disk shows an old claim ({found.describe()}), not epoch {lowest}"
     if phase == "held" and found.state != "held":

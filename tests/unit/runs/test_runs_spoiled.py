@@ -13,9 +13,10 @@ from tanist.model.errors import Failed, TanistError
 from tanist.plan import places
 from tanist.runs.backup import backup
 from tanist.runs.boot import boot, gate
+from tanist.runs.carry_on import undo
 from tanist.runs.filing import find_open_run
 from tanist.runs.history import load_history
-from tanist.runs.peers import read_word
+from tanist.runs.peers import find_activity, read_word
 from tanist.runs.release import release
 from tanist.runs.restore import harestore
 from tanist.runs.session import Session, read_active
@@ -23,9 +24,33 @@ from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.runs.watch import Watcher
 from tests.unit.runs.picture import open_runs
 from tests.unit.runs.test_runs_takeover import is_active
+from tests.unit.runs.test_runs_watch import break_reading
 from tests.unit.runs.world import World
 
 CRON = "/etc/cron.d/oc"
+
+
+@pytest.mark.requirement("A05", "A61")
+@pytest.mark.parametrize("point", ["systemctl stop oc-proxy", "systemctl stop oc-ec", "remove_address"])
+def test_a_release_is_not_taken_back_beside_a_disk_that_does_not_say_whose_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """Another node may have cut this one off from it, and be the active one: no address returns, and no service."""
+    session = world.session("ec-a")
+    world.a.then.append((point, lambda: world.a.die("here")))
+    with pytest.raises(Crash):
+        release(session)
+    world.a.revive()
+    before = find_activity(session)
+    with monkeypatch.context() as patched:
+        break_reading(world.a, patched)
+        for _ in range(2):
+            with pytest.raises(Failed, match="the claim can't be read"):
+                undo(session)
+            assert set(find_activity(session)) <= set(before) and open_runs(world.a) == 1
+    world.a.answer_with(["debugfs"], lambda argv, stdin: world.a._debugfs(argv, stdin))
+    undo(session)
+    assert is_active(world, "ec-a") and open_runs(world.a) == 0
 
 
 @pytest.mark.requirement("A62")
