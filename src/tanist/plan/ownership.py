@@ -47,20 +47,11 @@ class Ownership:
 def choose_ownership(controller: Controller, standing: Standing, claim: Claim) -> Ownership:
     """Refused when the definition wants the map and it can't be, or when an account is missing here."""
     moves = find_moves(claim.users, standing.users, claim.groups, standing.groups)
-    idmap, method = moves.build_idmap(), controller.accounts.ownership
-    why = ""
-    if idmap is not None and method == "walk":
-        why = "the definition wants the disk's numbers changed"
-    elif idmap is not None:
-        why = standing.no_idmap or why_too_large(idmap)
-        if why and method == "map":
-            raise Refused(
-                f"{why}, and the definition allows nothing else",
-                next_step='ownership = "auto" under [accounts] re-owns the files; or give accounts here its numbers',
-            )
+    idmap = moves.build_idmap()
+    why = "" if idmap is None else _why_no_map(controller, standing, idmap)
     half = f"a walk was cut off ({claim.reowning})" if claim.reowning else ""
     if why:
-        here = dict(standing.users), dict(standing.groups)
+        users, groups = dict(standing.users), dict(standing.groups)
         return Ownership(
             idmap=None,
             mapped=(),
@@ -69,8 +60,8 @@ def choose_ownership(controller: Controller, standing: Standing, claim: Claim) -
             renumber=moves.renumber,
             why="; ".join(filter(None, (why, half))),
             after=(
-                tuple((name, here[0][name]) for name, _ in claim.users),
-                tuple((name, here[1][name]) for name, _ in claim.groups),
+                tuple((name, users[name]) for name, _ in claim.users),
+                tuple((name, groups[name]) for name, _ in claim.groups),
             ),
         )
     return Ownership(
@@ -82,3 +73,17 @@ def choose_ownership(controller: Controller, standing: Standing, claim: Claim) -
         why=half,
         after=(claim.users, claim.groups),
     )
+
+
+def _why_no_map(controller: Controller, standing: Standing, idmap: IdMap) -> str:
+    """ "" where the tree is seen through the map."""
+    method = controller.accounts.ownership
+    if method == "walk":
+        return "the definition wants the disk's numbers changed"
+    why = standing.no_idmap or why_too_large(idmap)
+    if why and method == "map":
+        raise Refused(
+            f"{why}, and the definition allows nothing else",
+            next_step='ownership = "auto" under [accounts] re-owns the files; or give accounts here its numbers',
+        )
+    return why
