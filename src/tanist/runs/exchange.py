@@ -59,6 +59,8 @@ def fetch(session: Session, node: Node) -> tuple[frozenset[str], tuple[Entry, ..
             raise ValueError(f"{node.name} sent entries that can't be read")
         if not new.entries:
             return frozenset(map(str, json.loads(first))), tuple(found)
+        if {entry.sum for entry in new.entries} <= set(have):
+            raise ValueError(f"{node.name} sends what it was told that it need not")
         found += new.entries
         have += [entry.sum for entry in new.entries]
 
@@ -169,8 +171,10 @@ def digest_accepted(session: Session) -> frozenset[str]:
 
 
 def fetch_copy(session: Session, node: Node) -> Copy:
-    """Another node's copy as its file has it."""
+    """Another node's copy as its file has it. ValueError for one that does not end."""
     data = b""
     while piece := call(session, node, "raw", f"{len(data)}"):
         data += piece
+        if len(data) > LIMIT:
+            raise ValueError(f"{node.name} sends more than {LIMIT} bytes")
     return parse_copy(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tanist.cli.history import show
 from tanist.journal.chain import parse_copy, render_entry
 from tanist.journal.journal import Journal
 from tanist.model.errors import Busy
+from tanist.model.host import Ran
 from tanist.model.run import RunEnded
 from tanist.plan import places
 from tanist.runs.drills import first_record, name_drill
@@ -23,7 +24,7 @@ from tanist.runs.release import release
 from tanist.runs.session import Session, load_run
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.test_runs_takeover import ATTEST
-from tests.unit.runs.world import World
+from tests.unit.runs.world import World, said
 
 
 def asset_copy(world: World) -> Path:
@@ -237,6 +238,31 @@ def test_a_drill_that_the_other_node_has_not_heard_of_is_no_forgery_and_its_jour
     path.write_bytes(path.read_bytes().replace(b"passed", b"failed"))
     (found,) = grave(session)
     assert found.startswith("ec-b: altered: the journal /var/lib/tanist/oc/drills/")
+
+
+@pytest.mark.parametrize("what", ["get", "raw"])
+def test_a_node_that_sends_the_same_again_and_again_is_not_listened_to_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It does not hear what this one has already, or from where on it is asked."""
+    release(world.session("ec-a"))
+    line = world.a.files.read(places.history("oc"))
+    monkeypatch.setattr("tanist.runs.exchange.LIMIT", 10 * len(line))
+    calls: list[str] = []
+
+    def ssh(argv: Sequence[str], _: bytes) -> Ran:
+        calls.append(argv[-1])
+        assert len(calls) < 50
+        return said(argv, (b"[]\n" if what == "get" else b"") + line)
+
+    world.b.answer_with(["ssh"], ssh)
+    session = world.session("ec-b")
+    if what == "get":
+        assert not exchange_with_peers(session)
+        assert "sends what it was told that it need not" in world.said("ec-b")
+    else:
+        _, findings = verify_history(session)
+        assert "its copy was not looked at" in " ".join(one.says for one in findings)
 
 
 def test_a_damaged_line_hides_no_other(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ import pytest
 from tanist.host.apart import launch
 from tanist.host.fake import Crash
 from tanist.host.local import LocalHost
+from tanist.journal.journal import runs_directory
 from tanist.report.events import NAMES
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.courier import build_test_event, carry_readiness, deliver, follow
@@ -26,7 +27,7 @@ from tanist.runs.notify import DIRECTORY
 from tanist.runs.readiness import save_readiness
 from tanist.runs.release import release
 from tanist.runs.report import build_report, find_journals
-from tanist.runs.takeover import takeover
+from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.test_runs_report import assessment
 from tests.unit.runs.test_runs_takeover import ATTEST
 from tests.unit.runs.world import World
@@ -52,6 +53,31 @@ def told(world: World, number: int = -1) -> list[Event]:
     name, run, after = world.b.launched[number][-3:]
     assert name == "oc"
     return list(follow(world.session("ec-b"), run, int(after)))
+
+
+def test_a_courier_ends_with_a_journal_that_nobody_works_at_and_that_became_shorter(world: World) -> None:
+    """Damaged, or cut to its readable lines by a person, while the courier followed it."""
+    set_up(world)
+    release(world.session("ec-a"))
+    world.b.then.append(("add_address", lambda: world.b.die("here")))
+    with pytest.raises(Crash):
+        takeover(world.session("ec-b"), TakeoverOptions())
+    world.b.revive()
+    run = world.b.launched[-1][-2]
+    path, looks = f"{runs_directory('oc')}/{run}.jsonl", 0
+    events = follow(world.session("ec-b"), run, 0)
+    assert next(events)["event"] == "run-began"
+    world.b.files.write(path, b"".join(world.b.files.read(path).splitlines(keepends=True)[:2]))
+    sleep = world.b.sleep
+
+    def counted(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 1000
+        sleep(seconds)
+
+    world.b.sleep = counted  # type: ignore[method-assign]
+    assert list(events)[-1]["event"] == "run-cut-off"
 
 
 def names(events: list[Event]) -> list[str]:
