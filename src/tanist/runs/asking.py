@@ -58,6 +58,6 @@ def end_asking(kind: type[T], name: str, wait: Callable[[], Ran]) -> T | Unread:
         return Unread(ran.complaint)
     try:
         found = decode(kind, json.loads(ran.text), "answer")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Unread(f"its answer can't be read: {error}")
     return found if found.node == name else Unread(f"it calls itself {found.node!r}")

@@ -33,7 +33,7 @@ def exchange_with_peers(session: Session, names: Container[str] | None = None) -
             continue
         try:
             exchange_with(session, node)
-        except (OSError, TanistError, ValueError) as error:
+        except (OSError, TanistError, ValueError, RecursionError) as error:
             session.note(f"the history was not exchanged with {node.name}: {error}")
             good = False
     return good

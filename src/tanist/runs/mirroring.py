@@ -129,7 +129,7 @@ def parse_list(line: str) -> tuple[str, ...]:
 def took_newest(session: Session, node: Node) -> bool:
     newest = [one.name for one in list_generations(session.host, places.captures(session.controller.tree))[:1]]
     try:
-        return [session.host.files.read(mirrored_file(session, node.name)).decode()] == newest
+        return [session.host.files.read(mirrored_file(session, node.name))] == [name.encode() for name in newest]
     except FileNotFoundError:
         return False
 

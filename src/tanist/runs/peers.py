@@ -92,7 +92,7 @@ def ask_peer(session: Session, name: str, request: str = "") -> PeerWord | Unrea
         return said
     try:
         return decode(PeerWord, json.loads(said), "word")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Unread(f"its answer can't be read: {error}")
 
 

@@ -270,5 +270,5 @@ def render_readout(readout: Readout) -> str:
 def parse_readout(text: str) -> Readout | Unread:
     try:
         return decode(Readout, json.loads(text), "readout")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Unread(f"its answer can't be read: {error}")

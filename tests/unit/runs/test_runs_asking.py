@@ -63,6 +63,7 @@ def test_all_are_asked_before_this_node_looks_and_before_any_is_waited_for(
     [
         (b"", "its answer can't be read: "),
         (b"{}", "its answer can't be read: "),
+        (b"[" * 100000, "its answer can't be read: "),
         (told("ec-c"), "it calls itself 'ec-c'"),
         (255, "No route to host"),
         (OSError(errno.ETIMEDOUT, "ssh: no end within 120 s, killed"), "no end within 120 s"),

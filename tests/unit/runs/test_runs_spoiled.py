@@ -10,13 +10,17 @@ import pytest
 from tanist.host.fake import Crash
 from tanist.journal.journal import done_directory, runs_directory
 from tanist.model.errors import Failed, TanistError
+from tanist.model.unread import Unread
 from tanist.plan import places
 from tanist.runs.backup import backup
 from tanist.runs.boot import boot, gate
 from tanist.runs.carry_on import undo
+from tanist.runs.exchange import exchange_with_peers
 from tanist.runs.filing import find_open_run
+from tanist.runs.glance import mirrored_file
 from tanist.runs.history import load_history
-from tanist.runs.peers import find_activity, read_word
+from tanist.runs.peers import ask_peer, find_activity, read_word
+from tanist.runs.readout import ask_readout
 from tanist.runs.release import release
 from tanist.runs.restore import harestore
 from tanist.runs.session import Session, read_active
@@ -25,7 +29,7 @@ from tanist.runs.watch import Watcher
 from tests.unit.runs.picture import open_runs
 from tests.unit.runs.test_runs_takeover import is_active
 from tests.unit.runs.test_runs_watch import break_reading
-from tests.unit.runs.world import World
+from tests.unit.runs.world import World, said
 
 CRON = "/etc/cron.d/oc"
 
@@ -143,6 +147,22 @@ def test_a_mark_that_cannot_be_read_does_not_end_the_watch(world: World, text: b
     world.a.files.write(places.active_file("oc"), text)
     assert Watcher(world.session("ec-a")).round() is None
     assert "the watch can't look" in world.said("ec-a")
+
+
+def test_a_node_that_answers_with_what_no_parser_can_take_is_told_in_words(world: World) -> None:
+    world.a.answer_with(["ssh"], lambda argv, _: said(argv, b"[" * 100000))
+    session = world.session("ec-a")
+    for found in (ask_peer(session, "ec-b"), ask_readout(session, "ec-b")):
+        assert isinstance(found, Unread) and "its answer can't be read" in found.why
+    assert not exchange_with_peers(session)
+
+
+def test_a_spoiled_note_of_what_a_node_took_keeps_no_release(world: World) -> None:
+    session = world.session("ec-a")
+    backup(session, mirror=True)
+    world.a.files.write(mirrored_file(session, "ec-b"), b"\xff")
+    release(session)
+    assert read_active(session) == ""
 
 
 def test_a_run_that_succeeded_says_so_while_another_process_writes_the_history(world: World) -> None:
