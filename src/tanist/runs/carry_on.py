@@ -241,7 +241,8 @@ def end_lost(session: Session, journal: Journal, why: str, without: tuple[type, 
 def end_without_asset(session: Session, journal: Journal, word: str) -> None:
     """Where a boot took the asset down and it can't be read since: what is this node's own comes back, and it is a
     standby. Should the asset ever answer again, its claim is another's or of a node that says it runs nothing."""
-    name, started = session.name, read_run(journal.records).started
+    name, state = session.name, read_run(journal.records)
+    started = state.started
     if started.kind not in WITH_CLAIM:
         raise Refused(f"a {started.kind} is taken back without a claim", next_step=f"tanist undo {name}")
     found, tree = read_claim_now(session), find_tree(session)
@@ -257,6 +258,7 @@ def end_without_asset(session: Session, journal: Journal, word: str) -> None:
     if active := read_active(session):
         held = Held(run=active, epoch=started.epoch)
         stand_back(session, held, Opinion(says="lost", why=why, foreign=True), found)
+    free_those_asked(session, state)
     say_inert(session, why)
 
 

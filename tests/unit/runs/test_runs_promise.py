@@ -345,6 +345,18 @@ def test_in_a_plain_directory_no_epoch_ends_it(powered: Make) -> None:
     assert "gave ec-b its word for its takeover" in told(world, "ec-a").why
 
 
+def test_who_gave_its_word_to_a_takeover_whose_asset_died_is_freed(powered: Make) -> None:
+    world = bind(powered())
+    world.b.silent = False
+    world.b.power_off()
+    for program in ("debugfs", "dd"):
+        world.b.answer_with([program], lambda argv, _: said(argv, status=1, stderr=b"Input/output error"))
+    world.b.boot()
+    assert owed(world, "ec-a") == (("ec-b", 1),)
+    undo(world.session("ec-b"), lost="the shelf burnt")
+    assert owed(world, "ec-a") == ()
+
+
 def test_a_switchover_needs_an_answer_to_an_older_promise_and_has_it(powered: Make) -> None:
     """The owner's own word, that it let go, is one."""
     world = bind(powered())
