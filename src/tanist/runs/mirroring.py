@@ -36,7 +36,7 @@ from tanist.runs.history import read_copy
 from tanist.runs.mirrored import open_store, read_keys
 from tanist.runs.peers import write_known_hosts
 from tanist.runs.seen import save_claim_seen
-from tanist.runs.session import Session
+from tanist.runs.session import Session, read_active
 
 if TYPE_CHECKING:
     from tanist.host.conversation import Conversation
@@ -198,7 +198,8 @@ def keep_sealed(session: Session, key: Key, base: str, place: str, name: str) ->
 
 
 def note_what_it_tells(session: Session, store: str) -> None:
-    """Who is active, for `tanist status` here; and the ssh keys that this node answers with (runs/peers.py)."""
+    """Who is active, for `tanist status` here; and the ssh keys that this node answers with (runs/peers.py). The active
+    node knows better: what comes to it was sent by an ex-owner that slept."""
     directory = session.controller.identity.ssh_host_keys
     keys = read_stored_files(session.host, store, directory, ".pub")
     manifest = load_manifest(session.host, store)
@@ -210,6 +211,7 @@ def note_what_it_tells(session: Session, store: str) -> None:
         since=manifest.created,
         run=manifest.run,
     )
-    save_claim_seen(session, seen)
+    if not read_active(session):
+        save_claim_seen(session, seen)
     text = b"".join(key.strip() + b"\n" for key in keys)
     session.host.files.write(places.controller_keys(session.name), text, 0o600)

@@ -19,8 +19,9 @@ from tanist.runs.check import read_captured_facts
 from tanist.runs.diffing import diff_captures
 from tanist.runs.mirror_key import share_keys
 from tanist.runs.mirrored import capture_directory
-from tanist.runs.mirroring import mirror_to_peers
+from tanist.runs.mirroring import mirror_to_peers, note_what_it_tells
 from tanist.runs.release import release
+from tanist.runs.seen import read_epoch_seen
 from tanist.runs.switchover import prepared
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
 from tanist.runs.verification import verify_all, verify_newest
@@ -34,6 +35,21 @@ def calls(world: World) -> int:
 def mirrored_names(world: World) -> list[str]:
     found = list_generations(world.b, capture_directory(world.session("ec-b")))
     return [one.name for one in found if one.state != "bad"]
+
+
+def test_an_ex_owners_late_capture_does_not_make_the_new_owner_forget_its_claim(world: World) -> None:
+    """It slept while it was sending."""
+    session = world.session("ec-b")
+    late = list_generations(world.b, places.mirror("oc"))[0]
+    assert late.epoch == 1
+    release(world.session("ec-a"))
+    takeover(session, TakeoverOptions())
+    assert read_epoch_seen(session) == 2
+    note_what_it_tells(session, late.path)
+    assert read_epoch_seen(session) == 2
+    release(session)
+    note_what_it_tells(session, late.path)
+    assert read_epoch_seen(session) == 1, "a standby is told, where the asset was made anew as well"
 
 
 def test_a_release_does_not_ask_a_node_that_has_the_newest_capture(world: World) -> None:
