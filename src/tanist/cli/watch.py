@@ -10,6 +10,7 @@ import argparse
 from tanist.cli.context import open_session
 from tanist.definition.load import read_controller
 from tanist.model.errors import Refused
+from tanist.runs.filer_lock import LockKeeper
 from tanist.runs.lease import Joiner, LeaseEye
 from tanist.runs.reservation import ReservationEye
 from tanist.runs.serving import Carer
@@ -33,5 +34,12 @@ def run(args: argparse.Namespace) -> int:
             return False
 
     begun = files.read(path)
-    watch(session, until=changed, extra=[LeaseEye(), ReservationEye()], chores=[Joiner()], carer=Carer())
+    watch(
+        session,
+        until=changed,
+        extra=[LeaseEye(), ReservationEye()],
+        chores=[Joiner()],
+        carer=Carer(),
+        keeper=LockKeeper(),
+    )
     return 0

@@ -43,7 +43,8 @@ from tanist.model.definition import (
 
 _HealthKind = Literal["tcp", "http", "command"]
 _VersionKind = Literal["properties", "dpkg", "rpm", "command"]
-_ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory")
+_ASSET_KINDS: tuple[AssetKind, ...] = ("filesystem", "directory", "nfs")
+_OF_A_DISK = dict.fromkeys(("device", "fstype", "members", "layer"), "filesystem")
 _METHODS: tuple[OwnershipMethod, ...] = ("auto", "map", "walk")
 _MODES: tuple[Mode, ...] = ("host", "alias")
 _FSTYPES: tuple[FsType, ...] = ("ext4", "xfs", "btrfs", "zfs")
@@ -137,9 +138,12 @@ def _build_asset(table: Table | None) -> Asset:
     if table is None or kind is None:
         return Asset(kind="directory")
     if kind == "directory":
-        table.refuse_foreign(kind, dict.fromkeys(("device", "fstype", "options", "members", "layer"), "filesystem"))
+        table.refuse_foreign(kind, {**_OF_A_DISK, "options": "filesystem|nfs", "export": "nfs"})
         table.finish()
         return Asset(kind=kind)
+    if kind == "nfs":
+        return _build_nfs(table)
+    table.refuse_foreign(kind, {"export": "nfs"})
     fstype = table.one_of("fstype", _FSTYPES)
     asset = Asset(
         kind=kind,
@@ -151,6 +155,19 @@ def _build_asset(table: Table | None) -> Asset:
     )
     check_layers(table, asset)
     check_members(table, asset)
+    table.finish()
+    return asset
+
+
+def _build_nfs(table: Table) -> Asset:
+    """What a filer exports. It has no disks here: nothing of it is a layer, or a device."""
+    asset = Asset(
+        kind="nfs",
+        device=table.text("export", v.check_nfs_export),
+        fstype="nfs4",
+        options=table.texts("options", v.check_mount_option("nfs4")),
+    )
+    table.refuse_foreign("nfs", _OF_A_DISK)
     table.finish()
     return asset
 

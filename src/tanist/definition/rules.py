@@ -154,6 +154,7 @@ def _check_proofs(controller: Controller, problems: Problems) -> None:
             listed = ", ".join(names)
             problems.add(("proof", "power", i, "node"), f'"{device.node}" is no node here; allowed: {listed}')
     _check_replicated(controller, problems)
+    _check_nfs(controller, problems)
     lease = controller.proof.lease
     if lease is not None and lease.device and lease.device == controller.asset.device:
         what = "is the asset itself, whose file system would be written over; allowed: storage of its own"
@@ -177,6 +178,21 @@ def _check_replicated(controller: Controller, problems: Problems) -> None:
     if controller.proof.lease is not None:
         what = "a lease lies on a disk that both nodes reach, and this pair has none"
         problems.add(("proof", "lease"), f"{what}; {allowed}")
+
+
+def _check_nfs(controller: Controller, problems: Problems) -> None:
+    """A tree on a filer: nothing of it is a disk of this node's, and the kernel sees it through no id map."""
+    if controller.asset.kind != "nfs":
+        return
+    if controller.proof.reservation is not None:
+        what = "an export is no disk, and nobody can reserve it; allowed with nfs: [[proof.power]], [proof.lease]"
+        problems.add(("proof", "reservation"), f"{what}, or a person's word")
+    if controller.accounts.ownership == "map":
+        what = '"map": the kernel has no id maps for NFS; allowed with nfs: "auto", "walk"'
+        problems.add(("accounts", "ownership"), what)
+    if controller.exports:
+        what = "the tree lies on a filer already, and its own clients would go through this node: let the filer export"
+        problems.add(("export",), f"{what} it; allowed with nfs: none")
 
 
 def _check_captured(controller: Controller, problems: Problems) -> None:

@@ -30,6 +30,8 @@ _MOUNT_OWN = {
               "degraded", "discard=async", "discard=sync", "flushoncommit", "noflushoncommit", "max_inline=N",
               "space_cache=v2", "ssd", "nossd", "ssd_spread", "nossd_spread", "thread_pool=N", "treelog", "notreelog"),
     "zfs": ("acl", "noacl", "xattr", "noxattr"),
+    "nfs4": ("noatime", "relatime", "nodiratime", "nodev", "nosuid", "noexec", "sync", "vers=4.1", "vers=4.2",
+             "nconnect=N", "rsize=N", "wsize=N", "timeo=N", "retrans=N", "port=N", "sec=WORD"),
     "": (),
 }  # fmt: skip
 _EXPORT_OPTIONS = (
@@ -114,6 +116,17 @@ def check_data_set(text: str) -> str:
     if all(is_made_of(part, _WORD, _WORD + "_.:-") for part in parts) and text[0] in _LETTERS and len(text) < 256:
         return ""
     return f'"{text}" is no ZFS data set; allowed: pool/name, letters, digits and _ . : -, a letter in front'
+
+
+def check_nfs_export(text: str) -> str:
+    """nfs(5): HOST:/PATH, an IPv6 address in brackets; as the kernel's table shows it, and in no other form."""
+    host, colon, path = text.partition(":/") if not text.startswith("[") else text[1:].partition("]:/")
+    good = parse_ip(host) is not None if ":" in host else parse_ip(host) is not None or not check_hostname(host)
+    plain = is_made_of(path, _WORD + "_.-", _WORD + "/_.-+@=") and not check_absolute(f"/{path}")
+    if colon and good and plain and text.startswith("[") == (":" in host):
+        return ""
+    allowed = 'like "filer:/srv/tree" or "[fd99::11]:/srv/tree"; letters, digits and / _ . - + @ = in the path'
+    return f'"{text}" is no NFS export; allowed: {allowed}'
 
 
 def check_drbd_name(text: str) -> str:
@@ -266,7 +279,7 @@ def check_program(text: str) -> str:
 
 
 def check_mount_option(fstype: str) -> Check:
-    allowed = (*_MOUNT_FLAGS, *_MOUNT_OWN[fstype])
+    allowed = (*(() if fstype == "nfs4" else _MOUNT_FLAGS), *_MOUNT_OWN[fstype])
 
     def check(text: str) -> str:
         if _fits(text, allowed):

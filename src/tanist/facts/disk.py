@@ -19,6 +19,8 @@ def read_disk(host: Host, asset: Asset) -> Disk | Unread | None:
     """Nothing is mounted and nothing written. None for an asset that is no device of its own."""
     if not asset.device:
         return None
+    if asset.kind == "nfs":
+        return Disk(device=asset.device, fstype=asset.fstype, supported=_is_supported(host, asset.fstype))
     if asset.replicated is not None or asset.zfs is not None:
         return _read_copy(host, asset)
     size = read_size(host, asset.device)

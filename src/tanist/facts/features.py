@@ -94,7 +94,7 @@ def read_super_block(host: Host, device: str, fstype: str) -> bytes | Unread:
 
 def read_features(host: Host, asset: Asset) -> tuple[str, ...] | Unread:
     """A plain directory has none of its own that are known here."""
-    if asset.kind == "directory" or asset.zfs is not None:  # a pool names its own: the import judges them
+    if asset.kind != "filesystem" or asset.zfs is not None:  # a pool names its own: the import judges them
         return ()
     with open_view(host, asset) as device:
         data = device if isinstance(device, Unread) else read_super_block(host, device, asset.fstype)

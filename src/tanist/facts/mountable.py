@@ -23,7 +23,7 @@ OSRELEASE = "/proc/sys/kernel/osrelease"
 
 
 def check_mountable(host: Host, asset: Asset) -> str:
-    if asset.kind == "directory" or not asset.fstype or asset.zfs is not None:
+    if asset.kind != "filesystem" or not asset.fstype or asset.zfs is not None:
         return ""
     if asset.members:
         return _check_members(host, asset)

@@ -28,6 +28,10 @@ def read_marks(host: Host, asset: Asset, *, watch_seconds: float | None = None) 
     """`watch_seconds`: how long an MMP block that is not clean is watched; None: as long as its own interval asks."""
     if asset.kind == "directory":
         return StorageMarks(fstype="", state="unknown", detail="a directory has no marks")
+    if asset.kind == "nfs":
+        from tanist.facts import exports  # most assets are not, and each start would pay for it
+
+        return exports.read_marks(host, asset, mounted_here(host, asset.device))
     here = mounted_here(host, asset.device, *asset.members)
     if isinstance(here, Unread):
         return here
@@ -108,6 +112,10 @@ def read_claim_seen(host: Host, asset: Asset, tree: str = "") -> ClaimSeen | Unr
 def _read_claim(host: Host, asset: Asset, tree: str) -> Claim | Unread:
     if asset.kind == "directory":
         return load_claim(host, tree) if tree else Unread("a directory is read at its path")
+    if asset.kind == "nfs":
+        from tanist.facts import exports
+
+        return exports.read_claim(host, asset)
     if asset.zfs is not None:
         from tanist.facts.zfs.copies import read_claim
 
@@ -142,9 +150,10 @@ def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:
     """After a save: would a standby that reads the raw device find this claim? "" when it would, else why not.
 
     Not so where the file's blocks moved and only the journal knows: a copy-on-write share of the file (cp --reflink on
-    xfs), a defragmentation, a restore from a backup. claimfile.settle() then brings it in place.
+    xfs), a defragmentation, a restore from a backup. claimfile.settle() then brings it in place. A filer's is read as
+    it was saved.
     """
-    if asset.kind == "directory":
+    if asset.kind in ("directory", "nfs"):
         return ""
     found = read_claim_offline(host, asset)
     if isinstance(found, Unread):
@@ -153,7 +162,8 @@ def check_claim_in_place(host: Host, asset: Asset, claim: Claim) -> str:
 
 
 def mounted_here(host: Host, *devices: str) -> tuple[str, ...] | Unread:
-    """Where this node has it mounted, under whatever name. `devices`: all that it lies on."""
+    """Where this node has it mounted, under whatever name; an export under its own name. `devices`: all that it lies
+    on."""
     numbers: set[str] = set()
     for device in devices:
         try:

@@ -15,15 +15,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from tanist.host import fake_descriptors, reowning
+from tanist.host import fake_descriptors, fake_exports, reowning
 from tanist.host.commands import demand_status
 from tanist.host.fake_files import FakeFiles
 from tanist.host.fake_mounts import FakeMounts
 from tanist.host.fake_network import FakeNetwork
 from tanist.host.fake_units import FakeUnit, Systemctl
 from tanist.host.fake_world import Crash, FakeClock, FakeDisk, FakeWire
+from tanist.host.host import Record
 from tanist.model.dataclasses import dataclass, replace
-from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
+from tanist.model.host import Address, Answer, ExportSeen, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 __all__ = ["Crash", "FakeClock", "FakeDisk", "FakeHost", "FakeUnit", "FakeWire"]
 
@@ -323,6 +324,18 @@ class FakeHost:
             raise OSError(errno.EINVAL, f"{target} is no mount of its own")
         with self._changing(f"cut_off {target}"):
             self._mounts.cut_off(target)
+
+    def abandon_export(self, target: str) -> None:
+        self.unmount(target)
+
+    def look_at_export(self, export: str, options: Sequence[str], seconds: float) -> ExportSeen:  # noqa: ARG002
+        return fake_exports.look_at(self._mounts.disks, export)
+
+    def client_name(self) -> str:
+        return f"tanist-{self.name}"
+
+    def hold_record(self, path: str, note: bytes) -> Record | None:
+        return fake_exports.hold(self._mounts.disk_at(path), path, self.name, note)
 
     def arm_reset(self, seconds: float) -> FakeReset:
         self.resets.append(FakeReset(self.clock.ticks + seconds))

@@ -66,7 +66,10 @@ class FakeMounts:
         disk = self.disks[device]
         first = "ro" if "ro" in options else "rw"
         flags = (first, *(item for item in ATTRIBUTES if item in options), "relatime")
-        mount = Mount(target=target, source=device, fstype=fstype, root="/", options=flags, device=disk.number)
+        wide = (*flags, *(one for one in options if one not in flags))
+        mount = Mount(
+            target=target, source=device, fstype=fstype, root="/", options=flags, device=disk.number, wide=wide
+        )
         self._add(mount, disk.path, disk, idmap)
 
     def bind_is_there(self, source: str, target: str, idmap: IdMap | None) -> bool:
@@ -114,7 +117,7 @@ class FakeMounts:
     def cut_off(self, target: str) -> None:
         """Its file system is dead wherever it is mounted: nothing is found there any more."""
         on_top = self.top(target)
-        if on_top is not None and on_top.mount.fstype == "btrfs":
+        if on_top is not None and on_top.mount.fstype in ("btrfs", "nfs4"):
             raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY), target)
         for at, entry in enumerate(self.entries):
             if on_top is not None and entry.disk is on_top.disk:
@@ -127,6 +130,10 @@ class FakeMounts:
 
     def top(self, target: str) -> Entry | None:
         return next((entry for entry in reversed(self.entries) if entry.mount.target == target), None)
+
+    def disk_at(self, path: str) -> FakeDisk | None:
+        covering = self._covering(path)
+        return covering.disk if covering else None
 
     def _covering(self, path: str) -> Entry | None:
         for entry in reversed(self.entries):

@@ -51,6 +51,10 @@ class FakeDisk:
     holder: str = ""  # the host that has it mounted
     guarded: bool = True  # a second mount is refused, as by a mount guard; without one it works, and does its harm
     violations: list[str] = field(default_factory=list)
+    away: bool = False  # an export whose filer does not answer
+    locked: str = ""  # the host that holds the lock beside an export's claim
+    note: str = ""  # of who had it last
+    looks: int = -1  # that find it held still, of a host that died; -1: until it is let go
 
 
 @dataclass(slots=True, eq=False)

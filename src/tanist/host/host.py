@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tanist.host.files import Files
-    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
+    from tanist.model.host import Address, Answer, ExportSeen, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 
 class Host(Protocol):
@@ -112,6 +112,25 @@ class Host(Protocol):
         (EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN without log flush). OSError where it can't do that."""
         ...
 
+    def abandon_export(self, target: str) -> None:
+        """Of an NFS export that is mounted there, and is another node's by now: what waits for its filer ends with an
+        error, what was not written yet is lost, and it is unmounted. OSError(EBUSY) where somebody has a file open."""
+        ...
+
+    def look_at_export(self, export: str, options: Sequence[str], seconds: float) -> ExportSeen:
+        """The claim on an NFS export, and whether somebody holds the lock beside it: asked for, never tried, through
+        a mount that nobody else sees and that is gone when this returns. OSError(ETIMEDOUT) after so many seconds."""
+        ...
+
+    def client_name(self) -> str:
+        """By which NFS filers know this machine."""
+        ...
+
+    def hold_record(self, path: str, note: bytes) -> Record | None:
+        """A lock that other machines see too (fcntl(2)), until it is closed or the process ends; None where another
+        one has it. The file is made where there is none."""
+        ...
+
     def read_idmap(self, target: str) -> IdMap | None:
         """The id map in force at a mount point, None where there is none. OSError(ENOSYS) before kernel 6.15."""
         ...
@@ -200,3 +219,9 @@ class Host(Protocol):
 
 class Lock(Protocol):
     def close(self) -> None: ...
+
+
+class Record(Lock, Protocol):
+    def renew(self, note: bytes) -> None:
+        """On the filer when it returns. OSError where the lock was lost."""
+        ...

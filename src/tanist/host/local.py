@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tanist.host.files import Files
-    from tanist.host.host import Lock
+    from tanist.host.host import Lock, Record
     from tanist.host.wire import HeadStart
-    from tanist.model.host import Address, Answer, IdMap, Interface, Mount, Ran, Renumber, Reowned
+    from tanist.model.host import Address, Answer, ExportSeen, IdMap, Interface, Mount, Ran, Renumber, Reowned
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -128,6 +128,26 @@ class LocalHost:
         from tanist.host import mounting
 
         mounting.cut_off(target)
+
+    def abandon_export(self, target: str) -> None:
+        from tanist.host import exports
+
+        exports.abandon_export(target)
+
+    def look_at_export(self, export: str, options: Sequence[str], seconds: float) -> ExportSeen:
+        from tanist.host import exports
+
+        return exports.look_at_export(export, options, seconds)
+
+    def client_name(self) -> str:
+        from tanist.host import exports
+
+        return exports.client_name()
+
+    def hold_record(self, path: str, note: bytes) -> Record | None:
+        from tanist.host import exports
+
+        return exports.hold_record(path, note)
 
     def read_idmap(self, target: str) -> IdMap | None:
         from tanist.host import mounting

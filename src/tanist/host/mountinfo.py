@@ -44,6 +44,7 @@ def _parse_line(line: str) -> Mount:
         options=tuple(head[5].split(",")),
         device=head[2],
         read_only="ro" in tail[2].split(",") if len(tail) > 2 else False,
+        wide=tuple(_unescape(tail[2]).split(",")) if len(tail) > 2 else (),
     )
 
 

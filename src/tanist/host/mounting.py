@@ -12,9 +12,10 @@ import errno
 import os
 from collections.abc import Sequence
 
-from tanist.host import syscalls
+from tanist.host import exports, syscalls
 from tanist.host.idmaps import check_idmap, parse_extents, render_extents, render_sorted
 from tanist.host.mountinfo import find_mount, parse_mountinfo, read_mounts
+from tanist.model.exports import FSTYPE as NFS
 from tanist.model.host import IdMap, Mount
 
 IOC_SHUTDOWN = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125  # _IOR('X', 125, __u32): fs/ext4/ioctl.c, xfs_fs.h
@@ -37,6 +38,11 @@ MAPS = "/run/tanist/idmaps"  # what this module mapped in this boot: older kerne
 
 def mount_device(device: str, target: str, fstype: str, options: Sequence[str], idmap: IdMap | None) -> None:
     place = _place(target)
+    if fstype == NFS:
+        if idmap is not None:
+            raise OSError(errno.EOPNOTSUPP, f"id map for {place}: the kernel has none for NFS")
+        exports.mount_export(device, place, options)
+        return
     mounted = find_mount(read_mounts(), place)
     if "degraded" in options:  # of a btrfs
         device, options = _leave_dead_out(device, options)
@@ -92,6 +98,9 @@ def mount_bind(source: str, target: str, idmap: IdMap | None) -> None:
 
 
 def unmount(target: str) -> None:
+    if exports.is_export(find_mount(read_mounts(), target)):
+        exports.unmount_export(target)
+        return
     try:
         syscalls.umount(target)
     except OSError as error:
@@ -100,10 +109,13 @@ def unmount(target: str) -> None:
 
 
 def cut_off(target: str) -> None:
-    """OSError(EINVAL) for what is no mount of its own, or shares its device with the root."""
+    """OSError(EINVAL) for what is no mount of its own, or shares its device with the root; OSError(EOPNOTSUPP) for an
+    export, which is not even opened: its filer may be away."""
     import fcntl
     import struct
 
+    if exports.is_export(find_mount(read_mounts(), target)):
+        raise OSError(errno.EOPNOTSUPP, f"{target} is on a filer, and can't be cut off from it here")
     fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if find_mount(read_mounts(), target) is None or os.fstat(fd).st_dev == os.stat("/").st_dev:

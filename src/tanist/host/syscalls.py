@@ -93,6 +93,21 @@ def umount(target: str) -> None:
         raise OSError(code, os.strerror(code))
 
 
+def mount_flags(target: str, flags: int) -> None:
+    """mount(2) of nothing: how a mount that is there passes on what is mounted below it."""
+    if _libc.mount(b"none", os.fsencode(target), None, ctypes.c_ulong(flags), None) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), target)
+
+
+def set_nodename(name: str) -> None:
+    """sethostname(2), as the socket module does it, whose import takes longer."""
+    data = os.fsencode(name)
+    if _libc.sethostname(data, len(data)) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
 def unshare(flags: int) -> None:
     if _libc.unshare(flags) < 0:
         code = ctypes.get_errno()

@@ -115,7 +115,7 @@ def settle(host: Host, tree: str) -> None:
     mounts = host.mounts()
     own = [mount for mount in mounts if mount.target == tree.rstrip("/")]
     roots = {mount.device for mount in mounts if mount.target == "/"}
-    if own and own[-1].fstype == "zfs":
-        return  # it has no freeze, and no journal home: the claim that counts lies beside it (steps/claim.py)
+    if own and own[-1].fstype in ("zfs", "nfs4"):
+        return  # no freeze, no journal home: beside the pool lies a claim that counts, a filer's is read as saved
     if own and own[-1].device not in roots:
         host.run(["setsid", "--fork", "--wait", "sh", "-c", FREEZE_AND_THAW, "sh", tree], timeout=60.0)

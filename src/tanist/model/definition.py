@@ -9,8 +9,8 @@ from tanist.model.layers import DrbdLayer, Layer, ZfsLayer, find_disks
 
 Mode = Literal["host", "alias"]
 OwnershipMethod = Literal["auto", "map", "walk"]
-FsType = Literal["ext4", "xfs", "btrfs", "zfs"]
-AssetKind = Literal["filesystem", "directory"]
+FsType = Literal["ext4", "xfs", "btrfs", "zfs", "nfs4"]
+AssetKind = Literal["filesystem", "directory", "nfs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Node:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     kind: AssetKind
-    device: str = ""  # absolute path below /dev, of ZFS a data set; empty for kind "directory"
+    device: str = ""  # absolute path below /dev, of ZFS a data set, of NFS "filer:/path"; empty for kind "directory"
     fstype: FsType | Literal[""] = ""
     options: tuple[str, ...] = ()  # mount options beyond what tanist sets
     members: tuple[str, ...] = ()  # btrfs: its other devices
@@ -34,13 +34,38 @@ class Asset:
     @property
     def mount_options(self) -> tuple[str, ...]:
         """Of a btrfs always the top level, whatever subvolume is its default, from the devices that are named here."""
-        if self.fstype != "btrfs":
-            return self.options
-        return (*self.options, "subvolid=5", *(f"device={member}" for member in self.members))
+        match self.fstype:
+            case "btrfs":
+                return (*self.options, "subvolid=5", *(f"device={member}" for member in self.members))
+            case "nfs4":
+                return (*self._demanded, *self.options)
+            case _:
+                return self.options
+
+    @property
+    def look_options(self) -> tuple[str, ...]:
+        """Of an export, for a look at it that ends whatever the filer does, and shares nothing with a mount that is
+        there: neither its options nor what it remembers."""
+        kept = (one for one in self.options if one.startswith(("vers=", "sec=", "port=")))
+        demanded = (one for one in self._demanded if one != "hard")
+        return ("ro", "soft", "timeo=30", "retrans=1", "retry=0", "noac", "nosharecache", *demanded, *kept)
+
+    @property
+    def _demanded(self) -> tuple[str, ...]:
+        """Of an export: what its owner's mount must be like. 4.2 has extended attributes, which 4.1 has not."""
+        version = () if any(one.startswith("vers=") for one in self.options) else ("vers=4.2",)
+        return ("hard", "proto=tcp6" if self.device.startswith("[") else "proto=tcp", *version)
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the tree is a mount of its own, of what every node reaches: not so a plain directory."""
+        return self.kind != "directory"
 
     @property
     def disks(self) -> tuple[str, ...]:
-        """The lowest devices that are named here."""
+        """The lowest devices that are named here. An export has none."""
+        if self.kind == "nfs":
+            return ()
         if not self.layers:
             return (self.device, *self.members) if self.device else ()
         return find_disks(self.layers)

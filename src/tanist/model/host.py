@@ -36,6 +36,17 @@ class Mount:
     options: tuple[str, ...]  # per mount, "idmapped" among them
     device: str  # "major:minor"
     read_only: bool = False  # the file system itself, by its own wish or after an error, whatever the mount says
+    wide: tuple[str, ...] = ()  # options of the file system, whoever mounted it where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSeen:
+    """What a look at an NFS export found (host/exports.py). `claim`: the file's bytes, None where there is none."""
+
+    claim: bytes | None
+    locked: bool  # somebody holds the lock beside it
+    note: str  # of who had the lock last, by its own words
+    owner: int  # whose the directory of the claim is, by number; -1 where there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

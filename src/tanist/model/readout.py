@@ -126,6 +126,19 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReadout:
+    """The filer's export as this node sees it."""
+
+    mounted_at: tuple[str, ...] = ()  # on this node
+    wrong: tuple[str, ...] = ()  # with the options that are in force there
+    unread: str = ""  # why it could not be looked at
+    squashed: bool = False  # what root wrote is not root's there
+    locked: str = ""  # who holds its owner's lock, for people; "" for nobody
+    helper: bool = True  # mount(8) has its helper for NFS
+    client: str = ""  # by which name the filer knows this machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Captures:
     """The newest generation that is here, and when it was last found to be all there is to save."""
 
@@ -236,6 +249,7 @@ class Readout:
     reverse: tuple[Reverse, ...] | Unread = ()  # of the service addresses
     replica: ReplicaReadout | Unread | None = None  # None: the asset is no copy, or not told
     nfs: NfsReadout | Unread | None = None  # None: not told, or nothing is exported
+    export: ExportReadout | Unread | None = None  # None: not told, or the asset is none
     agent: bool | Unread | None = None  # tanist-agent runs here; None: not told
     faults: tuple[Fault, ...] | Unread | None = None  # of the controller; None: not told, not active, or in a run
     promised: tuple[str, ...] | Unread = ()  # takeovers to which it gave its word, whose outcome it does not know

@@ -16,7 +16,7 @@ SOON = 30 * DAY
 
 
 def check_data(pair: Pair) -> Iterator[Found]:
-    if pair.controller.asset.kind != "directory":
+    if pair.controller.asset.kind == "filesystem":
         yield _check_asset(pair)
     yield _check_capture(pair)
     yield _check_mirror(pair)

@@ -14,6 +14,25 @@ STORED = (
         mend="connect it to this node; compare: blkid DEVICE on both",
     ),
     Kind(
+        name="export mounts",
+        weight="blocks",
+        why="A filer lets two nodes mount one export, and both write. tanist mounts it on the owner, at the tree, and "
+        "nothing else should.",
+        mend="umount it there",
+    ),
+    Kind(
+        name="export options",
+        weight="blocks",
+        why="The owner waits for its filer (hard), by TCP, and its locks are the filer's: NFSv4.1 or later.",
+        mend="take it out of fstab; release and take it again, so that tanist mounts it",
+    ),
+    Kind(
+        name="nfs client",
+        weight="blocks",
+        why="A filer takes a second client of the same name for the first one, restarted, and drops its locks.",
+        mend="give one of them a machine id of its own: rm /etc/machine-id; systemd-machine-id-setup; and a boot",
+    ),
+    Kind(
         name="capture",
         weight="loss",
         why="What lies outside the tree moves by the newest capture; changes after it are lost (A30-A36).",

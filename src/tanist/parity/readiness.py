@@ -11,6 +11,7 @@ from tanist.model.readiness import Assessment, Found
 from tanist.parity.beside import check_beside
 from tanist.parity.data import check_data, find_captured
 from tanist.parity.drills import check_drill
+from tanist.parity.exports import check_exports
 from tanist.parity.machines import check_machines
 from tanist.parity.measured import check_measured
 from tanist.parity.names import check_names
@@ -26,7 +27,8 @@ from tanist.parity.storage import check_storage
 def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
     looks = (
         *(check_machines, check_beside, check_network, check_names, check_standby, check_nfs, check_serving),
-        *(check_others, check_layers, check_replica, check_data, check_storage, check_measured, check_proofs),
+        *(check_others, check_layers, check_replica, check_data, check_exports, check_storage),
+        *(check_measured, check_proofs),
     )
     found = [*(one for look in looks for one in look(pair)), check_drill(pair)]
     overrides = {one.finding: one for one in accepted if one.holds(pair.now)}

@@ -112,6 +112,11 @@ def _label(device: BlockDevice) -> str:
 def _check_redundancy(pair: Pair, told: Told) -> Found:
     """Judged where the asset is put together; else by what its lowest layer is made of."""
     stated = pair.controller.storage.redundant_by
+    if pair.controller.asset.kind == "nfs":
+        filer = pair.controller.asset.device
+        if stated:
+            return good("redundancy", f"{filer}: {stated}, as the definition says")
+        return untold("redundancy", [("both nodes", f"what {filer} lies on, its filer alone knows")])
     up = [(one, storage) for one, storage in told if storage.top] or told
     one, storage = next(((node, its) for node, its in up if node.active), up[0])
     if isinstance(storage.devices, Unread):

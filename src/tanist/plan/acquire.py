@@ -145,14 +145,14 @@ def _accounts(standing: Standing) -> Iterator[Named]:
 
 def _hide_tree(controller: Controller) -> Iterator[Named]:
     asset, place = controller.asset, places.hidden(controller.name)
-    if asset.kind == "filesystem":
+    if asset.mounted:
         hidden = MountHidden(device=asset.device, target=place, fstype=asset.fstype, options=asset.mount_options)
         yield f"mount {asset.device} at {place}, where only root sees it", hidden
 
 
 def _see_tree(controller: Controller, ownership: Ownership) -> Iterator[Named]:
     ids = describe_ids(ownership.mapped)
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         mount = mount_tree(controller, ownership.idmap, places.hidden(controller.name) if ownership.walk else "")
         yield f"mount {controller.asset.device} at {controller.tree}{ids}", mount
     elif ownership.idmap is not None:

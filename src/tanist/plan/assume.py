@@ -180,7 +180,7 @@ def _exports(controller: Controller) -> Iterator[Named]:
     if not controller.exports:
         return
     name, root, source = controller.name, controller.tree, ""
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         root = source = places.unmapped(name)
         yield (
             f"mount the asset without an id map at {root}, for NFS",
@@ -213,9 +213,7 @@ def _exports(controller: Controller) -> Iterator[Named]:
 
 def _notify(controller: Controller) -> Iterator[Named]:
     if controller.exports:
-        kept = places.nfs_state(
-            places.unmapped(controller.name) if controller.asset.kind == "filesystem" else controller.tree
-        )
+        kept = places.nfs_state(places.unmapped(controller.name) if controller.asset.mounted else controller.tree)
         yield "tell NFSv3 clients with locks, so that they claim them", NotifyLocks(notify=_notified(controller, kept))
 
 

@@ -17,7 +17,7 @@ def build_first_acquire(
     steps: list[tuple[str, StepSpec]] = [*build_disks(controller.asset)]
     steps += build_reserve(controller, standing.node, epoch, keep=False)
     steps += build_stack(controller.asset)
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         steps.append((f"mount {controller.asset.device} at {controller.tree}", mount_tree(controller)))
     made = InitAsset(
         tree=controller.tree,

@@ -36,6 +36,7 @@ AskPeer = Callable[[str], PeerWord | Unread]
 WATCHED = 0.75  # part of the budget in which the wire is listened to; the rest is for starting and ending
 POWER_PATIENCE = 20.0  # seconds that a power device may take to say whether its node is on, a disk whose it is
 LEASE_PATIENCE = 10.0  # seconds that the places of the leases, a disk of their own, may take
+FILER = 22.0  # seconds that a look at a filer may take: it ends by itself before (facts/exports.py)
 LATE = 3.0  # seconds beyond the budget that looks at wire and disk are given: on a busy machine they begin late, and
 # what nobody waited for says "could not be asked", which proves nothing, even with a person's word
 
@@ -69,6 +70,8 @@ def gather(
     _begin_proofs(looks, host, controller, me, proofs)
     looks.wait([*here, *peers.values()] if glance else here, budget_seconds)
     looks.wait(here, budget_seconds + LATE)
+    if controller.asset.kind == "nfs":
+        looks.wait(here, FILER)
     wire = Wire.of(targets, looks, known_macs or {})
     looks.wait([key for name, key in peers.items() if not wire.is_silent(name)], word_seconds)
     claim = _claim_evidence(looks, controller, me)
@@ -113,7 +116,7 @@ def _begin_here(
     """The looks that need no other node: wire, marks, claim. Their keys."""
     for interface, asked in addresses_by_interface(targets).items():
         looks.begin(f"wire {interface}", partial(look_at_wire, host, interface, asked, window))
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         looks.begin("storage", partial(read_marks, host, controller.asset, watch_seconds=window))
     looks.begin("claim", partial(read_claim_seen, host, controller.asset, controller.tree))
     return list(looks.begun)

@@ -1,4 +1,5 @@
-"""At a boot: disks that a log-in shows, and the maps of their paths, come a while after the log-in."""
+"""At a boot: disks that a log-in shows, and the maps of their paths, come a while after the log-in; a filer, after the
+network."""
 
 from __future__ import annotations
 
@@ -16,7 +17,15 @@ def wait_for_disks(session: Session) -> None:
     host = session.host
     layers = [layer for layer in session.controller.asset.layers if layer.whole and not layer.exclusive]
     deadline = host.monotonic() + PATIENCE
-    while any(isinstance(kind_of(one).find_place(host, one, NOWHERE), Unread) for one in layers):
+    while any(isinstance(kind_of(one).find_place(host, one, NOWHERE), Unread) for one in layers) or is_away(session):
         if host.monotonic() >= deadline:
             return
         host.sleep(1.0)
+
+
+def is_away(session: Session) -> bool:
+    if session.controller.asset.kind != "nfs":
+        return False
+    from tanist.facts.exports import look  # most assets are not
+
+    return isinstance(look(session.host, session.controller.asset), Unread)

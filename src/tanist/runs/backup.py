@@ -27,7 +27,7 @@ def backup(session: Session, *, mirror: bool, commands: bool = True) -> None:
     if not active:
         return
     tree = session.controller.tree
-    if session.controller.asset.kind == "filesystem" and mounted_at(session.host, tree) is None:
+    if session.controller.asset.mounted and mounted_at(session.host, tree) is None:
         raise Refused(
             f"{tree} is not mounted: nothing is written into a bare mount point",
             next_step=f"tanist status {session.name}",

@@ -114,7 +114,7 @@ def demand_peers(session: Session, observation: Observation) -> None:
 def is_up(session: Session) -> bool:
     """Services that run without the tree are none of the controller's: something else started them."""
     services, tree = session.controller.services, session.controller.tree
-    if session.controller.asset.kind == "filesystem" and mounted_at(session.host, tree) is None:
+    if session.controller.asset.mounted and mounted_at(session.host, tree) is None:
         return False
     return bool(services) and all(is_running(session.host, one.unit) for one in services)
 

@@ -248,7 +248,7 @@ def end_without_asset(session: Session, journal: Journal, word: str) -> None:
     found, tree = read_claim_now(session), find_tree(session)
     if isinstance(found, Claim):
         raise Refused(f"the asset is not lost: {name} is {found.describe()}", next_step=f"tanist undo {name}")
-    if tree and session.controller.asset.kind == "filesystem":
+    if tree and session.controller.asset.mounted:
         raise Refused(
             f"{tree} is mounted still",
             next_step=f"tanist undo {name}\nor, where that fails: restart this machine, then the same again",

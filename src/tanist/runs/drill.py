@@ -272,7 +272,7 @@ def foretell(record: Record) -> tuple[Stage, ...]:
         session.controller,
         session.node,
         steps=[(step, state.seconds.get(step.id, 0.0)) for step in state.steps],
-        mmp=read_mmp(session) if session.controller.asset.kind == "filesystem" else None,
+        mmp=read_mmp(session) if session.controller.asset.mounted else None,
         no_idmap=read_no_idmap(session.host, session.controller),
         history=load_history(session),
     )

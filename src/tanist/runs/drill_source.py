@@ -36,7 +36,7 @@ class Measured:
 def measure(session: Session) -> Measured:
     demand_active(session)
     controller = session.controller
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         text = session.host.run(["df", "--output=used", "--block-size=1", "--", controller.tree]).text.split()[-1]
     else:
         argv = [*GENTLY, "du", "--summarize", "--one-file-system", "--block-size=1", "--", controller.tree]

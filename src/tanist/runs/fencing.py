@@ -13,10 +13,13 @@ from tanist.model.errors import Failed, Refused
 from tanist.model.evidence import Evidence, Outcome, Says
 from tanist.model.run import Judged, PlanMade
 from tanist.model.steps import PlannedStep, PowerOff, Reserve
+from tanist.model.unread import Unread
 from tanist.plan.fence import Names, build_fence, describe, fences
 from tanist.proof.decide import SIGNS_OF_LIFE, possible_owners
 from tanist.runs.observe import judge, observe, tell
 from tanist.runs.session import Session
+
+FILER_LEASE = 150.0  # seconds that a filer may keep a dead client's lock: Linux' 90, and one more try of each side
 
 
 class NotStopped(Failed):
@@ -50,11 +53,29 @@ def fence_first(session: Session, journal: Journal, engine: Engine) -> None:
             why = failure.message
             session.note(f"{describe(names)} was not to be had")
             continue
+        if session.controller.asset.kind == "nfs":
+            wait_for_lock(session)
         verdict = judge_again(session, journal, engine).verdict
         if verdict.outcome is Outcome.PROVED:
             return
         why = "; ".join(verdict.reasons)
     raise NotStopped(f"the old owner was not stopped for certain: {why}", node=session.node)
+
+
+def wait_for_lock(session: Session) -> None:
+    """A filer keeps the lock of a client that was stopped until its lease ran out, and a lock that is held vetoes,
+    whatever was said to be off: it may be another machine's plug. So it is waited for, and judged afterwards."""
+    from tanist.facts.exports import look  # most assets are not
+
+    host = session.host
+    deadline, told = host.monotonic() + FILER_LEASE, False
+    while not isinstance(seen := look(host, session.controller.asset), Unread) and seen.locked:
+        if host.monotonic() >= deadline:
+            return
+        if not told:
+            session.note(f"waiting until the filer lets go of the owner's lock, for {FILER_LEASE:g} s at most")
+            told = True
+        host.sleep(1.0)
 
 
 def execute(session: Session, engine: Engine, part: str, names: Names, suspects: tuple[str, ...]) -> None:

@@ -66,7 +66,8 @@ def find_disk(session: Session) -> str:
 def check_active(session: Session) -> None:
     controller = session.controller
     if controller.asset.kind != "filesystem":
-        raise Refused("the asset is a plain directory: it is as large as the file system that it lies in")
+        what = "on a filer, which alone makes it larger" if controller.asset.mounted else "a plain directory"
+        raise Refused(f"the asset is {what}: it is as large as the file system that it lies in")
     if not read_active(session):
         raise Refused(
             f"{session.node} is not the active node of {session.name}", next_step="type it on the node that is"

@@ -112,7 +112,7 @@ def find_problem(found: Claim | Unread, epoch: int, phase: Phase) -> str:
 def find_tree(session: Session) -> str:
     """Where the tree is in this node's reach: mounted, or a plain directory. "" where it is not."""
     controller = session.controller
-    if controller.asset.kind != "filesystem":
+    if not controller.asset.mounted:
         return controller.tree
     mounted = {mount.target for mount in session.host.mounts()}  # read once: this is asked before each step
     return next((one for one in (places.hidden(controller.name), controller.tree) if one in mounted), "")

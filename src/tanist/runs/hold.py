@@ -108,7 +108,7 @@ class Eyes:
 def is_shared(session: Session) -> bool:
     """Whether the claim that is read here is the one that another owner would have written."""
     asset = session.controller.asset
-    return asset.kind == "filesystem" and (asset.replicated is None or is_linked(session))
+    return asset.mounted and (asset.replicated is None or is_linked(session))
 
 
 def try_write(session: Session, epoch: int) -> str:

@@ -120,7 +120,8 @@ def cut_short(session: Session, held: Held) -> None:
 
 
 def cut_off(session: Session, target: str) -> None:
-    """btrfs can't be, and its unmount would write to what is another node's: the machine resets, without a sync."""
+    """btrfs and an export can't be, and an unmount would write to what is another node's: the machine resets, without a
+    sync."""
     try:
         session.host.cut_off(target)
     except OSError as error:
@@ -172,6 +173,8 @@ def build_acts(
     for step in backwards:
         if isinstance(step.spec, StartService):
             yield partial(stop_service, session, step.spec, hard=hard)
+    if hard and session.controller.asset.kind == "nfs":
+        yield from (partial(session.host.abandon_export, target) for target in mounts)
     if hard:
         yield from (partial(kill_users, session, target) for target in mounts)
     later = [step for step in backwards if isinstance(step.spec, (ServeAlias, *MOUNTS))]

@@ -121,6 +121,9 @@ def check_migrate_back(session: Session) -> None:
 def check_common(session: Session) -> None:
     refuse_open_run(session)
     if session.controller.asset.kind != "filesystem":
+        if session.controller.asset.mounted:
+            what = f"a tree is not moved onto a filer by tanist: copy it to {session.controller.asset.device} by hand"
+            raise Refused(what, next_step="with the server stopped: rsync -aHAXS --numeric-ids; then tanist init")
         raise Refused('there is nothing to move: the asset is a plain directory; see kind = "filesystem"')
     if read_active(session):
         raise Refused(f"{session.node} is the active node of {session.name}: its tree is on the asset")

@@ -58,7 +58,7 @@ def find_activity(session: Session) -> tuple[str, ...]:
     """What of the controller this node has in use: its tree, its addresses, its services."""
     host, controller = session.host, session.controller
     found = []
-    if controller.asset.kind == "filesystem":
+    if controller.asset.mounted:
         spots = (controller.tree, places.hidden(controller.name))
         found += [f"{one} is mounted" for one in spots if mounted_at(host, one) is not None]
     addresses = service_addresses(controller, session.node)

@@ -38,6 +38,8 @@ def check_unconfigured(session: Session) -> None:
 
 def check_wish(session: Session, *, look: bool) -> None:
     """What a person asked for, and this asset has not. `look`: at all of the file system, before it is mounted."""
+    if look and session.controller.asset.kind == "nfs":
+        raise Refused("what lies on a filer is checked by the filer alone; there is no check before")
     if look and session.controller.asset.zfs is not None:
         raise Refused("a pool is looked at by ZFS alone, while it is imported: zpool scrub; there is no check before")
 

@@ -37,7 +37,7 @@ from tanist.journal.journal import done_directory
 from tanist.model.codec import decode, encode
 from tanist.model.dataclasses import replace
 from tanist.model.errors import Refused
-from tanist.model.readout import Captures, Edited, Reach, Readout
+from tanist.model.readout import Captures, Edited, ExportReadout, Reach, Readout
 from tanist.model.replica import ReplicaReadout
 from tanist.model.unread import Unread
 from tanist.parity.nfs import NFS_UNITS
@@ -115,6 +115,7 @@ def read_readout(session: Session, answered: tuple[str, ...] = ()) -> Readout:
         measured=load_measured(session),
         replica=read_copy(session),
         nfs=read_nfs(host, controller.name) if controller.exports else None,
+        export=read_export(session),
         agent=read_agent(session),
         faults=read_faults(session) if active else None,
         promised=read_owed(session),
@@ -129,6 +130,14 @@ def see_pool_once(host: Host, controller: Controller) -> Controller:
     from tanist.facts.zfs.pool import see_pool  # most assets are not, and each start would pay for it
 
     return replace(controller, asset=see_pool(host, controller.asset))
+
+
+def read_export(session: Session) -> ExportReadout | Unread | None:
+    if session.controller.asset.kind != "nfs":
+        return None
+    from tanist.facts import exports  # most assets are not, and each start would pay for it
+
+    return exports.read_export(session.host, session.controller.asset)
 
 
 def read_owed(session: Session) -> tuple[str, ...] | Unread:

@@ -242,7 +242,7 @@ def prepared(session: Session) -> Iterator[None]:
         _, manifest = choose_capture(session, directory)
         check_fitness(session, manifest)  # reads the entries
     claim = read_claim_offline(session.host, session.controller.asset, session.controller.tree)
-    if isinstance(claim, Unread) and session.controller.asset.kind == "filesystem" and not comes_later(session):
+    if isinstance(claim, Unread) and session.controller.asset.mounted and not comes_later(session):
         raise Refused(f"the asset can't be read from {session.node}, so it could not be taken here: {claim.why}")
     yield
 

@@ -231,6 +231,8 @@ def read_claim(session: Session, stopped: str) -> ClaimSeen | Unread:
 
 
 def read_mmp(session: Session) -> MmpMark | None:
+    if session.controller.asset.kind == "nfs":
+        return None
     marks = read_marks(session.host, session.controller.asset, watch_seconds=0.0)
     return None if isinstance(marks, Unread) else marks.mmp
 

@@ -23,6 +23,7 @@ from tanist.plan.addresses import service_addresses
 from tanist.proof.hold import KEPT, Opinion
 from tanist.proof.looks import Looks
 from tanist.runs.exchange import exchange_with_peers
+from tanist.runs.filer_lock import LockKeeper
 from tanist.runs.filing import find_open_run, read_runs
 from tanist.runs.guard import is_lost, read_claim_now
 from tanist.runs.hold import NO_ANSWER, Extra, Eyes, Held, Sight
@@ -50,9 +51,10 @@ def watch(
     extra: Sequence[Extra] = (),
     chores: Sequence[Chore] = (),
     carer: Carer | None = None,
+    keeper: LockKeeper | None = None,
 ) -> None:
     """Rounds, until `until` says so: the definition changed, for example."""
-    watcher = Watcher(session, extra, chores, carer)
+    watcher = Watcher(session, extra, chores, carer, keeper)
     session.host.files.remove(places.worry(session.name))  # of a watch before this one
     while not until():
         watcher.round()
@@ -61,12 +63,19 @@ def watch(
 
 class Watcher:
     def __init__(
-        self, session: Session, extra: Sequence[Extra] = (), chores: Sequence[Chore] = (), carer: Carer | None = None
+        self,
+        session: Session,
+        extra: Sequence[Extra] = (),
+        chores: Sequence[Chore] = (),
+        carer: Carer | None = None,
+        keeper: LockKeeper | None = None,
     ) -> None:
-        """`carer`: tells, while this node holds the controller, what of it does not do its work."""
+        """`carer`: tells, while this node holds the controller, what of it does not do its work. `keeper`: holds the
+        lock of a tree that lies on a filer."""
         self._session = session
         self._chores = tuple(chores)
         self._carer = carer
+        self._keeper = keeper
         self._eyes = Eyes(session, extra)
         self._untold: tuple[float, int] | None = None  # since when, and how many rounds
         self._last: dict[str, float] = {}  # by what, when it was done last
@@ -85,6 +94,8 @@ class Watcher:
             runs = tuple(read_runs(self._session))
             self._file_ended(runs)
             held = read_held(self._session, runs)
+            if self._keeper is not None:
+                self._keeper.keep(self._session, held)
             if held is None:
                 self._untold = None
                 self._worry(hold="", others="", look="")
@@ -147,6 +158,8 @@ class Watcher:
             if again.opinion.says == "kept":
                 return
             self._worry(hold=opinion.why)
+            if self._keeper is not None:
+                self._keeper.let_go(session)
             lose(session, held, opinion, again.claim)
         self._untold = None
 

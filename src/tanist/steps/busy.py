@@ -13,6 +13,7 @@ from tanist.facts.storage import mounted_here
 from tanist.facts.users import parse_pids
 from tanist.host.host import Host
 from tanist.model.errors import Failed
+from tanist.model.exports import FSTYPE as FILER
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from tanist.steps.context import Context
 
 PATIENCE = 3.0  # seconds that it is given in any case: a stopped service's last process may still be going
+OWN_PATIENCE = 20.0  # seconds, of a tree on a filer: the watch lets go of its lock there once a run is at work
 AGAIN = 0.05  # seconds between two tries
 
 
 def unmount_within(target: str, context: Context) -> None:
     """Nothing mounted there is fine. Services have been stopped before this is called; it ends after the patience and
     the seconds of the definition's acts, one after the other."""
-    if try_until(target, context.host, PATIENCE):
+    own = any(one.target == target and one.fstype == FILER for one in context.host.mounts())
+    patience = OWN_PATIENCE if own else PATIENCE
+    if try_until(target, context.host, patience):
         return
     for act in context.controller.busy if is_assets_own(target, context) else ():
         escalate(target, act, context)
@@ -37,7 +41,7 @@ def unmount_within(target: str, context: Context) -> None:
 
 def is_assets_own(target: str, context: Context) -> bool:
     asset = context.controller.asset
-    if asset.kind != "filesystem":
+    if not asset.mounted:
         return False
     mounts = mounted_here(context.host, asset.device, *asset.members)
     return not isinstance(mounts, Unread) and target in mounts

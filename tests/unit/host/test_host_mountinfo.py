@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tanist.host.mountinfo import find_mount, parse_mountinfo
+from tanist.model.dataclasses import replace
 from tanist.model.host import Mount
 
 CASES = {
@@ -58,7 +59,8 @@ CASES = {
 
 @pytest.mark.parametrize("line", CASES)
 def test_a_line_becomes_a_mount(line: str) -> None:
-    assert parse_mountinfo(line.encode() + b"\n") == (CASES[line],)
+    wide = tuple(line.rpartition(" ")[2].split(","))
+    assert parse_mountinfo(line.encode() + b"\n") == (replace(CASES[line], wide=wide),)
 
 
 def test_a_name_that_is_not_utf8_survives() -> None:

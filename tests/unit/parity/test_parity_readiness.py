@@ -270,6 +270,7 @@ def test_every_kind_of_finding_has_been_seen_wrong() -> None:
     elsewhere |= {"storage check", "capacity", "tree full", "storage speed", "disk health", "media check"}
     elsewhere |= {"power supply", "switch", "sharenfs"}  # test_parity_measured.py
     elsewhere |= {"DNS"}  # test_parity_names.py
+    elsewhere |= {"export mounts", "export options", "nfs client"}  # test_parity_exports.py
     elsewhere |= {"replica", "split brain", "replication"}  # test_parity_replica.py
     assert seen | elsewhere == set(KINDS)
 

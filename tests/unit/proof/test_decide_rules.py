@@ -220,3 +220,17 @@ def test_whoever_was_given_a_word_is_one_more_who_may_own_it() -> None:
     assert by_power(HELD, off_a, item("power", "ec-c", Says.ON)) is Outcome.PROVED
     assert by_power(HELD, off_a, promise, item("power", "ec-c", Says.ON)) is Outcome.NOT_PROVED
     assert by_power(HELD, off_a, promise, item("power", "ec-c", Says.OFF)) is Outcome.PROVED
+
+
+def test_of_a_tree_on_a_filer_a_released_claim_is_no_proof_and_its_lock_vetoes_until_power_was_cut_after_it() -> None:
+    """An export is never clean: "storage" says UNKNOWN where nobody holds its lock, ACTIVE where somebody does."""
+    released, silent = item("claim", "ec-a", Says.RELEASED), item("peer", "ec-a", Says.UNKNOWN)
+    free, locked = item("storage", "filer:/x", Says.UNKNOWN), item("storage", "filer:/x", Says.ACTIVE)
+    assert outcome(released, free, silent, SILENT_A, SILENT_SERVICE) is Outcome.NOT_PROVED
+    assert outcome(released, free, item("peer", "ec-a", Says.INACTIVE)) is Outcome.PROVED
+    assert outcome(released, locked, item("peer", "ec-a", Says.INACTIVE)) is Outcome.ALIVE
+    assert outcome(HELD, locked, silent, SILENT_A, SILENT_SERVICE, ATTESTED) is Outcome.ALIVE
+    policy: Policy = (("power",),)
+    found_off, cut = item("power", "ec-a", Says.OFF, at=0.0), item("power", "ec-a", Says.OFF, at=20.0)
+    assert decide((HELD, locked, silent, found_off), ME, policy).outcome is Outcome.ALIVE
+    assert decide((HELD, locked, silent, cut), ME, policy).outcome is Outcome.PROVED

@@ -49,6 +49,7 @@ def find_starters(host: Host, controller: Controller) -> tuple[Starter, ...]:
     found = [*look_at_units(host, controller, pulled_in), *fstab]
     if not fstab:
         found += look_at_mount_units(controller, pulled_in)
+    found += look_at_automounts(host, controller)
     found += look_at_networks(host, controller)
     found += look_at_stack(host, stack)
     found += look_at_pools(host, controller, pulled_in)
@@ -61,6 +62,8 @@ def read_stack(host: Host, controller: Controller) -> Stack:
     device = controller.asset.device
     if not device:
         return Stack()
+    if controller.asset.kind == "nfs":
+        return Stack(names=(device, f"{device}/"))
     return parse_lsblk(ask_disk(host, ["lsblk", "-s", "-J", "-o", "NAME,PATH,TYPE,UUID,LABEL", device]), device)
 
 
@@ -94,6 +97,15 @@ def look_at_fstab(host: Host, controller: Controller, stack: Stack) -> Iterator[
     targets = (controller.tree, *(bind.target for bind in controller.binds))
     for line in find_in_fstab(read_text(host, "/etc/fstab"), targets, stack.names):
         yield Starter(what=f"/etc/fstab mounts {line.source} at {line.target} at boot", mend="remove that line")
+
+
+def look_at_automounts(host: Host, controller: Controller) -> Iterator[Starter]:
+    """autofs(5): maps that have a filer's export."""
+    maps = [path for path in list_files(host, "/etc") if path.startswith("/etc/auto.")]
+    for path in (*maps, *list_files(host, "/etc/auto.master.d")) if controller.asset.kind == "nfs" else ():
+        for line in find_lines(read_text(host, path), [controller.asset.device]):
+            what = f"{path} mounts {controller.asset.device} for whoever looks there: {shorten(line)}"
+            yield Starter(what=what, mend="take that line out")
 
 
 def look_at_networks(host: Host, controller: Controller) -> Iterator[Starter]:
