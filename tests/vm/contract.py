@@ -40,7 +40,9 @@ class Pair:
         self.lab = lab
         self.device, self.fstype, layers, self.make, self.put_away = kind
         # without a log to replay, nothing tells a btrfs at work from one that was unmounted
-        self.at_rest = "unknown" if self.fstype == "btrfs" else "clean"
+        self.at_rest = "unknown" if self.fstype in ("btrfs", "nfs4") else "clean"
+        # that an export is mounted here says nothing of the other node, which may have it too
+        self.at_home = "unknown" if self.fstype == "nfs4" else "in-use"
         self.guarded = self.make.startswith("mkfs.ext4") or "multihost=on" in self.make
         for node in NODES:
             definition = render_definition(self.device, self.fstype, layers=layers).encode()
@@ -55,8 +57,13 @@ class Pair:
         return done.returncode, (done.stdout + done.stderr).decode().strip()
 
     def do(self, node: str, verb: str, *words: str) -> Any:
-        status, said = self.try_(node, verb, *words)
-        assert status == 0, f"{verb} on {node}: {said}"
+        """On a computer that has no time for its machines a filer is taken for one that is away: then once more."""
+        said = ""
+        for _ in range(6 if self.fstype == "nfs4" else 1):
+            status, said = self.try_(node, verb, *words)
+            assert status == 0, f"{verb} on {node}: {said}"
+            if "its filer gave no answer within" not in said:
+                break
         return json.loads(said.splitlines()[-1])
 
     def state(self, node: str) -> str:
@@ -67,13 +74,14 @@ class Pair:
 def tell_story(pair: Pair) -> None:
     """Each kind keeps the contract on two kernels: acquired, seen, refused, released, given back, cut, taken, inert."""
     lab = pair.lab
-    assert pair.state("ec-b") == pair.at_rest, "seen by the other kernel, put together by nobody"
+    state = pair.do("ec-b", "state")
+    assert state.get("state") == pair.at_rest, f"seen by the other kernel, put together by nobody: {state}"
 
     # acquire, twice: the second finds everything done
     assert all(pair.do("ec-a", "acquire"))
     assert all(pair.do("ec-a", "acquire"))
     pair.do("ec-a", "mark", "ec-a", "7")
-    assert pair.state("ec-a") == "in-use"
+    assert pair.state("ec-a") == pair.at_home
     expected = {"in-use"} if pair.guarded else {"dirty", "unknown"}
     pair.sh("ec-a", f"echo one >{TREE}/file; sync")
     assert pair.state("ec-b") in expected, "never clean while the other kernel writes"
@@ -100,7 +108,7 @@ def tell_story(pair: Pair) -> None:
 
     # power cut under load: what was acknowledged is there, the journal is replayed, the dead node boots inert
     acknowledged = cut_while_writing(pair.lab)
-    assert pair.state("ec-b") in ({"dirty", "unknown"} if pair.fstype == "btrfs" else {"dirty"})
+    assert pair.state("ec-b") in ({"dirty", "unknown"} if pair.fstype in ("btrfs", "nfs4") else {"dirty"})
     lab.boot("ec-a", wait=False)
     assert all(pair.do("ec-b", "acquire"))
     kept = [int(line) for line in pair.sh("ec-b", f"cat {TREE}/acked").split()]

@@ -6,15 +6,15 @@ TREE, ADDRESS = "/srv/ledger", "10.88.0.60"
 
 
 def render_definition(device: str, fstype: str, *, layers: str = "", service: str = "", rest: str = "") -> str:
-    """`layers` below the file system; `service`: more of its table; `rest`: further tables."""
+    """`layers` below the file system; `service`: more of its table; `rest`: further tables. `fstype` nfs4: `device` is
+    an export."""
+    disk = f'kind = "filesystem"\ndevice = "{device}"\nfstype = "{fstype}"\n{layers}'
+    asset = f'kind = "nfs"\nexport = "{device}"' if fstype == "nfs4" else disk
     return f"""
 format = 1
 name = "ledger"
 [asset]
-kind = "filesystem"
-device = "{device}"
-fstype = "{fstype}"
-{layers}
+{asset}
 [tree]
 path = "{TREE}"
 [identity]
