@@ -61,12 +61,12 @@ def filer(lab: VmLab) -> VmLab:
     lab.exec(FILER, ["bash", "-c", SERVE], check=True, timeout=LONG)
     for node in NODES:  # what the first mount of a boot does takes an emulated machine longer than a look may
         lab.exec(node, ["modprobe", "nfsv4"], check=True, timeout=LONG)
+    contract.install(lab)
     return lab
 
 
 @pytest.mark.requirement("A14", "A61")
 def test_an_export_keeps_the_contract_on_two_kernels(filer: VmLab) -> None:
-    contract.install(filer)
     contract.tell_story(contract.Pair(filer, (f"{AT}:{STORY}", "nfs4", "", "", "")))
 
 
@@ -111,7 +111,7 @@ def test_a_living_owner_is_seen_by_its_lock_and_never_taken_over(pair: Pair, ask
         pair.sh("ec-a", "cat /etc/machine-id")
     }, "the filer knows a machine by a name that does not move with the controller"
 
-    said = pair.tanist("ec-b", "takeover", "--fence", status=NOT_PROVED)
+    said = pair.tanist("ec-b", "takeover", status=NOT_PROVED)
     assert "its owner's lock is held: by ec-a" in said
     said = pair.sh("ec-a", "grep ' nfs4 ' /proc/self/mountinfo")
     assert all(one in said for one in ("hard", "proto=tcp", "vers=4.2", "local_lock=none")), said
