@@ -26,6 +26,7 @@ NAMES = (
     "ownership",
     "mirror",
     "proofs",
+    "reservation",
     "agent",
     "many",
 )  # each a module of this package with measure(progress) -> Result
