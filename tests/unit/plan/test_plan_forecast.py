@@ -9,7 +9,7 @@ from tanist.definition.load import load_controller
 from tanist.model import asset_steps as asset
 from tanist.model import steps as s
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller, Lease, Proof, Reserving
+from tanist.model.definition import Asset, Controller, Lease, Proof, Reserving
 from tanist.model.drill import DrillResult, Stage
 from tanist.model.growing import GrowStep
 from tanist.model.host import Renumber
@@ -75,6 +75,11 @@ def test_a_mount_is_known_only_from_a_real_takeover_by_this_node() -> None:
     assert forecast(history=[MOUNTED])["mount and journal replay"].seconds == 2.5
 
 
+def test_a_plain_directory_has_no_mount_that_takes_time() -> None:
+    plain = replace(CONTROLLER, asset=Asset(kind="directory"))
+    assert "mount and journal replay" not in forecast(controller=plain, history=[MOUNTED])
+
+
 def test_a_walk_that_only_the_copy_needed_does_not_count() -> None:
     steps = [(step(WALK), 9.0)]
     assert forecast(steps=steps)["owners"].seconds == 0.0
@@ -138,6 +143,24 @@ def test_a_result_reads_as_what_it_was() -> None:
     assert "       ?    proof (s)" in text and "    no such file\n    bye" in text
 
 
+def test_a_result_that_foretold_nothing_is_told_without_a_forecast() -> None:
+    text = render_result(result(result="failed", says="the copy failed"), None)
+    assert text.splitlines() == [
+        "20261101T000000000-drill-ec-b: FAILED on ec-b, 9.0 s. the copy failed",
+        "  capture  c1",
+        "  data     a copy",
+    ]
+
+
+def test_where_no_stage_is_known_none_is_the_slowest() -> None:
+    lines = render_result(result(stage("proof", -1.0)), None).splitlines()
+    assert lines[-3:] == [
+        "a real takeover, as far as it is known: 0.0 s",
+        "         ?    proof (s)",
+        "compared: there is no earlier drill to compare with",
+    ]
+
+
 FENCED = replace(
     CONTROLLER,
     proof=Proof(
@@ -156,6 +179,13 @@ def test_a_reservation_and_a_lease_take_what_the_last_takeover_by_this_node_meas
     assert [known[name].seconds for name in ("proof", "lease", "reservation")] == [0.7, 1.5, 0.2]
     assert known["proof"].source == "reservation, measured in old"
     assert known["reservation"].source == "measured in old"
+
+
+def test_a_later_takeover_that_had_no_need_of_a_step_does_not_hide_the_one_that_measured_it() -> None:
+    fenced = {**MOUNTED, "steps": [[RESERVE, 0.7], [TAKE, 1.5]]}
+    known = forecast(controller=FENCED, history=[fenced, {**MOUNTED, "run": "planned", "steps": [[TAKE, 0.4]]}])
+    assert (known["reservation"].seconds, known["reservation"].source) == (0.7, "measured in old")
+    assert (known["lease"].seconds, known["lease"].source) == (0.4, "measured in planned")
 
 
 def test_a_reservation_that_nobody_measured_is_not_known_and_its_limit_is_told() -> None:
