@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypedDict
 
-from tanist.model.definition import Controller, PowerDevice, Proof
-from tanist.model.steps import FreeMmp, PowerOff
+from tanist.model.definition import Controller, Lease, PowerDevice, Proof, Reserving
+from tanist.model.steps import FreeMmp, PowerOff, Reserve, TakeLease, WaitLease
 from tanist.model.storage import MmpMark
 from tanist.plan.acquire import build_acquire, describe_wait
 from tanist.plan.fence import build_fence, describe_kept, describe_offer, fences, longest
@@ -49,6 +49,58 @@ def test_the_plan_and_the_offer_name_what_is_done_and_its_seconds() -> None:
     assert build_fence(controller, "fence-1", ("attestation",), ("ec-a",), **RUN).steps == ()
 
 
+def test_a_reservation_is_taken_before_power_is_cut_and_its_seconds_count() -> None:
+    controller = with_proof(reservation=Reserving(timeout=3.0), power=(DEVICE,), policy=(("reservation", "power"),))
+    assert fences(controller, ("ec-a",), attested=False) == (("reservation", "power"),)
+    plan = build_fence(controller, "fence-1", ("reservation", "power"), ("ec-a",), **RUN)
+    reserve = Reserve(
+        controller="postgresql",
+        node="ec-b",
+        nodes=("ec-a", "ec-b"),
+        epoch=2,
+        devices=("/dev/asset0",),
+        timeout=3.0,
+        keep=True,
+    )
+    assert [step.spec for step in plan.steps] == [reserve, PowerOff(node="ec-a", devices=(DEVICE,))]
+    assert plan.title == "fence: reservation and power"
+    assert plan.steps[0].says == "reserve /dev/asset0 for ec-b alone and read it back, epoch 2"
+    assert longest(plan) == 20 * 3 + 61
+    assert describe_kept(plan.steps) == (
+        "; ec-a was told to switch off and is not switched on again; the old owner stays shut out of /dev/asset0 "
+        "until, on ec-b: tanist proofs postgresql --clear"
+    )
+    given_up = replace(plan.steps[0], spec=replace(reserve, keep=False))
+    assert describe_kept((given_up,)) == "", "what is undone with the run shuts nobody out"
+
+
+def test_without_a_disk_that_is_named_there_is_nothing_to_reserve() -> None:
+    proof = Proof(reservation=Reserving())
+    on_nothing = replace(load_profile("postgresql", "host", "directory"), proof=proof)
+    assert fences(on_nothing, ("ec-a",), attested=False) == ()
+    assert build_fence(on_nothing, "fence-1", ("reservation",), ("ec-a",), **RUN).steps == ()
+    parts = (make_standing(on_nothing), make_claim(on_nothing))
+    assert not any(isinstance(step.spec, Reserve) for step in build_acquire(on_nothing, *parts).steps)
+
+
+def test_the_lease_of_each_suspect_is_waited_for_at_most_until_it_has_run_out() -> None:
+    lease = Lease(device="/dev/lease0", io_timeout=5)
+    alone = with_proof(lease=lease)
+    plan = build_fence(alone, "fence-1", ("lease",), ("ec-a", "ec-c"), **RUN)
+    assert [step.spec for step in plan.steps] == [
+        WaitLease(node="ec-a", seconds=110.0, alone=True),
+        WaitLease(node="ec-c", seconds=110.0, alone=True),
+    ]
+    assert [step.says for step in plan.steps] == [
+        "wait until the lease of ec-a has run out",
+        "wait until the lease of ec-c has run out",
+    ]
+    assert longest(plan) == 220.0
+    beside = build_fence(alone, "fence-1", ("lease", "attestation"), ("ec-a",), **RUN)
+    assert [step.spec for step in beside.steps] == [WaitLease(node="ec-a", seconds=110.0, alone=False)]
+    assert build_fence(with_proof(), "fence-1", ("lease",), ("ec-a",), **RUN).steps == ()
+
+
 def test_what_is_no_fence_costs_nothing_and_leaves_nothing_off() -> None:
     controller = with_proof()
     plan = build_acquire(controller, make_standing(controller), make_claim(controller))
@@ -75,3 +127,33 @@ def test_a_check_comes_after_the_mount_guard_and_before_the_mount() -> None:
     parts = (make_standing(controller), make_claim(controller))
     plan = build_acquire(controller, *parts, mmp=HELD, stopped="ec-a has no power", check=True)
     assert [type(step.spec).__name__ for step in plan.steps][-3:] == ["FreeMmp", "CheckFileSystem", "MountTree"]
+
+
+def test_a_takeover_reserves_before_it_mounts_and_needs_no_word_of_the_mount_guard_then() -> None:
+    controller = with_proof(reservation=Reserving())
+    standing, claim = make_standing(controller), make_claim(controller)
+    plan = build_acquire(controller, standing, claim, mmp=HELD)
+    assert [type(step.spec).__name__ for step in plan.steps] == ["Reserve", "FreeMmp", "MountTree"]
+    reserve = plan.steps[0].spec
+    assert isinstance(reserve, Reserve)
+    assert (reserve.epoch, reserve.keep) == (claim.epoch + 1, True), "its owner has not let go: it stays shut out"
+    assert plan.steps[0].says == "reserve /dev/asset0 for ec-b alone and read it back, epoch 8"
+    for mine in (replace(claim, state="released"), replace(claim, node="ec-b")):
+        first = build_acquire(controller, standing, mine, epoch=9).steps[0].spec
+        assert isinstance(first, Reserve)
+        assert (first.epoch, first.keep) == (9, False), "nobody is shut out who let go"
+
+
+def test_a_takeover_takes_the_lease_first_and_says_how_long_that_may_take() -> None:
+    controller = with_proof(lease=Lease(device="/dev/lease0"), reservation=Reserving())
+    parts = (make_standing(controller), make_claim(controller))
+    plan = build_acquire(controller, *parts, epoch=8, run="R", holder="ec-a")
+    assert [type(step.spec).__name__ for step in plan.steps] == ["TakeLease", "Reserve", "MountTree"]
+    take = TakeLease(controller="postgresql", node="ec-b", epoch=8, run="R", free="", over="ec-a")
+    assert plan.steps[0].spec == take
+    assert plan.steps[0].says == (
+        "take the lease on /dev/lease0, also where its last holder did not give it back: it may take 140 s to run out"
+    )
+    stopped = build_acquire(controller, *parts, epoch=8, run="R", holder="ec-a", stopped="ec-a has no power")
+    assert stopped.steps[0].spec == replace(take, free="ec-a has no power")
+    assert stopped.steps[0].says == "take the lease on /dev/lease0, also where its last holder is stopped"
