@@ -131,8 +131,9 @@ def find_not_there(path: str, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
 def find_strangers(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
     """Is it one and the same disk from everywhere, and is there one way to it?"""
     yield from find_differences(disk, surveys)
+    seen = dict(disk.seen)
     for one in surveys:
-        yield from find_ways(disk.path, one)
+        yield from find_ways(seen[one.node], one)
 
 
 def find_differences(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[str]:
@@ -149,17 +150,15 @@ def find_differences(disk: Chosen, surveys: Sequence[DiskSurvey]) -> Iterator[st
             yield f"{node} sees other things on it than {first}: {says(there)}, not {says(mine)}"
 
 
-def find_ways(path: str, survey: DiskSurvey) -> Iterator[str]:
+def find_ways(seen: SeenDisk, survey: DiskSurvey) -> Iterator[str]:
     """On one node: more than one, or a name of one of them."""
-    seen = survey.find(path)
-    if seen is None or isinstance(survey.disks, Unread):
-        return
     if seen.kind == "path":
         yield f"on {survey.node} it is one way to {', '.join(seen.holders)}: name the multipath device"
         return
+    disks = () if isinstance(survey.disks, Unread) else survey.disks
     twins = [
         other.name
-        for other in survey.disks
+        for other in disks
         if other.name != seen.name and seen.identity and other.identity == seen.identity and other.kind != "path"
     ]
     if twins:

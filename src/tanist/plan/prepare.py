@@ -9,8 +9,9 @@ from tanist.model.asset_steps import ERASED, EraseDisk, MakeArray, MakeFileSyste
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Controller
 from tanist.model.disks import Programs
+from tanist.model.errors import Refused
 from tanist.model.layer_steps import ActivateVolume, AssembleArray
-from tanist.model.layers import LvmLayer, MdLayer
+from tanist.model.layers import Layer, LvmLayer, MdLayer
 from tanist.model.steps import Plan, PlannedStep, StepSpec
 from tanist.plan.disks import AUTOACTIVATION, Chosen, Wanted, describe, keys, says
 from tanist.plan.filesystems import build_make, version_key
@@ -50,18 +51,14 @@ def build_prepare(
         made = list(_make_layer(layer, controller.name, below, programs, fresh))
         steps += made
         put_away = made[-1].spec
-        down.insert(0, PlannedStep(id="", says=f"put {layer_device(layer)} away", direction="undo", spec=put_away))
-        below = layer_device(layer)
+        down.insert(0, PlannedStep(id="", says=f"put {layer.device} away", direction="undo", spec=put_away))
+        below = layer.device
     argv = build_make(
         asset.fstype, asset.device, uuid=fresh.filesystem, label=controller.name, programs=programs, quota=wanted.quota
     )
     make = MakeFileSystem(device=asset.device, fstype=asset.fstype, uuid=fresh.filesystem, argv=argv)
     steps.append(_apply(f"make the file system: {shlex.join(argv)}", make))
     return Plan(title=f"prepare the storage of {controller.name}", steps=numbered("prepare", [*steps, *down]))
-
-
-def layer_device(layer: object) -> str:
-    return layer.device if isinstance(layer, (MdLayer, LvmLayer)) else ""
 
 
 def erasing(disk: Chosen, run: str) -> EraseDisk:
@@ -71,33 +68,44 @@ def erasing(disk: Chosen, run: str) -> EraseDisk:
 
 
 def _make_layer(
-    layer: object, name: str, below: str, programs: Sequence[Programs], fresh: Fresh
+    layer: Layer, name: str, below: str, programs: Sequence[Programs], fresh: Fresh
 ) -> Iterator[PlannedStep]:
-    if isinstance(layer, MdLayer):
-        argv = (
-            *("mdadm", "--create", layer.device, "--run", "--metadata=1.2", "--level=1"),
-            *(f"--raid-devices={len(layer.members)}", f"--uuid={layer.uuid}", f"--name={name}", "--homehost=none"),
-            *("--bitmap=internal", f"--data-offset={DATA_OFFSET}", *layer.members),
-        )
-        make = MakeArray(device=layer.device, uuid=layer.uuid, members=layer.members, argv=argv)
-        yield _apply(f"make the mirror: {shlex.join(argv)}", make)
-        there = AssembleArray(device=layer.device, uuid=layer.uuid, members=layer.members)
-        yield _apply(f"have {layer.device} assembled", there)
-    elif isinstance(layer, LvmLayer):
-        disk = layer.disk or below
-        quiet = all(version_key(one.lvm) >= version_key(AUTOACTIVATION) for one in programs)
-        manual = ("--setautoactivation", "n") if quiet else ()
-        commands = (
-            ("pvcreate", "-q", "-y", "-ff", "--uuid", fresh.volume, "--norestorefile", disk),
-            ("vgcreate", "-q", "-y", *manual, layer.group, disk),
-            ("lvcreate", "-q", "-y", "-n", layer.volume, "-l", "100%FREE", layer.group),
-        )
-        volume = MakeVolume(
-            group=layer.group, volume=layer.volume, device=layer.device, disk=disk, uuid=fresh.volume, commands=commands
-        )
-        yield _apply(f"make the volume: {'; '.join(map(shlex.join, commands))}", volume)
-        active = ActivateVolume(group=layer.group, volume=layer.volume, device=layer.device)
-        yield _apply(f"have {layer.device} active", active)
+    match layer:
+        case MdLayer():
+            return _make_array(layer, name)
+        case LvmLayer():
+            return _make_volume(layer, below, programs, fresh)
+        case _:
+            raise Refused(f"a layer of kind {layer.kind} is not made by tanist")
+
+
+def _make_array(layer: MdLayer, name: str) -> Iterator[PlannedStep]:
+    argv = (
+        *("mdadm", "--create", layer.device, "--run", "--metadata=1.2", "--level=1"),
+        *(f"--raid-devices={len(layer.members)}", f"--uuid={layer.uuid}", f"--name={name}", "--homehost=none"),
+        *("--bitmap=internal", f"--data-offset={DATA_OFFSET}", *layer.members),
+    )
+    make = MakeArray(device=layer.device, uuid=layer.uuid, members=layer.members, argv=argv)
+    yield _apply(f"make the mirror: {shlex.join(argv)}", make)
+    there = AssembleArray(device=layer.device, uuid=layer.uuid, members=layer.members)
+    yield _apply(f"have {layer.device} assembled", there)
+
+
+def _make_volume(layer: LvmLayer, below: str, programs: Sequence[Programs], fresh: Fresh) -> Iterator[PlannedStep]:
+    disk = layer.disk or below
+    quiet = all(version_key(one.lvm) >= version_key(AUTOACTIVATION) for one in programs)
+    manual = ("--setautoactivation", "n") if quiet else ()
+    commands = (
+        ("pvcreate", "-q", "-y", "-ff", "--uuid", fresh.volume, "--norestorefile", disk),
+        ("vgcreate", "-q", "-y", *manual, layer.group, disk),
+        ("lvcreate", "-q", "-y", "-n", layer.volume, "-l", "100%FREE", layer.group),
+    )
+    volume = MakeVolume(
+        group=layer.group, volume=layer.volume, device=layer.device, disk=disk, uuid=fresh.volume, commands=commands
+    )
+    yield _apply(f"make the volume: {'; '.join(map(shlex.join, commands))}", volume)
+    active = ActivateVolume(group=layer.group, volume=layer.volume, device=layer.device)
+    yield _apply(f"have {layer.device} active", active)
 
 
 def _apply(text: str, spec: StepSpec) -> PlannedStep:

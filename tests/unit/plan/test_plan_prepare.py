@@ -12,9 +12,11 @@ from tanist.model.asset_steps import EraseDisk, MakeArray, MakeFileSystem, MakeV
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.disks import DiskMark, DiskSurvey, Programs, SeenDisk, Setting
+from tanist.model.errors import Refused
+from tanist.model.layers import DrbdLayer
 from tanist.model.steps import Plan
 from tanist.model.unread import Unread
-from tanist.plan.disks import Wanted, choose, find_advice, find_obstacles
+from tanist.plan.disks import Wanted, choose, find_advice, find_obstacles, render_seen
 from tanist.plan.filesystems import build_make, describe_features
 from tanist.plan.last_look import find_intruders
 from tanist.plan.prepare import Fresh, build_prepare
@@ -202,16 +204,20 @@ def test_what_a_node_lacks_is_told_with_its_mend() -> None:
     assert "ec-b: its disks can't be listed: lsblk: not found" in obstacles({**nodes, "ec-b": listed})
 
 
+def test_a_node_that_did_not_tell_its_programs_is_not_said_to_lack_any() -> None:
+    nodes = two()
+    assert obstacles(tell(nodes, programs=None)) == ()
+    assert obstacles(tell(nodes, programs=replace(NEW, mdadm=""))) == (
+        "ec-b: mdadm is not installed   (apt install mdadm)",
+    )
+
+
 def test_what_tanist_does_not_make_is_refused_politely() -> None:
     plain = replace(MIRROR, asset=replace(MIRROR.asset, kind="directory", device=""))
     assert "there is nothing to prepare" in obstacles(two(), plain)[0]
     odd = replace(MIRROR, asset=replace(MIRROR.asset, fstype="btrfs"))
     assert "btrfs is not made by tanist" in obstacles(two(), odd)[0]
-
-    class DrbdLayer:
-        kind, device, source, disks, copies = "drbd", "/dev/drbd0", False, (A,), False
-
-    layered = replace(MIRROR, asset=replace(MIRROR.asset, layers=(DrbdLayer(),)))  # type: ignore[arg-type]
+    layered = replace(MIRROR, asset=replace(MIRROR.asset, layers=(DrbdLayer(resource="r0", device="/dev/drbd0"),)))
     assert "a layer of kind drbd is not made by tanist" in obstacles(two(), layered)[0]
 
 
@@ -305,6 +311,43 @@ def test_advice_names_what_is_not_redundant_and_members_that_differ() -> None:
     assert "the members differ: only 1.0 GiB of each are used" in told
     assert any(line.startswith("xfs has no multiple mount protection") for line in told)
     assert any(line.startswith("LVM before 2.03.12") for line in told)
+
+
+def test_there_is_no_plan_for_a_layer_that_tanist_does_not_make() -> None:
+    copied = replace(MIRROR, asset=replace(MIRROR.asset, layers=(DrbdLayer(resource="r0", device="/dev/drbd0"),)))
+    chosen = choose(MIRROR.asset, [n for n in two().values() if isinstance(n, DiskSurvey)])
+    with pytest.raises(Refused, match="a layer of kind drbd is not made by tanist"):
+        build_prepare(copied, chosen, (NEW, NEW), FRESH, "R1", Wanted())
+
+
+def test_a_group_that_every_node_can_leave_alone_at_boot_is_no_worry() -> None:
+    chosen = choose(STACK.asset, [n for n in two().values() if isinstance(n, DiskSurvey)])
+    told = [line for line in find_advice(STACK, chosen, (NEW, NEW)) if "LVM" in line]
+    assert told == [
+        "where a node has /etc/lvm/devices/system.devices, LVM sees only what lvmdevices --adddev has put there"
+    ]
+
+
+def test_the_disks_are_shown_as_each_node_calls_them_with_what_is_on_them() -> None:
+    nodes = two({"marks": (EXT4, PV)}, {"serial": "", "marks": Unread("I/O error")})
+    chosen = choose(MIRROR.asset, [n for n in nodes.values() if isinstance(n, DiskSurvey)])
+    assert render_seen(chosen).splitlines() == [
+        f"  {A}",
+        "    ec-a: sda, 1.0 GiB, rotor, serial number SA, WWN 0xa",
+        "    ec-b: sdc, 1.0 GiB, rotor, serial number SA, WWN 0xa",
+        '    on it: ext4 "old" aaaa-1; LVM2_member Theirs-1 in partition 1',
+        f"  {B}",
+        "    ec-a: sdb, 1.0 GiB, rotor, WWN 0xb",
+        "    ec-b: sdd, 1.0 GiB, rotor, WWN 0xb",
+        "    on it: can't be read: I/O error",
+    ]
+
+
+def test_a_blank_disk_is_told_from_one_that_nobody_looked_at() -> None:
+    for looked, says in ((True, "blank"), (False, "not looked at")):
+        nodes = two({"looked": looked})
+        chosen = choose(MIRROR.asset, [n for n in nodes.values() if isinstance(n, DiskSurvey)])
+        assert render_seen(chosen[:1]).splitlines()[-1] == f"    on it: {says}"
 
 
 # -- the last look
