@@ -14,7 +14,7 @@ from tanist.model import steps as s
 from tanist.model.evidence import Evidence, Outcome, Says, Verdict
 from tanist.model.steps import Plan, PlannedStep
 from tanist.plan.acquire import build_acquire, build_claim, build_reboot
-from tanist.plan.assume import build_assume, build_first, build_restore, build_start
+from tanist.plan.assume import build_assume, build_first, build_restore, build_start, derive_fsid, render_export
 from tanist.plan.first import build_first_acquire
 from tanist.plan.release import AFTER, ASSET, build_give_back, build_release, describe_undo, letting_go
 from tanist.plan.render import render_evidence, render_plan, render_verdict
@@ -134,6 +134,19 @@ def test_without_keys_addresses_exports_or_cron_there_are_no_steps_for_them() ->
         standing = replace(make_standing(controller), controller_keys=(), ssh_keys=())
         kinds = {type(step.spec) for step in build_assume(controller, standing, STORE, RUN).steps}
         assert not kinds & {s.CoverSshKeys, s.ServeAlias, s.ArmCron, s.WriteExports, s.MountUnmapped}
+
+
+def test_an_export_has_one_number_on_every_node_its_own_where_it_says_one() -> None:
+    controller = load_profile("opscenter", "host", "ext4")
+    (export,) = controller.exports
+    derived = derive_fsid("opscenter", export.path)
+    assert render_export(controller, export) == (
+        f"/var/opt/sun/xvm/osp/share/allstart 10.88.0.0/24(ro,no_subtree_check,fsid={derived})"
+    )
+    said = replace(export, options=("rw", "fsid=7"), clients=("10.88.0.0/24", "@admins"))
+    assert render_export(controller, said) == (
+        "/var/opt/sun/xvm/osp/share/allstart 10.88.0.0/24(rw,fsid=7) @admins(rw,fsid=7)"
+    )
 
 
 def test_alias_mode_keeps_the_nodes_own_name_and_keys() -> None:

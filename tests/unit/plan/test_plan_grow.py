@@ -6,8 +6,8 @@ import pytest
 
 from tanist.facts.lvm import VolumeGroup, find_room, parse_group
 from tanist.model.definition import Asset
-from tanist.model.growing import WORTH, GrowArray, GrowFileSystem, GrowVolume, NodeSizes, Room
-from tanist.model.layers import LvmLayer, MdLayer
+from tanist.model.growing import WORTH, GrowArray, GrowFileSystem, GrowMap, GrowVolume, NodeSizes, Room
+from tanist.model.layers import LvmLayer, MdLayer, MultipathLayer
 from tanist.model.unread import Unread
 from tanist.plan.grow import build_grow, find_small, find_strangers, render_rooms, smallest
 
@@ -68,6 +68,37 @@ def test_each_layer_that_can_have_more_has_a_step_the_lowest_first() -> None:
     rest = build_grow(STACK, "/srv", (room("/dev/md/a", GIB, GIB), *rooms[1:]), "/dev/md/a")
     assert [step.id for step in rest.steps] == ["grow.1", "grow.2"], "what has grown already is left out"
     assert all(one.now < one.lowest <= one.could for one in rooms)
+
+
+def test_a_multipath_map_grows_before_what_lies_on_it() -> None:
+    paths = MultipathLayer(device="/dev/mapper/a", wwid="36001405ab")
+    asset = Asset(kind="filesystem", device="/dev/mapper/a", fstype="ext4", layers=(paths,))
+    rooms = (room("/dev/mapper/a", GIB, 2 * GIB), room("/dev/mapper/a", GIB, 2 * GIB))
+    plan = build_grow(asset, "/srv", rooms, "")
+    least = 2 * GIB - WORTH + 1
+    assert [(step.id, step.spec) for step in plan.steps] == [
+        ("grow.1", GrowMap(device="/dev/mapper/a", size=least)),
+        ("grow.2", GrowFileSystem(device="/dev/mapper/a", fstype="ext4", target="/srv", size=least)),
+    ]
+    assert plan.steps[0].says == "grow /dev/mapper/a from 1.0 GiB to 2.0 GiB"
+
+
+def test_a_file_system_that_fills_its_device_is_left_alone() -> None:
+    rooms = (room("/dev/md/a", GIB, GIB), room("/dev/vg/lv", GIB, GIB), room("/dev/vg/lv", GIB, GIB + WORTH - 1))
+    assert build_grow(STACK, "/srv", rooms, "/dev/md/a").steps == ()
+
+
+def test_a_size_that_a_node_can_not_tell_counts_for_nothing_and_is_shown_with_its_reason() -> None:
+    nodes = {"ec-a": sees("ec-a", 3), "ec-b": sees("ec-b", Unread("no such disk"))}
+    assert smallest(nodes) == {DISK: 3}
+    assert smallest({"ec-b": nodes["ec-b"]}) == {}
+    blocked = Room(device="/dev/vg/lv", now=GIB, could=GIB, why="another volume lies right behind it")
+    shown = render_rooms({**nodes, "ec-c": Unread("no answer")}, (Unread("it is at work on itself"), blocked))
+    assert shown.splitlines() == [
+        f"  ec-a sees {DISK}: 0 MiB",
+        f"  ec-b sees {DISK}: no such disk",
+        "  /dev/vg/lv: 1.0 GiB, could not have more: another volume lies right behind it",
+    ]
 
 
 def test_the_smallest_that_any_node_sees_counts() -> None:
