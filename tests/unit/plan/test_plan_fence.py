@@ -86,6 +86,9 @@ def test_without_a_disk_that_is_named_there_is_nothing_to_reserve() -> None:
 def test_the_lease_of_each_suspect_is_waited_for_at_most_until_it_has_run_out() -> None:
     lease = Lease(device="/dev/lease0", io_timeout=5)
     alone = with_proof(lease=lease)
+    assert fences(alone, ("ec-a",), attested=False) == (("lease",),)
+    assert fences(alone, (), attested=False) == (), "nobody's lease is to be waited for"
+    assert fences(with_proof(policy=(("lease",),)), ("ec-a",), attested=False) == ()
     plan = build_fence(alone, "fence-1", ("lease",), ("ec-a", "ec-c"), **RUN)
     assert [step.spec for step in plan.steps] == [
         WaitLease(node="ec-a", seconds=110.0, alone=True),

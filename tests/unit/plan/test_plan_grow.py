@@ -88,6 +88,11 @@ def test_a_file_system_that_fills_its_device_is_left_alone() -> None:
     assert build_grow(STACK, "/srv", rooms, "/dev/md/a").steps == ()
 
 
+def test_a_layer_that_nothing_was_seen_of_is_an_error_and_not_left_out() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        build_grow(STACK, "/srv", (room("/dev/md/a", GIB, 2 * GIB),), "/dev/md/a")
+
+
 def test_a_size_that_a_node_can_not_tell_counts_for_nothing_and_is_shown_with_its_reason() -> None:
     nodes = {"ec-a": sees("ec-a", 3), "ec-b": sees("ec-b", Unread("no such disk"))}
     assert smallest(nodes) == {DISK: 3}

@@ -83,6 +83,7 @@ def test_a_copy_is_promoted_without_the_other_one_only_where_that_was_decided() 
     ((says, step),) = build_layers(asset)
     assert says == "promote this node's copy of r0, which follows the other one: /dev/drbd0 is written here"
     assert step == PromoteReplica(resource="r0", device="/dev/drbd0", alone=False)
+    assert [*build_stack(asset)] == [(says, step)]
     ((says, step),) = build_layers(asset, alone=True)
     assert says == "promote this node's copy of r0, without the other copy: /dev/drbd0 is written here"
     assert step == PromoteReplica(resource="r0", device="/dev/drbd0", alone=True)

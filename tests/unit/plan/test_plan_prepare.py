@@ -328,6 +328,18 @@ def test_a_group_that_every_node_can_leave_alone_at_boot_is_no_worry() -> None:
     ]
 
 
+def test_one_disk_that_its_array_keeps_redundant_is_no_worry_and_a_mirror_says_what_its_comparison_means() -> None:
+    told = define(rest='[storage]\nredundant_by = "RAID 5 in the array"\n')
+    nodes = see((disk("sda", "a"), disk("sdc", "a")))
+    chosen = choose(told.asset, [n for n in nodes.values() if isinstance(n, DiskSurvey)])
+    assert [*find_advice(told, chosen, (NEW,))] == []
+    for smaller, differs in ((GIB - (GIB >> 7), False), (GIB - (GIB >> 4), True)):
+        mirrored = choose(MIRROR.asset, [n for n in two({"size": smaller}).values() if isinstance(n, DiskSurvey)])
+        advice = [*find_advice(MIRROR, mirrored, (NEW,))]
+        assert any(line.startswith("the members differ") for line in advice) is differs
+        assert advice[-1].startswith("the mirror's first comparison goes on whenever it is assembled")
+
+
 def test_the_disks_are_shown_as_each_node_calls_them_with_what_is_on_them() -> None:
     nodes = two({"marks": (EXT4, PV)}, {"serial": "", "marks": Unread("I/O error")})
     chosen = choose(MIRROR.asset, [n for n in nodes.values() if isinstance(n, DiskSurvey)])
