@@ -67,6 +67,16 @@ def leads_out(world: World, name: str) -> None:
     assert WORD in world.said(name) and WORD in str(load_history(session))
 
 
+def lost_and_taken(world: World) -> None:
+    """ec-a's disk is lost, its run led out, and ec-b takes over."""
+    cut(world, "ec-a")
+    leads_out(world, "ec-a")
+    assert world.a.hostname() == "ec-a"
+    mend(world, "ec-a")
+    takeover(world.session("ec-b"), TakeoverOptions())
+    assert is_active(world, "ec-b") and world.violations == ()
+
+
 @pytest.mark.requirement("A61")
 @pytest.mark.parametrize(
     "point", ["files.overwrite", "add_address", "announce", "files.write /var/lib/tanist/oc/active"]
@@ -86,12 +96,7 @@ def test_a_takeover_is_taken_back(orphan: World, point: str) -> None:
 @pytest.mark.parametrize("point", [RECORD, "remove_address", "systemctl stop", "files.overwrite"])
 def test_a_release_is_finished_without_its_claim(world: World, point: str) -> None:
     killed(world, "ec-a", point, lambda: release(world.session("ec-a")))
-    cut(world, "ec-a")
-    leads_out(world, "ec-a")
-    assert world.a.hostname() == "ec-a"
-    mend(world, "ec-a")
-    takeover(world.session("ec-b"), TakeoverOptions())
-    assert is_active(world, "ec-b") and world.violations == ()
+    lost_and_taken(world)
 
 
 @pytest.mark.requirement("A61")
@@ -120,12 +125,7 @@ def test_a_start_gives_this_nodes_own_back(world: World) -> None:
     world.a.power_off()
     world.a.boot()
     killed(world, "ec-a", "add_address", lambda: boot(world.session("ec-a")))
-    cut(world, "ec-a")
-    leads_out(world, "ec-a")
-    assert world.a.hostname() == "ec-a"
-    mend(world, "ec-a")
-    takeover(world.session("ec-b"), TakeoverOptions())
-    assert is_active(world, "ec-b") and world.violations == ()
+    lost_and_taken(world)
 
 
 @pytest.mark.requirement("A61")

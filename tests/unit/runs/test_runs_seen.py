@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tanist.definition.load import load_controller
-from tanist.host.fake import FakeHost
 from tanist.model.claim import Claim
 from tanist.model.host import Mount
 from tanist.model.steps import HoldClaim, InitAsset
@@ -17,23 +15,16 @@ from tanist.runs.guard import find_tree, read_claim_now
 from tanist.runs.seen import note_claim, read_epoch_seen
 from tanist.runs.session import Session
 from tanist.steps.claim import apply_hold_claim, apply_init_asset
-from tests.unit.facts.zfs.pools import Devices, read_case
-from tests.vm.definitions import TREE, render_definition
-
-LAYER = '[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = ["/dev/a", "/dev/b"]\n'
-CONTROLLER = load_controller(render_definition("ledger/tree", "zfs", layers=LAYER).encode(), "ledger.toml")
+from tests.unit.facts.zfs.pools import LEDGER, owner_of_a_pool
+from tests.vm.definitions import TREE
 
 
 @pytest.fixture
 def slept(tmp_path: Path) -> Session:
     """An owner of a pool that slept while the other node took over: the tree shows it its own memory."""
-    host = FakeHost(str(tmp_path), name="ec-a")
-    Devices(host, a=read_case("imported-a"), b=read_case("imported-b"))
-    host.files.make_directory("/proc/spl/kstat/zfs/ledger")
-    host.files.write("/proc/spl/kstat/zfs/ledger/state", b"ONLINE\n")
-    host.files.make_directory(TREE)
+    host = owner_of_a_pool(tmp_path)
     host.files.make_directory(f"{places.STATE}/ledger")
-    session = Session(host=host, controller=CONTROLLER, node="ec-a", who="root", report=lambda _: None)
+    session = Session(host=host, controller=LEDGER, node="ec-a", who="root", report=lambda _: None)
     init = InitAsset(tree=TREE, controller="ledger", node="ec-a", run="r0", users=(), groups=())
     mine = HoldClaim(tree=TREE, controller="ledger", node="ec-a", epoch=1, run="r1", over=0)
     apply_init_asset(init, session.context)

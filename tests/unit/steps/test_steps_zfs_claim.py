@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tanist.definition.load import load_controller
 from tanist.facts.storage import read_claim_offline
 from tanist.host.fake import FakeHost
 from tanist.host.fake_world import Crash
@@ -21,11 +20,9 @@ from tanist.steps.claim import (
     undo_hold_claim,
 )
 from tanist.steps.context import Context
-from tests.unit.facts.zfs.pools import PATHS, Devices, read_case
-from tests.vm.definitions import TREE, render_definition
+from tests.unit.facts.zfs.pools import LEDGER, PATHS, owner_of_a_pool
+from tests.vm.definitions import TREE
 
-LAYER = '[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = ["/dev/a", "/dev/b"]\n'
-CONTROLLER = load_controller(render_definition("ledger/tree", "zfs", layers=LAYER).encode(), "ledger.toml")
 INIT = InitAsset(tree=TREE, controller="ledger", node="ec-a", run="r0", users=(), groups=())
 HOLD = HoldClaim(tree=TREE, controller="ledger", node="ec-a", epoch=1, run="r1", over=0)
 Place = tuple[str, str, int]  # node, state, epoch
@@ -33,19 +30,15 @@ Place = tuple[str, str, int]  # node, state, epoch
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    host = FakeHost(str(tmp_path), name="ec-a")
-    Devices(host, a=read_case("imported-a"), b=read_case("imported-b"))
-    host.files.make_directory("/proc/spl/kstat/zfs/ledger")
-    host.files.write("/proc/spl/kstat/zfs/ledger/state", b"ONLINE\n")
-    host.files.make_directory(TREE)
-    made = Context(host=host, controller=CONTROLLER, node="ec-a")
+    host = owner_of_a_pool(tmp_path)
+    made = Context(host=host, controller=LEDGER, node="ec-a")
     apply_init_asset(INIT, made)
     return made
 
 
 def both(context: Context) -> tuple[Place | str, Place | str]:
     """What a standby finds beside the pool, and what the tree says."""
-    found = read_claim_offline(context.host, CONTROLLER.asset), load_claim(context.host, TREE)
+    found = read_claim_offline(context.host, LEDGER.asset), load_claim(context.host, TREE)
     beside, tree = ((one.node, one.state, one.epoch) if isinstance(one, Claim) else one.why for one in found)
     return beside, tree
 
@@ -114,7 +107,7 @@ def test_a_node_without_the_pool_writes_no_claim(context: Context) -> None:
     with pytest.raises(Failed, match="not imported on this node"):
         apply_hold_claim(HOLD, context)
     assert both(context)[0] == ("ec-a", "released", 0)
-    assert CONTROLLER.asset.disks == PATHS
+    assert LEDGER.asset.disks == PATHS
 
 
 def cut_off(context: Context, changes: int, act) -> None:  # type: ignore[no-untyped-def]

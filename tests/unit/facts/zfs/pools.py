@@ -6,11 +6,13 @@ import lzma
 from collections.abc import Sequence
 from pathlib import Path
 
+from tanist.definition.load import load_controller
 from tanist.facts.zfs.label import SIZE as LABEL
 from tanist.host.fake import FakeHost
 from tanist.model.definition import Asset
 from tanist.model.host import Ran
 from tanist.model.layers import ZfsLayer
+from tests.vm.definitions import TREE, render_definition
 
 CASES = Path(__file__).parent / "cases"
 SIZE = 1071644672  # bytes of each device
@@ -18,6 +20,25 @@ PATHS = ("/dev/a", "/dev/b")
 LAYER = ZfsLayer(dataset="ledger/tree", devices=PATHS)
 LABELS = f"bs={LABEL}"  # of a dd(1) that reads labels
 ASSET = Asset(kind="filesystem", device="ledger/tree", fstype="zfs", layers=(LAYER,))
+
+LEDGER = load_controller(
+    render_definition(
+        "ledger/tree",
+        "zfs",
+        layers='[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = ["/dev/a", "/dev/b"]\n',
+    ).encode(),
+    "ledger.toml",
+)
+
+
+def owner_of_a_pool(tmp_path: Path) -> FakeHost:
+    """ec-a, the pool of LEDGER imported."""
+    host = FakeHost(str(tmp_path), name="ec-a")
+    Devices(host, a=read_case("imported-a"), b=read_case("imported-b"))
+    host.files.make_directory("/proc/spl/kstat/zfs/ledger")
+    host.files.write("/proc/spl/kstat/zfs/ledger/state", b"ONLINE\n")
+    host.files.make_directory(TREE)
+    return host
 
 
 def read_case(name: str) -> bytes:
