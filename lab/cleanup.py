@@ -38,6 +38,7 @@ def remove_everything(layout: Layout) -> None:
     # the nodes' ports first: a port that is still plugged keeps its namespace busy
     for name in sorted(network.namespaces(layout.prefix), key=lambda n: n == layout.switch):
         network.delete_namespace(name)
+    network.give_mount_back()
     for point in reversed(_mounts_below(layout.directory)):
         run(["umount", "--lazy", point], check=False)
     for name in cgroup.names(layout.prefix):

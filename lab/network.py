@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import LabError, LabRefused
-from lab.layout import MGMT_NET, NETWORKS, SAN, SVC_NET, Layout, NodeSpec
+from lab.layout import LOCKS, MGMT_NET, NETWORKS, SAN, SVC_NET, Layout, NodeSpec
 from lab.run import run
 
 NETNS = Path("/run/netns")
+OURS = LOCKS / "tanist-lab-netns"  # NETNS was no mount before a lab's first namespace
 MACS = {"svc": "02:88:00:00:00:01", "mgmt": "02:99:00:00:00:01"}
 
 
 def create_switch(layout: Layout) -> None:
+    if not _is_mounted():
+        OURS.touch()
     run(["ip", "netns", "add", layout.switch])
     lines = ["link set lo up"]
     for network, net in zip(NETWORKS, (SVC_NET, MGMT_NET), strict=True):
@@ -92,6 +95,19 @@ def namespaces(prefix: str) -> list[str]:
 def delete_namespace(name: str) -> None:
     run(["ip", "netns", "delete", name], check=False)
     (NETNS / name).unlink(missing_ok=True)
+
+
+def give_mount_back() -> None:
+    """With the first namespace ip-netns(8) mounts NETNS on itself, and leaves that; the last lab does not.
+
+    A namespace that is made at this moment keeps its mount: umount(2) refuses, or it lies in the directory below.
+    """
+    if OURS.exists() and not namespaces("") and run(["umount", NETNS], check=False).returncode == 0:
+        OURS.unlink(missing_ok=True)
+
+
+def _is_mounted() -> bool:
+    return any(line.split()[4] == str(NETNS) for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def pids_in(name: str) -> list[int]:

@@ -419,3 +419,32 @@ def test_up_after_up_changes_nothing(lab: Lab) -> None:
     done = subprocess.run([LABCTL, "up"], env={"LAB": lab.name, "PATH": os.environ["PATH"]}, check=False, timeout=60)
     assert done.returncode == 0
     assert [n.pid for n in lab.status().nodes] == before
+
+
+ON_A_FRESH_MACHINE = """
+mount -t tmpfs none /run
+mkdir /run/lock /run/netns
+exec python3 - <<'END'
+from pathlib import Path
+from lab import cleanup, network
+from lab.layout import Layout
+
+def mounted():
+    return any(line.split()[4] == "/run/netns" for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+found = [mounted()]
+for name in ("netnsa", "netnsb"):
+    network.create_switch(Layout(name))
+for name in ("netnsa", "netnsb"):
+    found.append(mounted())
+    cleanup.remove_everything(Layout(name))
+print(*found, mounted())
+END
+"""
+
+
+def test_the_last_lab_gives_back_the_mount_that_the_first_one_made() -> None:
+    """With a /run of its own, as other labs' namespaces would keep this machine's."""
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ON_A_FRESH_MACHINE]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=60)
+    assert (done.stdout, done.stderr) == ("False True True False\n", "")
