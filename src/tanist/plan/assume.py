@@ -86,6 +86,21 @@ def build_start(in_force: tuple[PlannedStep, ...]) -> Plan:
     return Plan(title="start: the controller comes up again", steps=number_steps("assume", steps))
 
 
+def build_stated(controller: Controller, node: str, run: str) -> tuple[PlannedStep, ...]:
+    """What is in use on an active node, by the definition alone: for whoever must end it without that run's journal."""
+    asset = controller.asset
+    steps: list[Named] = []
+    if asset.mounted:
+        mount = MountTree(
+            device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.mount_options, idmap=None
+        )
+        steps.append((f"mount {asset.device} at {controller.tree}", mount))
+    steps += [*_exports(controller), *_binds(controller), *_addresses(controller, node)]
+    steps += [starting(service) for service in controller.services]
+    steps += _cron(controller, run, store="", own="")
+    return number_steps("assume", steps)
+
+
 def build_first(controller: Controller, standing: Standing, run: str) -> Plan:
     """The first time: what lies outside the tree is this node's already, and only what a boot forgets is added."""
     keys = controller.identity.ssh_host_keys
@@ -146,17 +161,10 @@ def with_outputs(controller: Controller, names: Container[str]) -> Controller:
 
 def _runtime(controller: Controller, standing: Standing, run: str, store: str, own: str) -> Iterator[Named]:
     yield from _exports(controller)
-    for bind in controller.binds:
-        source = f"{controller.tree}/{bind.source}"
-        yield f"bind {source} to {bind.target}", BindMount(source=source, target=bind.target)
+    yield from _binds(controller)
     if controller.identity.mode == "host":
         yield from _hostname(controller, standing)
-    addresses = service_addresses(controller, standing.node)
-    for address in addresses:
-        yield (
-            f"probe, add and announce {address.address}/{address.prefix} on {address.interface}",
-            AddAddress(address=address, probe_seconds=PROBE_SECONDS),
-        )
+    yield from _addresses(controller, standing.node)
     yield from _notify(controller)
     for service in controller.services:
         yield starting(service)
@@ -166,13 +174,31 @@ def _runtime(controller: Controller, standing: Standing, run: str, store: str, o
             )
     for check in controller.health:
         yield f"wait for health: {check.label}", CheckHealth(check=check)
+    yield from _cron(controller, run, store, own)
+    yield "announce the addresses again", Announce(addresses=service_addresses(controller, standing.node))
+    yield from _ssh(controller, standing)
+
+
+def _binds(controller: Controller) -> Iterator[Named]:
+    for bind in controller.binds:
+        source = f"{controller.tree}/{bind.source}"
+        yield f"bind {source} to {bind.target}", BindMount(source=source, target=bind.target)
+
+
+def _addresses(controller: Controller, node: str) -> Iterator[Named]:
+    for address in service_addresses(controller, node):
+        yield (
+            f"probe, add and announce {address.address}/{address.prefix} on {address.interface}",
+            AddAddress(address=address, probe_seconds=PROBE_SECONDS),
+        )
+
+
+def _cron(controller: Controller, run: str, store: str, own: str) -> Iterator[Named]:
     if controller.cron:
         yield (
             f"arm cron: {', '.join(controller.cron)}",
             ArmCron(paths=controller.cron, store=store, own=own, parked=places.parked_cron(controller.name, run)),
         )
-    yield "announce the addresses again", Announce(addresses=addresses)
-    yield from _ssh(controller, standing)
 
 
 def _exports(controller: Controller) -> Iterator[Named]:

@@ -29,6 +29,7 @@ from tanist.model.steps import (
     StartService,
 )
 from tanist.model.unread import Unread
+from tanist.plan.assume import build_stated
 from tanist.plan.release import MOUNTS, build_loss
 from tanist.proof.hold import Opinion
 from tanist.runs.filing import begin_run, find_open_run, finish
@@ -48,10 +49,12 @@ def lose(session: Session, held: Held, opinion: Opinion, claim: Claim | Unread) 
     """Everything is down when this returns, and a person is waited for. The caller has the run's lock."""
     session.note(f"LOST: {opinion.why}")
     with resetting(session):
-        take_down(session, find_steps(session, load_run(session, held.run)), foreign=opinion.foreign)
-    if not held.unfinished:
-        stand_back(session, held, opinion, claim)
-    say_inert(session, f"lost it while it was up: {opinion.why}")
+        take_down(session, find_in_force(session, held.run), foreign=opinion.foreign)
+    try:
+        if not held.unfinished:
+            stand_back(session, held, opinion, claim)
+    finally:
+        say_inert(session, f"lost it while it was up: {opinion.why}")
 
 
 def give_up(session: Session, lost: Lost) -> Failed:
@@ -88,6 +91,15 @@ def give_up(session: Session, lost: Lost) -> Failed:
     )
 
 
+def find_in_force(session: Session, run: str) -> tuple[PlannedStep, ...]:
+    """What that run put in place. Where its journal can't be read any more: what the definition has it put there."""
+    try:
+        return find_steps(session, load_run(session, run))
+    except (OSError, TanistError) as error:
+        session.note(f"{error}: taken down by the definition")
+        return build_stated(session.controller, session.node, run)
+
+
 def find_steps(session: Session, state: RunState) -> tuple[PlannedStep, ...]:
     """What may be in use: a release, a restore or a grow works on what another run put in place."""
     started = state.started
@@ -108,7 +120,7 @@ def resetting(session: Session) -> Iterator[None]:
 
 def cut_short(session: Session, held: Held) -> None:
     """The two acts that end all harm, beside a run of this node's own. It finds its tree dead, and gives up."""
-    steps = find_steps(session, load_run(session, held.run))
+    steps = find_in_force(session, held.run)
     acts = [partial(cut_off, session, target) for target in find_mounts(session, steps)]
     adds = [step.spec for step in steps if isinstance(step.spec, AddAddress)]
     acts += [partial(session.host.remove_address, one.address) for one in adds]

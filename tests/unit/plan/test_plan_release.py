@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tanist.definition.load import load_controller
 from tanist.model import steps as s
 from tanist.model.dataclasses import replace
-from tanist.model.definition import Controller, Lease, Proof, Reserving
+from tanist.model.definition import Controller, Export, Lease, Proof, Reserving
 from tanist.model.layer_steps import ActivateVolume, LogIn, PromoteReplica
 from tanist.model.steps import Plan, PlannedStep
 from tanist.plan.acquire import build_acquire, build_claim
-from tanist.plan.assume import build_assume, build_first, build_restore, build_start, with_outputs
+from tanist.plan.assume import build_assume, build_first, build_restore, build_start, build_stated, with_outputs
 from tanist.plan.release import build_give_back, build_loss, build_release, letting_go, talking_to
 from tests.unit.plan.machines import EPOCH, ROOT, RUN, load_profile, make_claim, make_standing
 from tests.vm.definitions import render_definition
@@ -75,6 +77,32 @@ def test_an_owner_that_lets_go_takes_its_key_off_also_where_it_had_shut_another_
     assert taken.keep
     release = build_release(steps, EPOCH, "RELEASE").steps
     assert [step.spec for step in release if isinstance(step.spec, s.Reserve)] == [replace(taken, keep=False)]
+
+
+def bare(spec: s.StepSpec) -> s.StepSpec:
+    match spec:
+        case s.MountTree():
+            return replace(spec, idmap=None)
+        case s.ArmCron():
+            return replace(spec, store="", own="")
+    return spec
+
+
+@pytest.mark.parametrize("profile", ["postgresql", "opscenter"])
+@pytest.mark.parametrize("fstype", ["ext4", "directory"])
+def test_by_the_definition_alone_the_same_is_in_use_as_by_the_journal(profile: str, fstype: str) -> None:
+    """But for what only a takeover knows: how ids are mapped, and where a capture's cron entries lie."""
+    used: tuple[type, ...] = (
+        *(s.MountTree, s.MountUnmapped, s.ServeNfs, s.WriteExports, s.KeepNfsState, s.BindMount),
+        *(s.AddAddress, s.StartService, s.ArmCron),
+    )
+    controller = load_profile(profile, "host", fstype)
+    controller = replace(controller, exports=(Export(path="share", clients=("10.88.0.0/24",), options=("rw",)),))
+    standing, claim = make_standing(controller), make_claim(controller)
+    acquire = build_acquire(controller, standing, claim, epoch=EPOCH, run=RUN)
+    assume = build_assume(controller, standing, "/store", RUN)
+    steps = [step.spec for plan in (acquire, assume) for step in plan.steps if isinstance(step.spec, used)]
+    assert list(map(bare, steps)) == [step.spec for step in build_stated(controller, "ec-b", RUN)]
 
 
 def test_an_owner_that_lost_its_disks_leaves_them_and_the_claim_to_the_next_one() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tanist.host.fake import Crash
 from tanist.host.fake_network import FakePort
 from tanist.journal.claimfile import load_claim, save_claim
+from tanist.journal.journal import find_journal
 from tanist.model.claim import Claim
 from tanist.model.dataclasses import replace
 from tanist.model.errors import TanistError
@@ -25,10 +26,11 @@ from tanist.runs.history import load_history
 from tanist.runs.peers import find_activity
 from tanist.runs.release import release
 from tanist.runs.restore import harestore
-from tanist.runs.session import Session, exclusive
+from tanist.runs.session import Session, exclusive, read_active
 from tanist.runs.status import Status, read_status
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tanist.runs.watch import Watcher, watch
+from tanist.steps.storage import mounted_at
 from tests.unit.runs.picture import differences, open_runs, take
 from tests.unit.runs.test_runs_takeover import ATTEST, is_active
 from tests.unit.runs.world import ASSETS, TREE, UNITS, Node, World, said
@@ -337,6 +339,28 @@ def test_without_leave_to_reset_none_is_armed(world: World) -> None:
     rob(world)
     assert rounds(Watcher(replace(session, controller=tame)), world, 1) == ["lost"]
     assert world.a.resets == [] and find_activity(session) == ()
+
+
+@pytest.mark.parametrize("spoil", ["damaged", "gone"])
+@pytest.mark.parametrize("reset", [True, False])
+def test_without_the_journal_of_what_is_in_force_all_goes_down_by_the_definition(
+    world: World, spoil: str, reset: bool
+) -> None:
+    session = world.session("ec-a")
+    gate = replace(session.controller.gate, reset=reset)
+    session = replace(session, controller=replace(session.controller, gate=gate))
+    path = find_journal(world.a, "oc", read_active(session))
+    if spoil == "gone":
+        world.a.files.remove(path)
+    else:
+        Path(world.a.files.real(path)).write_bytes(b"{}\n" * 9)
+    rob(world)
+    watcher = Watcher(session)
+    rounds(watcher, world, 2)
+    assert find_activity(session) == () and all(timer.closed for timer in world.a.resets)
+    assert len(world.a.resets) == (2 if reset else 0)
+    assert not world.a.files.exists("/etc/cron.d/oc") and mounted_at(world.a, TREE) is None
+    assert "the claim is held by ec-b" in told(world, "ec-a").why, "a person is told"
 
 
 @pytest.mark.parametrize("after", range(1, 40, 3))
