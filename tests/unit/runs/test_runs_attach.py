@@ -13,7 +13,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Proof
 from tanist.model.errors import NotProved, Refused
 from tanist.model.host import Ran
-from tanist.model.layers import IscsiLayer, ProgramLayer
+from tanist.model.layers import IscsiLayer, MdLayer, ProgramLayer
 from tanist.plan import places
 from tanist.runs.appear import wait_for_disks
 from tanist.runs.first import init
@@ -131,6 +131,27 @@ def test_a_boot_waits_for_disks_that_a_log_in_shows_and_for_no_others(cloud: Clo
     cloud.give("ec-b")
     wait_for_disks(world.session("ec-b"))
     assert session.host.monotonic() == late
+
+
+def test_a_boot_waits_for_the_disks_of_an_adapter_and_less_for_the_rest_of_a_mirror(world: World) -> None:
+    host = world.a
+    legs = ("/dev/leg0", "/dev/leg1")
+
+    def waits(*layers: MdLayer) -> float:
+        world.controller = replace(world.controller, asset=replace(world.controller.asset, layers=layers))
+        begun = host.monotonic()
+        wait_for_disks(world.session("ec-a"))
+        return host.monotonic() - begun
+
+    assert waits() == 0
+    Path(f"{host.root}{DEVICE}").unlink()
+    assert waits() == 60
+    mirror = MdLayer(device=DEVICE, uuid="0:1:2:3", members=legs)
+    assert waits(mirror) == 60
+    Path(f"{host.root}{legs[1]}").touch()
+    assert waits(mirror) == 10
+    Path(f"{host.root}{legs[0]}").touch()
+    assert waits(mirror) == 0
 
 
 def test_a_living_owners_volume_stays_with_it_whatever_a_person_says(cloud: Cloud) -> None:

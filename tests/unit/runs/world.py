@@ -98,8 +98,10 @@ class Node(FakeHost):
             ),
         }
         self.world = world
-        for directory in ("sm", "sm.bak", "nfsdcld"):
-            (world.top / name / "var/lib/nfs" / directory).mkdir(parents=True, exist_ok=True)
+        for directory in ("dev", "var/lib/nfs/sm", "var/lib/nfs/sm.bak", "var/lib/nfs/nfsdcld"):
+            (world.top / name / directory).mkdir(parents=True, exist_ok=True)
+        for device in (DEVICE, "/dev/drbd0"):
+            Path(f"{world.top / name}{device}").touch()
         self._answer_commands()
 
     @override
