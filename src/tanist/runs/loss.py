@@ -104,7 +104,7 @@ def find_steps(session: Session, state: RunState) -> tuple[PlannedStep, ...]:
     """What may be in use: a release, a restore or a grow works on what another run put in place."""
     started = state.started
     if started.kind in ("release", "restore", "grow") and started.in_force:
-        return load_run(session, started.in_force).touched
+        return find_in_force(session, started.in_force)
     return state.touched
 
 

@@ -363,6 +363,19 @@ def test_without_the_journal_of_what_is_in_force_all_goes_down_by_the_definition
     assert "the claim is held by ec-b" in told(world, "ec-a").why, "a person is told"
 
 
+def test_a_release_that_was_cut_off_and_the_journal_below_it_damaged_is_taken_down_too(world: World) -> None:
+    session = world.session("ec-a")
+    path = find_journal(world.a, "oc", read_active(session))
+    world.a.then.append(("remove_address", lambda: world.a.die("here")))
+    with pytest.raises(Crash):
+        release(session)
+    world.a.revive()
+    Path(world.a.files.real(path)).write_bytes(b"{}\n" * 9)
+    rob(world)
+    rounds(Watcher(session), world, 2)
+    assert find_activity(session) == () and all(timer.closed for timer in world.a.resets)
+
+
 @pytest.mark.parametrize("after", range(1, 40, 3))
 def test_a_watch_that_is_killed_while_it_takes_down_goes_on_when_it_is_started_again(world: World, after: int) -> None:
     rob(world)
