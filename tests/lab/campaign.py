@@ -238,6 +238,8 @@ def after_the_cut(pair: Pair, victim: str, way: Way, pick: random.Random) -> Non
         pair.turn(other)
         pair.must(other, "takeover", "--attest", "its power was cut")
         pair.check_active(other)
+    elif seen.claim.startswith(f"held {victim} ") and not seen.up:
+        pair.turn(victim)  # the other one's release has let go, whatever of it was cut off
     elif seen.active_file or seen.up:
         pair.turn(other)
     else:
