@@ -88,10 +88,27 @@ def _boot(session: Session, attest: str) -> str:
         if is_up(session):
             session.note(f"{session.name} is up on {session.node} already")
             return "active"
+        if (newer := find_newer_owner(session, observation)) is not None:
+            stand_down(session, active, newer)
+            return "inert"
         demand_link(session)
         demand_peers(session, observation)
         start(session, active, observation, attest)
         return "active"
+
+
+def find_newer_owner(session: Session, observation: Observation) -> Claim | None:
+    """Where another node has the disk, this one has no claim to read but the last that it saw. Who says now that it is
+    active, under a higher epoch, is believed: nothing is started by that."""
+    if not any(layer.kind == "program" for layer in session.controller.asset.layers):
+        return None
+    from tanist.runs.attach import describe_held
+
+    words = (one for one in observation.words if one.state == "active" and one.epoch_seen > observation.claim.epoch)
+    word = next(words, None)
+    if word is None or not describe_held(session):
+        return None
+    return replace(observation.claim, node=word.node, epoch=word.epoch_seen, state="held")
 
 
 def demand_peers(session: Session, observation: Observation) -> None:

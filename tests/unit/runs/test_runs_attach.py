@@ -16,8 +16,10 @@ from tanist.model.host import Ran
 from tanist.model.layers import IscsiLayer, MdLayer, ProgramLayer
 from tanist.plan import places
 from tanist.runs.appear import wait_for_disks
+from tanist.runs.boot import boot, gate
 from tanist.runs.first import init
 from tanist.runs.release import release
+from tanist.runs.session import read_active
 from tanist.runs.switchover import switchover
 from tanist.runs.takeover import TakeoverOptions, takeover
 from tests.unit.runs.test_runs_fencing import DEVICE as FENCED
@@ -152,6 +154,23 @@ def test_a_boot_waits_for_the_disks_of_an_adapter_and_less_for_the_rest_of_a_mir
     assert waits(mirror) == 10
     Path(f"{host.root}{legs[0]}").touch()
     assert waits(mirror) == 0
+
+
+def test_an_ex_owner_that_boots_without_the_disk_believes_who_is_active(cloud: Cloud) -> None:
+    world = cloud.world
+    world.a.power_off()
+    takeover(world.session("ec-b"), ATTEST)
+    world.a.boot()
+    session = world.session("ec-a")
+    gate(session)
+    world.ssh_works = False
+    with pytest.raises(NotProved):
+        boot(session)
+    assert read_active(session), "without a word it waits for a person"
+    world.ssh_works = True
+    assert boot(session) == "inert"
+    assert read_active(session) == "" and world.a.hostname() == "ec-a"
+    assert claim_of(world, "ec-b") == ("ec-b", 2, "held") and is_active(world, "ec-b") and world.violations == ()
 
 
 def test_a_living_owners_volume_stays_with_it_whatever_a_person_says(cloud: Cloud) -> None:
