@@ -5,6 +5,7 @@ ssh between them runs the other node's side in this process; debugfs and dd answ
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import struct
@@ -102,6 +103,7 @@ class Node(FakeHost):
             (world.top / name / directory).mkdir(parents=True, exist_ok=True)
         for device in (DEVICE, "/dev/drbd0"):
             Path(f"{world.top / name}{device}").touch()
+            os.utime(f"{world.top / name}{device}", (0, 0))
         self._answer_commands()
 
     @override
@@ -141,6 +143,7 @@ class Node(FakeHost):
         self.answer(["systemctl", "--no-block", "reboot"])
         self.answer(["systemctl", "list-dependencies"])
         self.answer(["lsblk"], status=32)
+        self.answer(["sg_persist"], status=9, stderr="PR in: command not supported\n")
         self.answer_with(["systemctl", "try-reload-or-restart"], self._reload)
         self.answer_with(["/opt/oc/bin/check"], self._check)
         self.answer_with(["exportfs"], self._exportfs)
