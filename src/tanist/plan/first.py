@@ -5,7 +5,7 @@ from __future__ import annotations
 from tanist.model.definition import Controller
 from tanist.model.standing import Standing
 from tanist.model.steps import HoldClaim, InitAsset, Plan, StepSpec
-from tanist.plan.acquire import build_reserve, mount_tree, number_steps
+from tanist.plan.acquire import build_lease, build_reserve, mount_tree, number_steps
 from tanist.plan.layers import build_disks, build_stack
 
 
@@ -14,7 +14,8 @@ def build_first_acquire(
 ) -> Plan:
     """The numbers that this node has for the accounts are those of the disk, for good. `undone`: the `init` whose
     claim, of the epoch before, is taken up."""
-    steps: list[tuple[str, StepSpec]] = [*build_disks(controller.asset)]
+    steps: list[tuple[str, StepSpec]] = [*build_lease(controller, standing.node, epoch, run, stopped="")]
+    steps += build_disks(controller.asset)
     steps += build_reserve(controller, standing.node, epoch, keep=False)
     steps += build_stack(controller.asset)
     if controller.asset.mounted:

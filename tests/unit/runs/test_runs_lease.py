@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tanist.model.host import Ran
 from tanist.proof.lease import LeaseRecord, read_record
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.filing import find_open_run
+from tanist.runs.first import init
 from tanist.runs.lease import LeaseEye, describe_lease, give_back_lease
 from tanist.runs.release import release
 from tanist.runs.takeover import TakeoverOptions, dry_run, takeover
@@ -82,6 +84,24 @@ def test_the_active_node_holds_the_lease_and_a_release_gives_it_back(leased: Mak
     assert state_of(world, "ec-a")[0] == "released"
     takeover(world.session("ec-b"), TakeoverOptions())
     assert held_by(leases) == "ec-b" and claim_of(world, "ec-b") == ("ec-b", record(world, "ec-b").epoch, "held")
+
+
+def test_the_first_owner_takes_it_with_its_init_and_a_taken_back_init_gives_it_back(tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    leases = Leases(world)
+    init(world.session("ec-a"))
+    assert held_by(leases) == "ec-a" and state_of(world, "ec-a") == ("held", True)
+    release(world.session("ec-a"))
+    assert held_by(leases) == ""
+
+    world = World(tmp_path / "another")
+    leases = Leases(world)
+    world.a.then.append(("files.overwrite", lambda: world.a.die("here")))
+    with pytest.raises(Crash):
+        init(world.session("ec-a"))
+    world.a.revive()
+    undo(world.session("ec-a"))
+    assert held_by(leases) == "" and not is_active(world, "ec-a") and world.violations == ()
 
 
 @pytest.mark.requirement("A05", "A42")
