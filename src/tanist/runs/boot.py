@@ -34,6 +34,8 @@ from tanist.steps.cron import park_cron
 from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at
 
+TRIES, PAUSE = 3, 5.0  # looks, and seconds between two
+
 
 def gate(session: Session) -> None:
     """Early in the boot, before cron and the NFS server: nothing of the controller may start by itself. Local only,
@@ -81,7 +83,7 @@ def _boot(session: Session, attest: str) -> str:
             return "inert"
         wait_for_disks(session)
         wait_for_link(session)
-        observation = observe(session, attest)
+        observation = observe_patiently(session, attest)
         if not observation.claim.is_held_by(session.node):
             stand_down(session, active, observation.claim)
             return "inert"
@@ -95,6 +97,16 @@ def _boot(session: Session, attest: str) -> str:
         demand_peers(session, observation)
         start(session, active, observation, attest)
         return "active"
+
+
+def observe_patiently(session: Session, attest: str) -> Observation:
+    """A computer that is busy with its boot, or another one with its own, may not answer in time: looked anew then."""
+    for _ in range(TRIES - 1):
+        found = observe(session, attest)
+        if found.verdict.outcome is Outcome.PROVED or not found.claim.is_held_by(session.node):
+            return found
+        session.host.sleep(PAUSE)
+    return observe(session, attest)
 
 
 def find_newer_owner(session: Session, observation: Observation) -> Claim | None:
@@ -218,7 +230,7 @@ def drive_start(session: Session, journal: Journal, attest: str = "") -> None:
 
 
 def observe_own_claim(session: Session, attest: str) -> Claim:
-    observation = observe(session, attest)
+    observation = observe_patiently(session, attest)
     if not any(one.source == "claim" and one.says is Says.MINE for one in observation.evidence):
         raise Refused(f"{session.node} does not hold the claim any more: it is {observation.claim.describe()}")
     if observation.verdict.outcome is not Outcome.PROVED:

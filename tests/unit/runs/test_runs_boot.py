@@ -6,7 +6,7 @@ import pytest
 
 from tanist.model.errors import Failed, NotProved, Rebooting, Refused
 from tanist.model.host import Address
-from tanist.runs.boot import boot, gate
+from tanist.runs.boot import PAUSE, boot, gate
 from tanist.runs.carry_on import resume, undo
 from tanist.runs.release import release
 from tanist.runs.takeover import TakeoverOptions, takeover
@@ -118,3 +118,32 @@ def test_a_takeover_with_a_reboot_is_not_resumed_when_the_claim_moved_on_meanwhi
     with pytest.raises(Refused):
         boot(world.session("ec-b"))
     assert is_active(world, "ec-a") and not is_active(world, "ec-b")
+
+
+def test_an_owner_whose_peer_is_busy_with_its_own_boot_asks_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.a.power_off()
+    world.a.boot()
+    gate(world.session("ec-a"))
+    world.ssh_works = False
+    sleep = world.a.sleep
+
+    def answer_later(seconds: float) -> None:
+        world.ssh_works = world.ssh_works or seconds == PAUSE
+        sleep(seconds)
+
+    monkeypatch.setattr(world.a, "sleep", answer_later)
+    assert boot(world.session("ec-a")) == "active"
+    assert is_active(world, "ec-a") and world.violations == ()
+
+
+def test_an_owner_whose_peer_does_not_say_what_it_does_stays_inert_after_three_looks(world: World) -> None:
+    world.a.power_off()
+    world.a.boot()
+    gate(world.session("ec-a"))
+    world.ssh_works = False
+    begun = world.a.monotonic()
+    with pytest.raises(NotProved):
+        boot(world.session("ec-a"))
+    assert world.a.monotonic() - begun >= 2 * PAUSE and not is_active(world, "ec-a")
