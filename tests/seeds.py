@@ -9,6 +9,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+ALL = os.environ.get("TANIST_STORIES") == "all"
 FIXED = 265793096  # without a repository: an unpacked archive
 
 
@@ -25,3 +28,15 @@ def of_commit() -> int:
     except FileNotFoundError:
         return FIXED
     return int(ran.stdout[:7], 16) if ran.returncode == 0 else FIXED
+
+
+def in_its_turn(story: str, *stories: str) -> pytest.MarkDecorator:
+    """Of stories that take minutes each, a commit plays one, by its seed. TANIST_STORIES=all plays all of them."""
+    turn = stories[read_seed() % len(stories)]
+    reason = f"this commit's turn is that of {turn}; TANIST_STORIES=all plays each"
+    return pytest.mark.skipif(not ALL and story != turn, reason=reason)
+
+
+def among_all() -> pytest.MarkDecorator:
+    """What is played only where all are: it takes five minutes and more, and `make test` has an hour."""
+    return pytest.mark.skipif(not ALL, reason="five minutes and more: TANIST_STORIES=all plays it")

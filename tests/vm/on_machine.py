@@ -1,13 +1,15 @@
 """Runs in a machine, with tanist's own environment: one move of the asset, by the facts and steps that a takeover uses.
 
-Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF. Prints
-JSON; refused: why, status 1.
+Usage: on_machine.py DEFINITION state|layers|claim|look|acquire|release|mark|raise NODE EPOCH, acquire PROOF,
+seconds acquire|force|release|COMMANDS. Prints JSON; refused: why, status 1.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tanist.definition.load import load_controller
@@ -21,7 +23,7 @@ from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
 from tanist.model.errors import TanistError
 from tanist.model.layer_steps import AttachDisk
-from tanist.model.steps import MountTree, StepSpec
+from tanist.model.steps import FreeMmp, MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
 from tanist.steps.claim import save_beside, write_claim
 from tanist.steps.context import Context
@@ -34,6 +36,41 @@ def asset_steps(controller: Controller) -> list[StepSpec]:
         device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.mount_options, idmap=None
     )
     return [*(spec for _, spec in build_layers(asset)), mount]
+
+
+def forced_steps(controller: Controller) -> list[StepSpec]:
+    """As after a strong proof that the old owner is stopped."""
+    *_, mount = asset_steps(controller)
+    built = [spec for _, spec in build_layers(controller.asset, alone=True)]
+    steps = [replace(one, proof="its power is off") if isinstance(one, AttachDisk) else one for one in built]
+    guard = [FreeMmp(device=controller.asset.device)] if controller.asset.fstype == "ext4" else []
+    return [*steps, *guard, mount]
+
+
+def apply(steps: Iterable[StepSpec], context: Context) -> None:
+    for spec in steps:
+        handler_for(type(spec)).apply(spec, context)
+
+
+def undo(steps: Sequence[StepSpec], context: Context) -> None:
+    for spec in reversed([spec for spec in steps if not stays(spec)]):
+        handler_for(type(spec)).undo(spec, context)
+
+
+def measure(context: Context, what: str) -> float:
+    """Seconds of a move by tanist's steps, or of a person's commands."""
+    controller = context.controller
+    begun = context.host.monotonic()
+    match what:
+        case "acquire":
+            apply(asset_steps(controller), context)
+        case "force":
+            apply(forced_steps(controller), context)
+        case "release":
+            undo(asset_steps(controller), context)
+        case commands:
+            subprocess.run(["sh", "-ec", commands], check=True, stdout=subprocess.DEVNULL)
+    return round(context.host.monotonic() - begun, 3)
 
 
 def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
@@ -57,11 +94,11 @@ def main(path: str, verb: str, node: str = "", epoch: str = "1") -> object:
         case "raise":
             write_claim(context, claim)
         case "acquire":
-            for spec in steps:
-                handler_for(type(spec)).apply(spec, context)
+            apply(steps, context)
         case "release":
-            for spec in reversed([spec for spec in steps if not stays(spec)]):
-                handler_for(type(spec)).undo(spec, context)
+            undo(steps, context)
+        case "seconds":
+            return measure(context, node)
     shown = (spec for spec in steps if not stays(spec))
     return [bool(looks(spec, context)) for spec in shown if (looks := handler_for(type(spec)).is_applied)]
 

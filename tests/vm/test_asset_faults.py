@@ -1,5 +1,6 @@
 """Storage that fails under its user, by the steps that a takeover uses, on two real kernels: a mount raced from both
-nodes, with ext4's guard and without; a mirror whose legs fail one after the other, by errors and by vanishing."""
+nodes, with ext4's guard and without; a database whose power is cut; a mirror whose legs fail one after the other, by
+errors and by vanishing."""
 
 from __future__ import annotations
 
@@ -19,6 +20,26 @@ LEASE0 = SHARED[2].by_id
 RACED: Kind = (LEASE0, "ext4", "", f"mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {LEASE0}", "true")
 WRITER = f"n=0; while n=$((n+1)); echo $n >>{TREE}/acked && sync {TREE}/acked; do echo $n; done"
 LONG = 600  # seconds; how long a machine may take for what it does in a few
+DATA = f"{TREE}/data"
+# the numbers of the account are each machine's own
+START_SQL = f"""
+chown -R postgres:postgres {DATA}
+chmod 700 {DATA}
+setsid su postgres -s /bin/sh -c '
+    exec /usr/lib/postgresql/15/bin/postgres -D {DATA} -c config_file=/etc/postgresql/15/main/postgresql.conf \\
+        -c data_directory={DATA}' </dev/null >/root/postgres.log 2>&1 &
+n=0
+until su postgres -c 'psql -qc "select 1"' >/dev/null 2>&1; do
+    n=$((n + 1)); [ $n -lt 300 ] || {{ cat /root/postgres.log; exit 1; }}; sleep 0.5
+done
+"""
+STOP_SQL = f"""
+kill -INT $(head -1 {DATA}/postmaster.pid)
+while [ -e {DATA}/postmaster.pid ]; do sleep 0.2; done
+"""
+COMMIT_SQL = """n=0
+while n=$((n + 1)); echo "insert into acked values ($n) returning n;"; do sleep 0.01; done |
+    su postgres -c 'stdbuf -oL psql -XAtq'"""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +77,29 @@ def test_a_mount_raced_from_both_nodes_is_won_by_one_with_mmp_and_by_both_withou
     assert [status for status, _ in race(pair).values()] == [0, 0]
     for node in NODES:
         pair.sh(node, f"umount {TREE}")
+
+
+@pytest.mark.requirement("A14", "A61")
+def test_what_postgresql_committed_is_there_after_a_power_cut(installed: VmLab) -> None:
+    lab, pair = installed, Pair(installed, KINDS["xfs"])
+    pair.sh("ec-a", f"wipefs -q -a -f {ASSET0}; {pair.make.format(device=pair.device)}; sync")
+    pair.do("ec-a", "acquire")
+    pair.sh("ec-a", f"cp -a /var/lib/postgresql/15/main {DATA}; sync; {START_SQL}", LONG)
+    pair.sh("ec-a", "su postgres -c 'psql -qc \"create table acked (n bigint primary key)\"'")
+    argv = lab.enter_argv("ec-a", ["sh", "-c", COMMIT_SQL])
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(100)]
+        lab.cut("ec-a")
+        told += [int(line) for line in writer.stdout if line.endswith(b"\n")]
+    lab.boot("ec-a", wait=False)
+    pair.do("ec-b", "acquire")
+    pair.sh("ec-b", f"rm -f {DATA}/postmaster.pid; {START_SQL}", LONG)
+    kept = pair.sh("ec-b", "su postgres -c 'psql -XAtqc \"select n from acked\"'").split()
+    assert {int(one) for one in kept} >= set(told), f"committed and lost: {sorted(set(told) - set(map(int, kept)))[:5]}"
+    pair.sh("ec-b", STOP_SQL)
+    pair.do("ec-b", "release")
+    lab.wait_booted("ec-a")
 
 
 @pytest.mark.requirement("A14", "A42")

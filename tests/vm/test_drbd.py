@@ -6,8 +6,6 @@ One story, in the order of the tests: each begins where the copies follow each o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,15 @@ from lab.vm.lab import VmLab
 from tanist.model.codec import decode
 from tanist.model.replica import Generations, ReplicaReadout
 from tanist.plan.replica import explain_apart
+from tests.seeds import among_all
 from tests.vm.contract import cut_while_writing
 from tests.vm.definitions import TREE, render_definition
+from tests.vm.typed import LONG, asking, on_both, prepare_pair, tell_typed
 from tools.build_wheel import wheel
 
 NODES = ("ec-a", "ec-b")
-LONG = 600  # seconds; how long a machine may take for what it does in a few
+CLIENT = "client"
+SERVICE = "start_timeout = 300"
 LAYER = '[[asset.layer]]\nkind = "drbd"\nresource = "r0"\ndevice = "/dev/drbd0"\n'
 # as small as may be: after a crash of its owner all of it is copied anew, at a few MiB a second in these machines
 RESOURCE = """
@@ -95,11 +96,6 @@ class Pair:
         on_both(lambda node: self.do(node, "release"))
         for node in NODES:
             self.wait(node, "Connected Secondary/Secondary UpToDate/UpToDate")
-
-
-def on_both(work: Callable[[str], object]) -> None:
-    with ThreadPoolExecutor(len(NODES)) as pool:
-        list(pool.map(work, NODES))
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +226,21 @@ def test_a_copy_that_is_behind_is_never_promoted(pair: Pair) -> None:
         pair.wait("ec-a", "Connected Secondary/Secondary UpToDate/UpToDate")
     assert all(pair.do("ec-a", "acquire")), "and whole again it is"
     pair.do("ec-a", "release")
+
+
+@pytest.mark.requirement("A14", "A15", "A61")
+@among_all()
+def test_copies_are_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
+    lab = pair.lab
+    pair.settle()
+    pair.sh("ec-a", "drbdsetup primary 0; mkfs.ext4 -q -F /dev/drbd0; drbdsetup secondary 0")
+    lab.up((CLIENT,))
+    definition = render_definition("/dev/drbd0", "ext4", layers=LAYER, service=SERVICE)
+    typed = prepare_pair(lab, tmp_path, definition)
+    on_both(lambda node: typed.tanist(node, "enable"))
+    typed.tanist("ec-a", "init")
+    with asking(lab, CLIENT) as asked:
+        tell_typed(typed, asked)
+    pair.wait("ec-a", "Primary/Secondary UpToDate/UpToDate")
+    last = json.loads(typed.tanist("ec-a", "history", "--json").splitlines()[-1])
+    assert (last["kind"], last["node"], last["attested"]) == ("takeover", "ec-a", "its lamps are out"), last

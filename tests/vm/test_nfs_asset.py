@@ -14,10 +14,12 @@ import pytest
 from lab.run import wait_until
 from lab.vm.lab import VmLab
 from lab.vm.layout import vm_spec
+from tests.seeds import in_its_turn
 from tests.vm import contract
 from tests.vm.definitions import render_definition
 from tests.vm.typed import LONG, NODES, Client, Pair, asking, on_both, prepare_pair, put
 
+pytestmark = in_its_turn("test_nfs_asset", "test_at_work", "test_nfs_asset")
 FILER = "client"
 AT = vm_spec(FILER).mgmt_ip
 STORY, LEDGER = "/srv/story", "/srv/ledger"
@@ -55,12 +57,16 @@ POWER = "".join(
 REST = f"{POWER}[gate]\nstop_within = 600\ncannot_tell = 3600\n"
 
 
-@pytest.fixture(scope="module")
-def filer(lab: VmLab) -> VmLab:
+def start_filer(lab: VmLab) -> None:
     lab.up((FILER,))
     lab.exec(FILER, ["bash", "-c", SERVE], check=True, timeout=LONG)
     for node in NODES:  # what the first mount of a boot does takes an emulated machine longer than a look may
         lab.exec(node, ["modprobe", "nfsv4"], check=True, timeout=LONG)
+
+
+@pytest.fixture(scope="module")
+def filer(lab: VmLab) -> VmLab:
+    start_filer(lab)
     contract.install(lab)
     return lab
 

@@ -12,8 +12,10 @@ import pytest
 from lab.cloud import PORT, VOLUME
 from lab.layout import MGMT_NET
 from lab.vm.lab import VmLab
+from tests.seeds import among_all
 from tests.vm.contract import NODES, Kind, Pair, cut_while_writing, install
-from tests.vm.definitions import TREE
+from tests.vm.definitions import TREE, render_definition
+from tests.vm.typed import asking, on_both, prepare_pair, tell_typed
 
 PROGRAM = "/usr/local/lib/tanist/cloud-volume"
 LAYER = f"""[[asset.layer]]
@@ -40,26 +42,38 @@ cloud_detach() {{ ask detach "$2"; }}
 
 ZOMBIE = f"while echo ec-b >>{TREE}/zombie && sync {TREE}/zombie; do :; done"
 
+SETTINGS = f'{{"settings": {{"volume": "{VOLUME.name}"}}}}'
+CLIENT = "client"
+SERVICE = "start_timeout = 300"
 
-@pytest.fixture(scope="module")
-def pair(lab: VmLab) -> Pair:
+
+def start_cloud(lab: VmLab) -> None:
+    """And what asks it on both nodes."""
     lab.start_cloud()
-    install(lab)
     program = Path(__file__).parents[2] / "packaging" / "program" / "cloud-volume"
     for node in NODES:
         lab.exec(node, ["sh", "-c", f"mkdir -p {PROGRAM.rpartition('/')[0]}; echo {node} >/root/instance"], check=True)
         for path, text, mode in ((PROGRAM, program.read_text(), 755), ("/etc/tanist/cloud-volume.sh", FUNCTIONS, 600)):
             put = f"mkdir -p $(dirname {path}); cat >{path}; chmod {mode} {path}"
             lab.exec(node, ["sh", "-c", put], input=text.encode(), check=True)
+
+
+@pytest.fixture(scope="module")
+def pair(lab: VmLab) -> Pair:
+    start_cloud(lab)
+    install(lab)
     return Pair(lab, KIND)
+
+
+def make_anew(pair: Pair) -> None:
+    pair.sh("ec-a", f"echo '{SETTINGS}' | {PROGRAM} acquire; udevadm settle; {pair.make.format(device=pair.device)}")
 
 
 @pytest.mark.requirement("A14", "A15", "A61")
 def test_a_volume_of_a_cloud_keeps_the_contract(pair: Pair) -> None:
     lab = pair.lab
     assert "attached to no node" in pair.state("ec-b"), "which is all that can be told"
-    settings = f'{{"settings": {{"volume": "{VOLUME.name}"}}}}'
-    pair.sh("ec-a", f"echo '{settings}' | {PROGRAM} acquire; udevadm settle; {pair.make.format(device=pair.device)}")
+    make_anew(pair)
     assert "attached to ec-a" in pair.state("ec-b")
 
     assert all(pair.do("ec-a", "acquire"))
@@ -101,3 +115,19 @@ def test_a_volume_of_a_cloud_keeps_the_contract(pair: Pair) -> None:
     assert "attached to ec-a" in str(pair.try_("ec-b", "state"))
     pair.sh("ec-b", f"umount -l {TREE}")
     pair.do("ec-a", "release")
+
+
+@pytest.mark.requirement("A14", "A15", "A61")
+@among_all()
+def test_a_volume_of_a_cloud_is_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
+    """The cloud has it with a dead machine, and gives it away once the verdict is PROVED."""
+    lab = pair.lab
+    make_anew(pair)
+    lab.up((CLIENT,))
+    definition = render_definition(VOLUME.by_id, "ext4", layers=LAYER, service=SERVICE)
+    typed = prepare_pair(lab, tmp_path, definition)
+    on_both(lambda node: typed.tanist(node, "enable"))
+    typed.tanist("ec-a", "init")
+    with asking(lab, CLIENT) as asked:
+        tell_typed(typed, asked)
+    assert "attached to ec-a" in pair.state("ec-b")

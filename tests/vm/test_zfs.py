@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lab.errors import LabRefused
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from lab.vm.zfs import install_zfs
+from tests.seeds import among_all
 from tests.vm.contract import NODES, Kind, Pair, install, tell_story
-from tests.vm.definitions import TREE
+from tests.vm.definitions import TREE, render_definition
+from tests.vm.typed import asking, on_both, prepare_pair, tell_typed
 
 DISKS = tuple(disk.by_id for disk in SHARED[:2])
 PARTS = tuple(f"{disk}-part1" for disk in DISKS)
 NAMED = ", ".join(f'"{part}"' for part in PARTS)
+CLIENT = "client"
+SERVICE = "start_timeout = 300"
 LAYER = f'[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = [{NAMED}]\n'
 MAKE = (
     f"zpool create -f -o cachefile=none -o multihost=on -O mountpoint=none ledger mirror {' '.join(PARTS)} && "
@@ -62,3 +68,16 @@ def test_a_pool_is_never_taken_from_the_living_and_a_claim_outlives_a_cut(pair: 
     assert all(pair.do("ec-b", "acquire"))
     assert pair.sh("ec-b", f"cat {TREE}/at"), "and so does the tree"
     pair.do("ec-b", "release")
+
+
+@pytest.mark.requirement("A14", "A15", "A61")
+@among_all()
+def test_a_pool_is_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
+    lab = pair.lab
+    lab.up(("ec-a", CLIENT))
+    pair.sh("ec-a", f"zpool labelclear -f {PARTS[0]}; zpool labelclear -f {PARTS[1]}; {MAKE}; zpool export ledger")
+    typed = prepare_pair(lab, tmp_path, render_definition("ledger/tree", "zfs", layers=LAYER, service=SERVICE))
+    on_both(lambda node: typed.tanist(node, "enable"))
+    typed.tanist("ec-a", "init")
+    with asking(lab, CLIENT) as asked:
+        tell_typed(typed, asked)

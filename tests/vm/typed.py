@@ -73,6 +73,26 @@ class Pair(Typist):
         return set(self.sh(node, f"cat {TREE}/lines").splitlines())
 
 
+def tell_typed(pair: Pair, asked: Client) -> None:
+    """The main job in few commands, of any kind of asset whose dead owner is a person's word: from ec-a, active, and
+    back to it. What was answered is there, and who was cut off boots inert."""
+    asked.wait_for("ec-a")
+    pair.tanist("ec-a", "release")
+    assert not pair.in_use("ec-a")
+    pair.take_over("ec-b")
+    asked.wait_for("ec-b")
+
+    pair.lab.cut("ec-b")
+    given = asked.given
+    pair.take_over("ec-a", "--attest", "its lamps are out", "--reason", "ec-b is dead")
+    asked.wait_for("ec-a")
+    assert set(given) <= pair.lines("ec-a"), f"answered and lost: {sorted(set(given) - pair.lines('ec-a'))[:5]}"
+    pair.lab.boot("ec-b")
+    assert not pair.in_use("ec-b"), "an ex-owner boots inert"
+    assert "held by ec-a" in pair.tanist("ec-b", "status", status=10)
+    asked.wait_for("ec-a")
+
+
 class Client:
     """What the service answered, in order, each with the time at which it was read here."""
 
