@@ -27,6 +27,7 @@ NAMES = (
     "mirror",
     "proofs",
     "reservation",
+    "storage",
     "agent",
     "many",
 )  # each a module of this package with measure(progress) -> Result
