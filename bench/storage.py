@@ -19,11 +19,10 @@ from lab.run import run
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from lab.vm.machine import why_no_vm_lab
-from lab.vm.zfs import install_zfs
 from tests.vm import test_asset_contract, test_drbd, test_nfs_asset, test_program, test_zfs
 from tests.vm.contract import NODES, WRITER, Kind, Pair, cut_while_writing, install
 from tests.vm.definitions import TREE
-from tests.vm.typed import LONG, put
+from tests.vm.typed import LONG
 
 RATIO = 1.3
 LEFT = "take from a dead owner"
@@ -47,19 +46,9 @@ def nothing(_: VmLab) -> None:
     pass
 
 
-def partition(lab: VmLab) -> None:
-    install_zfs(lab, *NODES)
-    for disk in test_zfs.DISKS:
-        script = f"echo 'start=2048, type=6A898CC3-1DD2-11B2-99A6-080020736631' | sfdisk -q --label gpt {disk}"
-        lab.exec("ec-a", ["sh", "-c", script], check=True)
-        lab.exec("ec-b", ["sh", "-c", f"blockdev --rereadpt {disk}; udevadm settle"], check=True)
-    lab.exec("ec-a", ["udevadm", "settle"], check=True)
-
-
 def connect(lab: VmLab) -> None:
     for node in NODES:
-        put(lab, node, "/etc/drbd.d/r0.res", test_drbd.RESOURCE)
-        lab.exec(node, ["sh", "-c", test_drbd.PREPARE], check=True, timeout=LONG)
+        test_drbd.prepare_resource(lab, node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +91,7 @@ KINDS: dict[str, Bench] = {
         forced=IMPORT.replace("-N", "-N -f"),
         mount=f"mkdir -p {TREE}; mount -t zfs {{device}} {TREE}",
         down="zpool export ledger",
-        prepare=partition,
+        prepare=test_zfs.partition,
     ),
     "drbd": Bench(
         kind=("/dev/drbd0", "ext4", test_drbd.LAYER, test_drbd.MAKE.strip(), "true"),

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from lab import cgroup, disk, network
+from lab import cgroup, disk, mounts, network
 from lab.image import remove_tree
 from lab.layout import Layout
 from lab.run import run, wait_until
@@ -47,8 +47,7 @@ def remove_everything(layout: Layout) -> None:
 
 
 def _mounts_below(directory: Path) -> list[str]:
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [p for p in points if p.startswith(f"{directory}/")]
+    return [p for p in mounts.read_points() if p.startswith(f"{directory}/")]
 
 
 def _pids(layout: Layout) -> list[int]:

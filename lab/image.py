@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from lab import mounts
 from lab.errors import LabError
 from lab.layout import CACHE
 
@@ -64,15 +65,11 @@ def cache_lock(name: str = "lock") -> Iterator[None]:
 
 def remove_tree(path: Path) -> None:
     """Remove a tree of the lab; LabError where something is still mounted below it."""
-    below = [m for m in _mount_points() if m == str(path) or m.startswith(f"{path}/")]
+    below = [m for m in mounts.read_points() if m == str(path) or m.startswith(f"{path}/")]
     if below:
         raise LabError(f"not removed, still mounted: {', '.join(below)}")
     if path.exists():
         shutil.rmtree(path)
-
-
-def _mount_points() -> list[str]:
-    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def read_mirrors(apt: Path = Path("/etc/apt")) -> list[str]:

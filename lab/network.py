@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab import mounts
 from lab.errors import LabError, LabRefused
 from lab.layout import LOCKS, MGMT_NET, NETWORKS, SAN, SVC_NET, Layout, NodeSpec
 from lab.run import run
@@ -14,7 +15,7 @@ MACS = {"svc": "02:88:00:00:00:01", "mgmt": "02:99:00:00:00:01"}
 
 
 def create_switch(layout: Layout) -> None:
-    if not _is_mounted():
+    if str(NETNS) not in mounts.read_points():
         OURS.touch()
     run(["ip", "netns", "add", layout.switch])
     lines = ["link set lo up"]
@@ -104,10 +105,6 @@ def give_mount_back() -> None:
     """
     if OURS.exists() and not namespaces("") and run(["umount", NETNS], check=False).returncode == 0:
         OURS.unlink(missing_ok=True)
-
-
-def _is_mounted() -> bool:
-    return any(line.split()[4] == str(NETNS) for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def pids_in(name: str) -> list[int]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import mounts
 from lab.layout import STATE
 
 Things = dict[str, frozenset[str]]
@@ -13,10 +14,9 @@ KINDS = ("mounts", "network namespaces", "loop devices", "processes")
 
 
 def read_things(lab: str) -> Things:
-    mounts = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
     namespaces = (path.name for path in Path("/run/netns").glob("*"))
     return {
-        "mounts": frozenset(mounts),
+        "mounts": frozenset(mounts.read_points()),
         "network namespaces": frozenset(namespaces),
         "loop devices": frozenset(_read_loops()),
         "processes": frozenset(_read_processes(lab)),

@@ -11,6 +11,7 @@ import pytest
 from lab.layout import LOCKS
 from lab.vm.lab import VmLab
 from lab.vm.machine import why_no_vm_lab
+from tests.vm.typed import Client, Pair, asking
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,11 @@ def lab() -> Iterator[VmLab]:
             yield made
         finally:
             made.down()
+
+
+@pytest.fixture(scope="module")
+def asked(lab: VmLab, pair: Pair) -> Iterator[Client]:
+    """By a third machine, of the module's own pair, which has begun."""
+    with asking(lab) as made:
+        made.wait_for("ec-a")
+        yield made

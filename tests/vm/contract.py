@@ -120,12 +120,12 @@ def tell_story(pair: Pair) -> None:
     pair.do("ec-b", "release")
 
 
-def cut_while_writing(lab: VmLab) -> list[int]:
-    """The numbers that the writer was told are on the disk, up to the cut."""
-    argv = lab.enter_argv("ec-a", ["sh", "-c", WRITER])
+def cut_while_writing(lab: VmLab, script: str = WRITER, first: int = 20) -> list[int]:
+    """The numbers that the writer on ec-a was told are on the disk, up to the cut, which comes after the `first`."""
+    argv = lab.enter_argv("ec-a", ["sh", "-c", script])
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
         assert writer.stdout is not None
-        seen = [int(writer.stdout.readline()) for _ in range(20)]
+        seen = [int(writer.stdout.readline()) for _ in range(first)]
         lab.cut("ec-a")
         seen += [int(line) for line in writer.stdout if line.endswith(b"\n")]
     return seen

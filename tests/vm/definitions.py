@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 TREE, ADDRESS = "/srv/ledger", "10.88.0.60"
+SLOW = "start_timeout = 300"  # an emulated machine
 
 
-def render_definition(device: str, fstype: str, *, layers: str = "", service: str = "", rest: str = "") -> str:
+def render_definition(device: str, fstype: str, *, layers: str = "", service: str = SLOW, rest: str = "") -> str:
     """`layers` below the file system; `service`: more of its table; `rest`: further tables. `fstype` nfs4: `device` is
     an export."""
     disk = f'kind = "filesystem"\ndevice = "{device}"\nfstype = "{fstype}"\n{layers}'

@@ -6,6 +6,7 @@ import pytest
 
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
+from tests.seeds import TURNS, in_turn
 from tests.vm.contract import MAKE_LVM, Kind, Pair, install, tell_story
 
 ASSET0, ASSET1 = (disk.by_id for disk in SHARED[:2])
@@ -57,7 +58,11 @@ def installed(lab: VmLab) -> VmLab:
     return lab
 
 
-@pytest.fixture(params=list(KINDS))
+# the first of them always
+PARAMS = [pytest.param(kind, marks=[in_turn(n % TURNS)] if n else []) for n, kind in enumerate(KINDS)]
+
+
+@pytest.fixture(params=PARAMS)
 def pair(installed: VmLab, request: pytest.FixtureRequest) -> Pair:
     made = Pair(installed, KINDS[request.param])
     made.sh("ec-a", f"wipefs -q -a -f {ASSET0} {ASSET1}; {made.make.format(device=made.device)}; {made.put_away}; sync")

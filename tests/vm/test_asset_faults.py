@@ -12,10 +12,12 @@ import pytest
 from lab.run import wait_until
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
-from tests.vm.contract import NODES, Kind, Pair, install
+from tests.seeds import in_turn
+from tests.vm.contract import NODES, Kind, Pair, cut_while_writing, install
 from tests.vm.definitions import TREE
 from tests.vm.test_asset_contract import ASSET0, ASSET1, KINDS
 
+pytestmark = in_turn(2)
 LEASE0 = SHARED[2].by_id
 RACED: Kind = (LEASE0, "ext4", "", f"mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {LEASE0}", "true")
 WRITER = f"n=0; while n=$((n+1)); echo $n >>{TREE}/acked && sync {TREE}/acked; do echo $n; done"
@@ -86,12 +88,7 @@ def test_what_postgresql_committed_is_there_after_a_power_cut(installed: VmLab) 
     pair.do("ec-a", "acquire")
     pair.sh("ec-a", f"cp -a /var/lib/postgresql/15/main {DATA}; sync; {START_SQL}", LONG)
     pair.sh("ec-a", "su postgres -c 'psql -qc \"create table acked (n bigint primary key)\"'")
-    argv = lab.enter_argv("ec-a", ["sh", "-c", COMMIT_SQL])
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
-        assert writer.stdout is not None
-        told = [int(writer.stdout.readline()) for _ in range(100)]
-        lab.cut("ec-a")
-        told += [int(line) for line in writer.stdout if line.endswith(b"\n")]
+    told = cut_while_writing(lab, COMMIT_SQL, 100)
     lab.boot("ec-a", wait=False)
     pair.do("ec-b", "acquire")
     pair.sh("ec-b", f"rm -f {DATA}/postmaster.pid; {START_SQL}", LONG)

@@ -8,20 +8,18 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from lab.run import wait_until
 from lab.vm.lab import VmLab
-from tests.seeds import among_all, in_its_turn
+from tests.seeds import among_all, in_turn
 from tests.vm.contract import NODE_SETUP
 from tests.vm.definitions import render_definition
 from tests.vm.test_asset_contract import ASSET0, ASSET1, KINDS
-from tests.vm.typed import LONG, Client, Pair, asking, on_both, prepare_pair
+from tests.vm.typed import LONG, Client, Pair, prepare_pair
 
-pytestmark = in_its_turn("test_at_work", "test_at_work", "test_nfs_asset")
-CLIENT = "client"
+pytestmark = in_turn(2)
 DEVICE, FSTYPE, LAYERS, MAKE, PUT_AWAY = KINDS["xfs on lvm on md"]
 MEMBERS = ("asset0", "asset1")
 HANGS = 60  # seconds
@@ -40,20 +38,11 @@ BEGUN = f'until grep -qs \'"StepBegun".*"grow.2"\' {JOURNALS}/*.jsonl; do sleep 
 
 @pytest.fixture(scope="module")
 def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    definition = render_definition(DEVICE, FSTYPE, layers=LAYERS, service="start_timeout = 300", rest=REST)
+    definition = render_definition(DEVICE, FSTYPE, layers=LAYERS, rest=REST)
     made = prepare_pair(lab, tmp_path_factory.mktemp("keys"), definition, NODE_SETUP + SLOWLY)
     made.sh("ec-a", f"wipefs -q -a -f {ASSET0} {ASSET1}; {MAKE.format(device=DEVICE)}; {PUT_AWAY}; sync")
-    on_both(lambda node: made.tanist(node, "enable"))
-    made.tanist("ec-a", "init")
+    made.begin()
     return made
-
-
-@pytest.fixture(scope="module")
-def asked(lab: VmLab, pair: Pair) -> Iterator[Client]:
-    lab.up((CLIENT,))
-    with asking(lab, CLIENT) as made:
-        made.wait_for("ec-a")
-        yield made
 
 
 def try_(pair: Pair, node: str, *argv: str) -> tuple[int, str]:

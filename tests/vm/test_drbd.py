@@ -17,15 +17,14 @@ from lab.vm.lab import VmLab
 from tanist.model.codec import decode
 from tanist.model.replica import Generations, ReplicaReadout
 from tanist.plan.replica import explain_apart
-from tests.seeds import among_all
+from tests.seeds import among_all, in_turn
 from tests.vm.contract import cut_while_writing
 from tests.vm.definitions import TREE, render_definition
-from tests.vm.typed import LONG, asking, on_both, prepare_pair, tell_typed
+from tests.vm.typed import LONG, on_both, put, tell_typed
 from tools.build_wheel import wheel
 
+pytestmark = in_turn(2)
 NODES = ("ec-a", "ec-b")
-CLIENT = "client"
-SERVICE = "start_timeout = 300"
 LAYER = '[[asset.layer]]\nkind = "drbd"\nresource = "r0"\ndevice = "/dev/drbd0"\n'
 # as small as may be: after a crash of its owner all of it is copied anew, at a few MiB a second in these machines
 RESOURCE = """
@@ -98,17 +97,21 @@ class Pair:
             self.wait(node, "Connected Secondary/Secondary UpToDate/UpToDate")
 
 
+def prepare_resource(lab: VmLab, node: str) -> None:
+    put(lab, node, "/etc/drbd.d/r0.res", RESOURCE)
+    lab.exec(node, ["sh", "-c", PREPARE], check=True, timeout=LONG)
+
+
 @pytest.fixture(scope="module")
 def pair(lab: VmLab) -> Pair:
     made, built = Pair(lab), wheel()
-    files = {"/root/ledger.toml": render_definition("/dev/drbd0", "ext4", layers=LAYER), "/etc/drbd.d/r0.res": RESOURCE}
+    definition = render_definition("/dev/drbd0", "ext4", layers=LAYER)
 
     def prepare(node: str) -> None:
         unpack_on(lab, node, built)
         lab.push(node, Path(__file__).with_name("on_replica.py"), "/root/on_replica.py")
-        for path, text in files.items():
-            lab.exec(node, ["sh", "-c", f"cat >{path}"], input=text.encode(), check=True)
-        made.sh(node, PREPARE)
+        put(lab, node, "/root/ledger.toml", definition)
+        prepare_resource(lab, node)
 
     on_both(prepare)
     made.sh("ec-a", MAKE)
@@ -231,16 +234,9 @@ def test_a_copy_that_is_behind_is_never_promoted(pair: Pair) -> None:
 @pytest.mark.requirement("A14", "A15", "A61")
 @among_all()
 def test_copies_are_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
-    lab = pair.lab
     pair.settle()
     pair.sh("ec-a", "drbdsetup primary 0; mkfs.ext4 -q -F /dev/drbd0; drbdsetup secondary 0")
-    lab.up((CLIENT,))
-    definition = render_definition("/dev/drbd0", "ext4", layers=LAYER, service=SERVICE)
-    typed = prepare_pair(lab, tmp_path, definition)
-    on_both(lambda node: typed.tanist(node, "enable"))
-    typed.tanist("ec-a", "init")
-    with asking(lab, CLIENT) as asked:
-        tell_typed(typed, asked)
+    typed = tell_typed(pair.lab, tmp_path, render_definition("/dev/drbd0", "ext4", layers=LAYER))
     pair.wait("ec-a", "Primary/Secondary UpToDate/UpToDate")
     last = json.loads(typed.tanist("ec-a", "history", "--json").splitlines()[-1])
     assert (last["kind"], last["node"], last["attested"]) == ("takeover", "ec-a", "its lamps are out"), last

@@ -14,9 +14,11 @@ import pytest
 from lab.layout import SAN_NET, SVC_NET
 from lab.vm.lab import VmLab
 from lab.vm.layout import STORE, TARGET
+from tests.seeds import in_turn
 from tests.vm.contract import MAKE_LVM, NODES, Kind, Pair, install, tell_story
 from tests.vm.definitions import TREE
 
+pytestmark = in_turn(1)
 PORTALS = tuple(f"{net}.{STORE.number}:3260" for net in (SAN_NET, SVC_NET))
 BY_PATH = f"/dev/disk/by-path/ip-{PORTALS[0]}-iscsi-{TARGET}-lun-1"
 WWID = "36001405ab00000000000000000000000"  # as LIO makes it of the serial number LABlun0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +18,8 @@ from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from tests.seeds import among_all
 from tests.vm.definitions import render_definition
-from tests.vm.typed import IN_USE, LONG, Client, Pair, asking, on_both, prepare_pair
+from tests.vm.typed import IN_USE, LONG, Client, Pair, prepare_pair
 
-CLIENT = "client"
 DISK, LEASES = SHARED[0].by_id, SHARED[2].by_id
 IO_TIMEOUT = 2  # seconds: the lease runs out 76 s after the last renewal
 REST = f"""
@@ -47,22 +45,13 @@ ATTEST = ("--fence", "--attest", "its lamps are out", "--reason", "it hangs")
 
 @pytest.fixture(scope="module")
 def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    definition = render_definition(DISK, "ext4", service="start_timeout = 300", rest=REST)
+    definition = render_definition(DISK, "ext4", rest=REST)
     made = prepare_pair(lab, tmp_path_factory.mktemp("keys"), definition, READY)
     made.sh("ec-a", f"wipefs -q -a -f {DISK}; mkfs.ext4 -q -F {DISK} 1000M")
     for node in ("ec-a", "ec-b"):  # one writes the leases, the other finds them
         made.sh(node, "tanist lease init ledger")
-    on_both(lambda node: made.tanist(node, "enable"))
-    made.tanist("ec-a", "init")
+    made.begin()
     return made
-
-
-@pytest.fixture(scope="module")
-def asked(lab: VmLab, pair: Pair) -> Iterator[Client]:
-    lab.up((CLIENT,))
-    with asking(lab, CLIENT) as made:
-        made.wait_for("ec-a")
-        yield made
 
 
 @pytest.mark.requirement("A05", "A42", "A61", "A63")

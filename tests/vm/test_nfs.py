@@ -15,10 +15,12 @@ import pytest
 from lab.controllers.install import unpack_on
 from lab.run import wait_until
 from lab.vm.lab import VmLab
+from tests.seeds import in_turn
 from tests.vm.definitions import ADDRESS, TREE, render_definition
 from tests.vm.typed import LONG, NODES, Typist, make_keys, on_both, render_ssh
 from tools.build_wheel import wheel
 
+pytestmark = in_turn(1)
 HERE = Path(__file__).parent
 DISK = "/dev/asset0"
 VERSIONS = ("3", "4.2")

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from lab.run import wait_until
 from lab.vm.lab import VmLab
 from lab.vm.layout import vm_spec
-from tests.seeds import in_its_turn
+from tests.seeds import in_turn
 from tests.vm import contract
 from tests.vm.definitions import render_definition
-from tests.vm.typed import LONG, NODES, Client, Pair, asking, on_both, prepare_pair, put
+from tests.vm.typed import CLIENT, LONG, NODES, Client, Pair, prepare_pair, put
 
-pytestmark = in_its_turn("test_nfs_asset", "test_at_work", "test_nfs_asset")
-FILER = "client"
+pytestmark = in_turn(1)
+FILER = CLIENT
 AT = vm_spec(FILER).mgmt_ip
 STORY, LEDGER = "/srv/story", "/srv/ledger"
 DEFINITION = "/etc/tanist/controllers/ledger.toml"
@@ -78,21 +77,13 @@ def test_an_export_keeps_the_contract_on_two_kernels(filer: VmLab) -> None:
 
 @pytest.fixture(scope="module")
 def pair(filer: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    definition = render_definition(f"{AT}:{LEDGER}", "nfs4", service="start_timeout = 300", rest=REST)
+    definition = render_definition(f"{AT}:{LEDGER}", "nfs4", rest=REST)
     made = prepare_pair(filer, tmp_path_factory.mktemp("keys"), definition)
     for node in NODES:
         put(filer, node, "/usr/local/sbin/fence_lab", AGENT)
         made.sh(node, "chmod 755 /usr/local/sbin/fence_lab")
-    on_both(lambda node: made.tanist(node, "enable"))
-    made.tanist("ec-a", "init")
+    made.begin()
     return made
-
-
-@pytest.fixture(scope="module")
-def asked(filer: VmLab, pair: Pair) -> Iterator[Client]:
-    with asking(filer, FILER) as made:
-        made.wait_for("ec-a")
-        yield made
 
 
 def look(pair: Pair, node: str) -> dict[str, str]:

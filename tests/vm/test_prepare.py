@@ -11,10 +11,12 @@ import pytest
 from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
+from tests.seeds import in_turn
 from tests.vm.definitions import TREE, render_definition
 from tests.vm.typed import LONG, NODES, Typist, render_ssh
 from tools.build_wheel import wheel
 
+pytestmark = in_turn(0)
 ASSET0, ASSET1 = (disk.by_id for disk in SHARED[:2])
 SERIAL0 = "LABasset0"
 UUID = "01234567:89abcdef:01234567:89abcdef"

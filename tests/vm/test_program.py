@@ -12,11 +12,12 @@ import pytest
 from lab.cloud import PORT, VOLUME
 from lab.layout import MGMT_NET
 from lab.vm.lab import VmLab
-from tests.seeds import among_all
+from tests.seeds import among_all, in_turn
 from tests.vm.contract import NODES, Kind, Pair, cut_while_writing, install
 from tests.vm.definitions import TREE, render_definition
-from tests.vm.typed import asking, on_both, prepare_pair, tell_typed
+from tests.vm.typed import tell_typed
 
+pytestmark = in_turn(2)
 PROGRAM = "/usr/local/lib/tanist/cloud-volume"
 LAYER = f"""[[asset.layer]]
 kind = "program"
@@ -43,8 +44,6 @@ cloud_detach() {{ ask detach "$2"; }}
 ZOMBIE = f"while echo ec-b >>{TREE}/zombie && sync {TREE}/zombie; do :; done"
 
 SETTINGS = f'{{"settings": {{"volume": "{VOLUME.name}"}}}}'
-CLIENT = "client"
-SERVICE = "start_timeout = 300"
 
 
 def start_cloud(lab: VmLab) -> None:
@@ -121,13 +120,6 @@ def test_a_volume_of_a_cloud_keeps_the_contract(pair: Pair) -> None:
 @among_all()
 def test_a_volume_of_a_cloud_is_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
     """The cloud has it with a dead machine, and gives it away once the verdict is PROVED."""
-    lab = pair.lab
     make_anew(pair)
-    lab.up((CLIENT,))
-    definition = render_definition(VOLUME.by_id, "ext4", layers=LAYER, service=SERVICE)
-    typed = prepare_pair(lab, tmp_path, definition)
-    on_both(lambda node: typed.tanist(node, "enable"))
-    typed.tanist("ec-a", "init")
-    with asking(lab, CLIENT) as asked:
-        tell_typed(typed, asked)
+    tell_typed(pair.lab, tmp_path, render_definition(VOLUME.by_id, "ext4", layers=LAYER))
     assert "attached to ec-a" in pair.state("ec-b")

@@ -14,8 +14,10 @@ import pytest
 
 from lab.controllers.install import unpack_on
 from lab.vm.lab import VmLab
+from tests.seeds import in_turn
 from tools.build_wheel import wheel
 
+pytestmark = in_turn(0)
 NODES = ("ec-a", "ec-b")
 DISK = "/dev/lun0"
 WRITER = """n=0

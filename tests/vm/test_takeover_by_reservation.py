@@ -16,10 +16,9 @@ import pytest
 from lab.run import wait_until
 from lab.vm.lab import VmLab
 from tests.vm.definitions import render_definition
-from tests.vm.typed import HERE, LONG, NODES, Client, Pair, asking, on_both, prepare_pair
+from tests.vm.typed import HERE, LONG, NODES, Client, Pair, asking, prepare_pair
 
 DISK = "/dev/lun0"
-SERVICE = "start_timeout = 300"
 REST = "[proof.reservation]\ntimeout = 300\n[gate]\nstop_within = 600"
 PREPARE = """
 lab-store login
@@ -54,13 +53,12 @@ os.kill(os.getpid(), signal.SIGSTOP)
 @pytest.fixture(scope="module")
 def pair(lab: VmLab, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     lab.up(("store",))
-    definition = render_definition(DISK, "ext4", service=SERVICE, rest=REST)
+    definition = render_definition(DISK, "ext4", rest=REST)
     made = prepare_pair(lab, tmp_path_factory.mktemp("keys"), definition, PREPARE)
     for node in NODES:
         lab.push(node, HERE / "on_paths.py", "/root/on_paths.py")
     made.sh("ec-a", f"mkfs.ext4 -q -F -O mmp -E mmp_update_interval=1 {DISK} 1000M")
-    on_both(lambda node: made.tanist(node, "enable"))
-    made.tanist("ec-a", "init")
+    made.begin()
     return made
 
 

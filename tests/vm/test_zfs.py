@@ -10,16 +10,15 @@ from lab.errors import LabRefused
 from lab.vm.lab import VmLab
 from lab.vm.layout import SHARED
 from lab.vm.zfs import install_zfs
-from tests.seeds import among_all
+from tests.seeds import among_all, in_turn
 from tests.vm.contract import NODES, Kind, Pair, install, tell_story
 from tests.vm.definitions import TREE, render_definition
-from tests.vm.typed import asking, on_both, prepare_pair, tell_typed
+from tests.vm.typed import tell_typed
 
+pytestmark = in_turn(0)
 DISKS = tuple(disk.by_id for disk in SHARED[:2])
 PARTS = tuple(f"{disk}-part1" for disk in DISKS)
 NAMED = ", ".join(f'"{part}"' for part in PARTS)
-CLIENT = "client"
-SERVICE = "start_timeout = 300"
 LAYER = f'[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = [{NAMED}]\n'
 MAKE = (
     f"zpool create -f -o cachefile=none -o multihost=on -O mountpoint=none ledger mirror {' '.join(PARTS)} && "
@@ -28,18 +27,24 @@ MAKE = (
 MIRROR: Kind = ("ledger/tree", "zfs", LAYER, MAKE, "zpool export ledger")
 
 
+def partition(lab: VmLab) -> None:
+    """And what reads pools on both nodes. LabRefused where it can't be built."""
+    install_zfs(lab, *NODES)
+    for disk in DISKS:
+        script = f"echo 'start=2048, type=6A898CC3-1DD2-11B2-99A6-080020736631' | sfdisk -q --label gpt {disk}"
+        for node, one in (("ec-a", script), ("ec-b", f"blockdev --rereadpt {disk}")):
+            lab.exec(node, ["sh", "-c", f"{one}; udevadm settle"], check=True)
+
+
 @pytest.fixture(scope="module")
 def pair(lab: VmLab) -> Pair:
     try:
-        install_zfs(lab, *NODES)
+        partition(lab)
     except LabRefused as refused:
         pytest.skip(str(refused))
     install(lab)
     made = Pair(lab, MIRROR)
-    for disk in DISKS:
-        made.sh("ec-a", f"echo 'start=2048, type=6A898CC3-1DD2-11B2-99A6-080020736631' | sfdisk -q --label gpt {disk}")
-        made.sh("ec-b", f"blockdev --rereadpt {disk}; udevadm settle")
-    made.sh("ec-a", f"udevadm settle; {made.make}; {made.put_away}")
+    made.sh("ec-a", f"{made.make}; {made.put_away}")
     return made
 
 
@@ -73,11 +78,6 @@ def test_a_pool_is_never_taken_from_the_living_and_a_claim_outlives_a_cut(pair: 
 @pytest.mark.requirement("A14", "A15", "A61")
 @among_all()
 def test_a_pool_is_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
-    lab = pair.lab
-    lab.up(("ec-a", CLIENT))
+    pair.lab.up(("ec-a",))
     pair.sh("ec-a", f"zpool labelclear -f {PARTS[0]}; zpool labelclear -f {PARTS[1]}; {MAKE}; zpool export ledger")
-    typed = prepare_pair(lab, tmp_path, render_definition("ledger/tree", "zfs", layers=LAYER, service=SERVICE))
-    on_both(lambda node: typed.tanist(node, "enable"))
-    typed.tanist("ec-a", "init")
-    with asking(lab, CLIENT) as asked:
-        tell_typed(typed, asked)
+    tell_typed(pair.lab, tmp_path, render_definition("ledger/tree", "zfs", layers=LAYER))

@@ -21,6 +21,7 @@ from tests.vm.definitions import ADDRESS, TREE
 from tools.build_wheel import wheel
 
 NODES = ("ec-a", "ec-b")
+CLIENT = "client"
 HERE = Path(__file__).parent
 LONG = 600  # seconds; how long a machine may take for what it does in a few
 UNIT = "[Service]\nExecStart=perl /usr/local/sbin/ledger.pl {0} {1}/lines {2}\n"
@@ -52,6 +53,11 @@ class Pair(Typist):
         assert done.returncode == status, f"tanist {verb} on {node}: {done.returncode}\n{said}"
         return said
 
+    def begin(self) -> None:
+        """ec-a, whose file system is on the asset, becomes the controller's first owner."""
+        on_both(lambda node: self.tanist(node, "enable"))
+        self.tanist("ec-a", "init")
+
     def take_over(self, node: str, *words: str) -> tuple[float, str]:
         """When the command was typed that did it, and what it said. On a computer that has no time for its machines a
         look at wire or disk ends without an answer, which is no proof and said so: then it is typed again."""
@@ -73,9 +79,17 @@ class Pair(Typist):
         return set(self.sh(node, f"cat {TREE}/lines").splitlines())
 
 
-def tell_typed(pair: Pair, asked: Client) -> None:
-    """The main job in few commands, of any kind of asset whose dead owner is a person's word: from ec-a, active, and
-    back to it. What was answered is there, and who was cut off boots inert."""
+def tell_typed(lab: VmLab, keys: Path, definition: str) -> Pair:
+    """The main job in few commands, of any kind of asset whose dead owner is a person's word: from ec-a and back to it.
+    What was answered is there, and who was cut off boots inert."""
+    pair = prepare_pair(lab, keys, definition)
+    pair.begin()
+    with asking(lab) as asked:
+        give_and_take(pair, asked)
+    return pair
+
+
+def give_and_take(pair: Pair, asked: Client) -> None:
     asked.wait_for("ec-a")
     pair.tanist("ec-a", "release")
     assert not pair.in_use("ec-a")
@@ -131,7 +145,8 @@ class Client:
 
 
 @contextmanager
-def asking(lab: VmLab, machine: str) -> Iterator[Client]:
+def asking(lab: VmLab, machine: str = CLIENT) -> Iterator[Client]:
+    lab.up((machine,))
     client = Client(lab, machine)
     try:
         yield client

@@ -52,7 +52,7 @@ from tanist.model.steps import (
     WriteExports,
 )
 from tanist.plan import places
-from tanist.plan.acquire import number_steps
+from tanist.plan.acquire import mount_tree, number_steps
 from tanist.plan.addresses import service_addresses
 from tanist.plan.release import talking_to
 
@@ -91,10 +91,7 @@ def build_stated(controller: Controller, node: str, run: str) -> tuple[PlannedSt
     asset = controller.asset
     steps: list[Named] = []
     if asset.mounted:
-        mount = MountTree(
-            device=asset.device, target=controller.tree, fstype=asset.fstype, options=asset.mount_options, idmap=None
-        )
-        steps.append((f"mount {asset.device} at {controller.tree}", mount))
+        steps.append((f"mount {asset.device} at {controller.tree}", mount_tree(controller)))
     steps += [*_exports(controller), *_binds(controller), *_addresses(controller, node)]
     steps += [starting(service) for service in controller.services]
     steps += _cron(controller, run, store="", own="")
