@@ -422,6 +422,7 @@ def test_up_after_up_changes_nothing(lab: Lab) -> None:
 
 
 ON_A_FRESH_MACHINE = """
+while umount --recursive --lazy /run/netns 2>/dev/null; do :; done
 mount -t tmpfs none /run
 mkdir /run/lock /run/netns
 exec python3 - <<'END'
