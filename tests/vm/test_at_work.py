@@ -133,5 +133,8 @@ def test_an_owner_whose_last_disk_vanishes_gives_up(pair: Pair, asked: Client) -
     asked.wait_for("ec-b")
     lab.disk_pull("ec-b", "asset0")
     wait_until("ec-b is inert", lambda: not pair.in_use("ec-b"), timeout=LONG, pause=1)
-    _, said = try_(pair, "ec-b", "tanist", "status", "ledger")
-    assert "lost it while it was up" in said, said
+
+    def told() -> bool:
+        return "lost it while it was up" in try_(pair, "ec-b", "tanist", "status", "ledger")[1]
+
+    wait_until("status tells why", told, timeout=LONG, pause=1)

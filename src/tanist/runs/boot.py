@@ -35,6 +35,7 @@ from tanist.steps.services import is_running
 from tanist.steps.storage import mounted_at
 
 TRIES, PAUSE = 3, 5.0  # looks, and seconds between two
+PATIENCE = 120.0  # seconds, where a node is up and has said nothing yet: it may end its own boot, and then tells
 
 
 def gate(session: Session) -> None:
@@ -101,12 +102,15 @@ def _boot(session: Session, attest: str) -> str:
 
 def observe_patiently(session: Session, attest: str) -> Observation:
     """A computer that is busy with its boot, or another one with its own, may not answer in time: looked anew then."""
-    for _ in range(TRIES - 1):
-        found = observe(session, attest)
+    tries, begun = 0, session.host.monotonic()
+    while True:
+        found, tries = observe(session, attest), tries + 1
         if found.verdict.outcome is Outcome.PROVED or not found.claim.is_held_by(session.node):
             return found
+        wordless = found.verdict.outcome is Outcome.ALIVE and not found.words
+        if tries >= TRIES and not (wordless and session.host.monotonic() - begun < PATIENCE):
+            return found
         session.host.sleep(PAUSE)
-    return observe(session, attest)
 
 
 def find_newer_owner(session: Session, observation: Observation) -> Claim | None:
