@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tanist.facts.standing import read_standing
+from tanist.host.clock import timestamp
 from tanist.journal.journal import Journal
 from tanist.journal.state import RunState
 from tanist.model.claim import Claim
@@ -115,7 +116,7 @@ def observe_patiently(session: Session, attest: str) -> Observation:
 
 def find_newer_owner(session: Session, observation: Observation) -> Claim | None:
     """Where another node has the disk, this one has no claim to read but the last that it saw. Who says now that it is
-    active, under a higher epoch, is believed: nothing is started by that."""
+    active, under a higher epoch, is believed: nothing is started by that. It does not say since when."""
     if not any(layer.kind == "program" for layer in session.controller.asset.layers):
         return None
     from tanist.runs.attach import describe_held
@@ -124,7 +125,8 @@ def find_newer_owner(session: Session, observation: Observation) -> Claim | None
     word = next(words, None)
     if word is None or not describe_held(session):
         return None
-    return replace(observation.claim, node=word.node, epoch=word.epoch_seen, state="held")
+    heard = timestamp(session.host)
+    return replace(observation.claim, node=word.node, epoch=word.epoch_seen, state="held", since=heard, run="")
 
 
 def demand_peers(session: Session, observation: Observation) -> None:

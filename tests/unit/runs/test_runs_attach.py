@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tanist.host.clock import timestamp
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Proof
 from tanist.model.errors import NotProved, Refused
@@ -16,6 +17,7 @@ from tanist.model.host import Ran
 from tanist.model.layers import IscsiLayer, MdLayer, ProgramLayer
 from tanist.plan import places
 from tanist.runs.appear import wait_for_disks
+from tanist.runs.attach import load_claim_seen
 from tanist.runs.boot import boot, gate
 from tanist.runs.first import init
 from tanist.runs.release import release
@@ -168,7 +170,10 @@ def test_an_ex_owner_that_boots_without_the_disk_believes_who_is_active(cloud: C
         boot(session)
     assert read_active(session), "without a word it waits for a person"
     world.ssh_works = True
+    heard = timestamp(world.a)
     assert boot(session) == "inert"
+    seen = load_claim_seen(session)
+    assert seen is not None and (seen.node, seen.epoch, seen.run) == ("ec-b", 2, "") and seen.since >= heard
     assert read_active(session) == "" and world.a.hostname() == "ec-a"
     assert claim_of(world, "ec-b") == ("ec-b", 2, "held") and is_active(world, "ec-b") and world.violations == ()
 
