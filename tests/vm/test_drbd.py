@@ -233,10 +233,23 @@ def test_a_copy_that_is_behind_is_never_promoted(pair: Pair) -> None:
 
 @pytest.mark.requirement("A14", "A15", "A61")
 @among_all()
-def test_copies_are_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
+def test_copies_are_released_and_taken_over_by_commands_and_grow(pair: Pair, tmp_path: Path) -> None:
     pair.settle()
     pair.sh("ec-a", "drbdsetup primary 0; mkfs.ext4 -q -F /dev/drbd0; drbdsetup secondary 0")
     typed = tell_typed(pair.lab, tmp_path, render_definition("/dev/drbd0", "ext4", layers=LAYER))
     pair.wait("ec-a", "Primary/Secondary UpToDate/UpToDate")
     last = json.loads(typed.tanist("ec-a", "history", "--json").splitlines()[-1])
     assert (last["kind"], last["node"], last["attested"]) == ("takeover", "ec-a", "its lamps are out"), last
+
+    assert "nothing to grow" in typed.tanist("ec-a", "storage grow", "--dry-run", status=1)
+    for node, has in (("ec-a", "32 MiB"), ("ec-b", "112 MiB")):
+        pair.sh(node, "sed -i 's/size 32M/size 112M/' /etc/drbd.d/r0.res")
+        said = typed.tanist("ec-a", "storage grow", "--dry-run", status=1 if node == "ec-a" else 0)
+        assert f"ec-a has room for /dev/drbd0: 112 MiB\n  ec-b has room for /dev/drbd0: {has}" in said, said
+    said = typed.tanist("ec-a", "storage grow", "--confirm", "ledger")
+    assert "until the other copy has the new part" in said, said
+    assert int(pair.sh("ec-a", f"df -B1 --output=size {TREE} | tail -1")) > 80 << 20
+    pair.wait("ec-a", "Connected Primary/Secondary UpToDate/UpToDate")
+    typed.tanist("ec-a", "release")
+    typed.take_over("ec-b")
+    assert int(pair.sh("ec-b", f"df -B1 --output=size {TREE} | tail -1")) > 80 << 20

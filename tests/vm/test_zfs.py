@@ -18,6 +18,7 @@ from tests.vm.typed import tell_typed
 pytestmark = in_turn(0)
 DISKS = tuple(disk.by_id for disk in SHARED[:2])
 PARTS = tuple(f"{disk}-part1" for disk in DISKS)
+LARGER = 1536 << 20  # bytes
 NAMED = ", ".join(f'"{part}"' for part in PARTS)
 LAYER = f'[[asset.layer]]\nkind = "zfs"\ndataset = "ledger/tree"\ndevices = [{NAMED}]\n'
 MAKE = (
@@ -77,7 +78,30 @@ def test_a_pool_is_never_taken_from_the_living_and_a_claim_outlives_a_cut(pair: 
 
 @pytest.mark.requirement("A14", "A15", "A61")
 @among_all()
-def test_a_pool_is_released_and_taken_over_by_commands(pair: Pair, tmp_path: Path) -> None:
+def test_a_pool_is_released_and_taken_over_by_commands_and_grows(pair: Pair, tmp_path: Path) -> None:
     pair.lab.up(("ec-a",))
     pair.sh("ec-a", f"zpool labelclear -f {PARTS[0]}; zpool labelclear -f {PARTS[1]}; {MAKE}; zpool export ledger")
-    tell_typed(pair.lab, tmp_path, render_definition("ledger/tree", "zfs", layers=LAYER))
+    typed = tell_typed(pair.lab, tmp_path, render_definition("ledger/tree", "zfs", layers=LAYER))
+
+    before = capacity(pair)
+    for node in NODES:
+        for disk, shared in zip(DISKS, SHARED, strict=False):
+            pair.lab.disk_grow(node, shared.name, LARGER)
+            pair.sh(node, f"echo 1 >/sys/class/block/$(basename $(realpath {disk}))/device/rescan")
+    assert "nothing to grow" in typed.tanist("ec-a", "storage grow", "--dry-run", status=1)
+    for disk in DISKS:
+        pair.sh("ec-a", f"echo ', +' | sfdisk -q -N 1 --no-reread --force {disk}; partx -u {disk}")
+    assert "a node that does not see its new size" in typed.tanist("ec-a", "storage grow", "--dry-run", status=1)
+    for disk in DISKS:
+        pair.sh("ec-b", f"partx -u {disk}")
+    said = typed.tanist("ec-a", "storage grow", "--confirm", "ledger")
+    assert "grow the pool ledger" in said, said
+    assert capacity(pair) > before + (256 << 20)
+    assert "nothing to grow" in typed.tanist("ec-a", "storage grow", "--dry-run", status=1)
+    typed.tanist("ec-a", "release")
+    typed.take_over("ec-b")
+
+
+def capacity(pair: Pair) -> int:
+    """Bytes, as ZFS tells."""
+    return int(pair.sh("ec-a", "zpool list -H -p -o size ledger"))

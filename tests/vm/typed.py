@@ -48,7 +48,7 @@ class Pair(Typist):
     """Of nodes whose one controller is the ledger."""
 
     def tanist(self, node: str, verb: str, *words: str, status: int = 0) -> str:
-        done = self.lab.exec(node, ["tanist", verb, "ledger", *words], timeout=LONG)
+        done = self.lab.exec(node, ["tanist", *verb.split(), "ledger", *words], timeout=LONG)
         said = (done.stdout + done.stderr).decode()
         assert done.returncode == status, f"tanist {verb} on {node}: {done.returncode}\n{said}"
         return said
@@ -60,7 +60,7 @@ class Pair(Typist):
 
     def take_over(self, node: str, *words: str) -> tuple[float, str]:
         """When the command was typed that did it, and what it said. On a computer that has no time for its machines a
-        look at wire or disk ends without an answer, which is no proof and said so: then it is typed again."""
+        look at wire, disk or peer ends without an answer, which is no proof and said so: then it is typed again."""
         said = ""
         for _ in range(20):
             begun = time.monotonic()
@@ -68,7 +68,7 @@ class Pair(Typist):
             said = (done.stdout + done.stderr).decode()
             if done.returncode == 0:
                 return begun, said
-            assert "no answer within" in said, said
+            assert "no answer within" in said or "no end within" in said, said
         raise AssertionError(said)
 
     def in_use(self, node: str) -> list[str]:

@@ -30,6 +30,10 @@ PROC = "/proc/drbd"
 VERSION = re.compile(r"^version: (\d+)\.(\S+)", re.MULTILINE)
 STATE = re.compile(r"cs:(\S+)(?: ro:(\w+)/(\w+) ds:(\w+)/(\w+)(?: ([ABC]))?)?")
 OUT_OF_SYNC = re.compile(r"\boos:(\d+)")
+SIZE = re.compile(r"(\d+)([sKMGT]?)", re.IGNORECASE)
+SECTOR, BLOCK = 512, 4096  # bytes
+UNITS = {"": SECTOR, "S": SECTOR, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MOST_COPIES = 8  # for which DRBD 9 may have made room in its meta data
 NO_SUCH = 10  # drbdsetup's exit status where the kernel does not have the resource
 KIND = "replication"
 
@@ -189,20 +193,34 @@ def read_guards(host: Host, layer: DrbdLayer) -> tuple[Guard, ...]:
 
 
 def find_ends(host: Host, layer: DrbdLayer) -> dict[str, tuple[str, ...]]:  # noqa: ARG001
-    """Each node has a disk of its own: DRBD itself makes the device as large as the smaller one (drbdadm(8) resize)."""
+    """Each node has a disk of its own (read_capacity)."""
     return {}
 
 
+def read_capacity(host: Host, layer: DrbdLayer, disk: str) -> int | Unread:
+    """Bytes of the device for which this node's own disk has room: no more than an administrator has set, and not what
+    the meta data take behind them (DRBD User's Guide, "Estimating metadata size")."""
+    config, size = read_config(host, layer.resource), read_size(host, disk)
+    if isinstance(config, Unread):
+        return config
+    if isinstance(size, Unread):
+        return size
+    version = read_version(host)
+    copies = 1 if version == 8 else MOST_COPIES
+    meta = (-(-size // (128 << 20)) * 8 * copies + 72) * SECTOR if config.internal else 0
+    return min(size - meta, config.size or size)
+
+
 def read_room(host: Host, layer: DrbdLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
-    """Grown by hand; both copies have to be there, or one that comes back may be too small."""
+    """As much as both disks have. Both copies have to be there and alike, or one that comes back may be too small."""
     replica, size = read_replica(host, layer), read_size(host, layer.device)
     if isinstance(replica, Unread):
         return replica
     if isinstance(size, Unread):
         return size
-    if not replica.linked:
-        return Unread(f"{layer.resource} is {replica.states}: both copies have to be there to grow")
-    return Room(device=layer.device, now=size, could=size)
+    if (replica.connection, replica.disk, replica.peer_disk) != ("Connected", "UpToDate", "UpToDate"):
+        return Unread(f"{replica.states}: both copies have to be there and alike to grow")
+    return Room(device=layer.device, now=size, could=max(size, sizes.get(layer.device, 0) // BLOCK * BLOCK))
 
 
 def read_states(host: Host, layer: DrbdLayer) -> Iterator[LayerState]:
@@ -230,6 +248,8 @@ class Config:
     minors: tuple[int, ...]
     by_name: bool  # its nodes are told by host name
     options: dict[str, str]
+    internal: bool = True  # the meta data lie behind the data
+    size: int = 0  # bytes that the device has at most; 0: nobody has set any
 
 
 def read_config(host: Host, resource: str) -> Config | Unread:
@@ -253,7 +273,19 @@ def parse_config(text: str, resource: str) -> Config | Unread:
             options[f"{section.get('name', '')}/{one.get('name', '')}"] = one.get("value", "yes")
     minors = [int(one.get("minor", "-1")) for one in body.iterfind("host/volume/device")]
     by_name = any(one.get("name") for one in body.iterfind("host"))
-    return Config(minors=tuple(minors), by_name=by_name, options=options)
+    return Config(
+        minors=tuple(minors),
+        by_name=by_name,
+        options=options,
+        internal=all(one.text == "internal" for one in body.iterfind("host/volume/meta-disk")),
+        size=parse_size(options.get("disk/size", "0")),
+    )
+
+
+def parse_size(text: str) -> int:
+    """Bytes; without a unit it is told in sectors (drbd.conf(5), size). 0 where that can't be read."""
+    found = SIZE.fullmatch(text)
+    return int(found[1]) * UNITS[found[2].upper()] if found else 0
 
 
 def judge_config(config: Config, layer: DrbdLayer, version: int) -> Iterator[tuple[str, str, str]]:

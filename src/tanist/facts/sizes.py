@@ -16,6 +16,7 @@ from tanist.facts.device import kernel_name, read_size, resolve
 from tanist.facts.kinds import kind_of
 from tanist.facts.tool import read_text
 from tanist.model.growing import NodeSizes, Room
+from tanist.model.layers import DrbdLayer
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
@@ -52,7 +53,18 @@ def read_sizes(host: Host, asset: Asset, node: str, *, standby: bool) -> NodeSiz
     shown = {name: _smallest(host, devices, name) for name, devices in ends.items()}
     if standby:
         shown |= {name: _map_too(host, name, size) for name, size in shown.items() if name not in ends[name]}
-    return NodeSizes(node=node, sizes=tuple(shown.items()))
+    own = tuple((layer.device, _read_own(host, layer)) for layer in asset.layers if isinstance(layer, DrbdLayer))
+    return NodeSizes(node=node, sizes=tuple(shown.items()), own=own)
+
+
+def _read_own(host: Host, layer: DrbdLayer) -> int | Unread:
+    from tanist.facts.drbd import read_capacity, read_lower  # most assets have none
+
+    disk = read_lower(host, layer.resource)
+    if isinstance(disk, Unread):
+        return disk
+    ask_again(host, disk)
+    return read_capacity(host, layer, disk)
 
 
 def _smallest(host: Host, devices: tuple[str, ...], name: str) -> int | Unread:
@@ -84,8 +96,9 @@ def ask_again(host: Host, device: str) -> None:
 
 # -- the layers
 def read_rooms(host: Host, asset: Asset, target: str, sizes: Mapping[str, int], leave: int) -> Iterator[Room | Unread]:
-    """From the lowest layer to the file system mounted at `target`, up to the first that can't be told. `sizes`: of the
-    disks, the smallest that any node sees. `leave`: bytes that a volume group is to keep free."""
+    """From the lowest layer to the file system mounted at `target`, up to the first that can't be told; a pool's data
+    sets have all of it by themselves. `sizes`: of the disks, the smallest that any node sees. `leave`: bytes that a
+    volume group is to keep free."""
     below = 0
     for layer in asset.layers:
         room = kind_of(layer).read_room(host, layer, sizes, below)
@@ -95,7 +108,7 @@ def read_rooms(host: Host, asset: Asset, target: str, sizes: Mapping[str, int], 
         if isinstance(room, Unread):
             return
         below = room.could if room.grows else room.now
-    for device in (asset.device, *asset.members):
+    for device in (asset.device, *asset.members) if asset.fstype != "zfs" else ():
         has = sizes.get(device, 0) if device in asset.members or not asset.layers else below
         yield read_file_system_room(host, asset, device, target, has)
 

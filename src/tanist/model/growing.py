@@ -14,6 +14,7 @@ class NodeSizes:
 
     node: str
     sizes: tuple[tuple[str, int | Unread], ...]  # (disk as the definition names it, bytes)
+    own: tuple[tuple[str, int | Unread], ...] = ()  # (replicated device, bytes for it on the node's own disk)
 
     def find(self, disk: str) -> int | Unread:
         return dict(self.sizes).get(disk, Unread("it says nothing of this disk"))
@@ -67,6 +68,24 @@ class GrowVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrowReplica:
+    """A device as large as the smaller one of two copies; undone: nothing."""
+
+    resource: str
+    device: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowPool:
+    """A pool as large as its devices; undone: nothing."""
+
+    pool: str
+    devices: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrowFileSystem:
     """The mounted file system as large as its device; undone: nothing."""
 
@@ -76,4 +95,4 @@ class GrowFileSystem:
     size: int
 
 
-GrowStep = GrowMap | GrowArray | GrowVolume | GrowFileSystem
+GrowStep = GrowMap | GrowArray | GrowVolume | GrowReplica | GrowPool | GrowFileSystem

@@ -22,7 +22,7 @@ from tanist.model.asset_steps import (
 )
 from tanist.model.dataclasses import dataclass
 from tanist.model.definition import Health, PowerDevice, SavedCommand
-from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowVolume
+from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowPool, GrowReplica, GrowVolume
 from tanist.model.host import Address, IdMap, Renumber
 from tanist.model.layer_steps import LayerStep
 
@@ -415,6 +415,8 @@ StepSpec = (
     | GrowMap
     | GrowArray
     | GrowVolume
+    | GrowReplica
+    | GrowPool
     | GrowFileSystem
 )
 

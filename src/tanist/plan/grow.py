@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tanist.model.definition import Asset
-from tanist.model.growing import WORTH, GrowArray, GrowFileSystem, GrowMap, GrowStep, GrowVolume, NodeSizes, Room
-from tanist.model.layers import LvmLayer, MdLayer, MultipathLayer
+from tanist.model.growing import (
+    WORTH,
+    GrowArray,
+    GrowFileSystem,
+    GrowMap,
+    GrowPool,
+    GrowReplica,
+    GrowStep,
+    GrowVolume,
+    NodeSizes,
+    Room,
+)
+from tanist.model.layers import DrbdLayer, LvmLayer, MdLayer, MultipathLayer, ZfsLayer
 from tanist.model.steps import Plan, PlannedStep
 from tanist.model.unread import Unread
 from tanist.plan.disks import size
@@ -23,6 +34,7 @@ def find_strangers(nodes: Mapping[str, NodeSizes | Unread]) -> Iterator[str]:
             yield f"{node} can't be asked how large its disks are: {one.why}"
         else:
             read.append(one)
+            yield from (f"{node}: {device}: {room.why}" for device, room in one.own if isinstance(room, Unread))
     for disk in dict.fromkeys(disk for one in read for disk, _ in one.sizes):
         seen = {one.node: one.find(disk) for one in read}
         yield from (f"{node}: {disk}: {found.why}" for node, found in seen.items() if isinstance(found, Unread))
@@ -41,10 +53,10 @@ def find_small(rooms: Sequence[Room | Unread]) -> Iterator[str]:
 
 
 def smallest(nodes: Mapping[str, NodeSizes | Unread]) -> dict[str, int]:
-    """Disk -> the fewest bytes that a node sees of it."""
+    """Disk -> the fewest bytes that a node sees of it, or has for a copy."""
     found: dict[str, int] = {}
     for one in nodes.values():
-        for disk, seen in one.sizes if isinstance(one, NodeSizes) else ():
+        for disk, seen in (*one.sizes, *one.own) if isinstance(one, NodeSizes) else ():
             if isinstance(seen, int):
                 found[disk] = min(seen, found.get(disk, seen))
     return found
@@ -69,6 +81,10 @@ def build_grow(asset: Asset, target: str, rooms: Sequence[Room], physical: str) 
                 size=room.lowest,
             )
             steps.append(_step(room, volume))
+        elif room.grows and isinstance(layer, DrbdLayer):
+            steps.append(_step(room, GrowReplica(resource=layer.resource, device=layer.device, size=room.lowest)))
+        elif room.grows and isinstance(layer, ZfsLayer):
+            steps.append(_step(room, GrowPool(pool=layer.pool, devices=layer.devices, size=room.lowest)))
     for room in above:
         if room.grows:
             spec = GrowFileSystem(device=room.device, fstype=asset.fstype, target=target, size=room.lowest)
@@ -77,17 +93,28 @@ def build_grow(asset: Asset, target: str, rooms: Sequence[Room], physical: str) 
 
 
 def _step(room: Room, spec: GrowStep) -> PlannedStep:
-    what = f"{spec.fstype} on {room.device}" if isinstance(spec, GrowFileSystem) else room.device
+    what = room.device
+    if isinstance(spec, GrowFileSystem):
+        what = f"{spec.fstype} on {room.device}"
+    elif isinstance(spec, GrowPool):
+        what = f"the pool {room.device}"
     says = f"grow {what} from {size(room.now)} to {size(room.could)}"
+    if isinstance(spec, GrowReplica):
+        says += "; until the other copy has the new part as well, its node can't take over"
     return PlannedStep(id="", says=says, direction="apply", spec=spec)
+
+
+def _tell(found: int | Unread) -> str:
+    return found.why if isinstance(found, Unread) else size(found)
 
 
 def render_rooms(nodes: Mapping[str, NodeSizes | Unread], rooms: Sequence[Room | Unread]) -> str:
     """The disks as each node sees them, then each layer: what it has and what it could have."""
     lines = []
     for node, one in nodes.items():
-        for disk, seen in one.sizes if isinstance(one, NodeSizes) else ():
-            lines.append(f"  {node} sees {disk}: {seen.why if isinstance(seen, Unread) else size(seen)}")
+        seen = one if isinstance(one, NodeSizes) else NodeSizes(node=node, sizes=())
+        lines += [f"  {node} sees {disk}: {_tell(found)}" for disk, found in seen.sizes]
+        lines += [f"  {node} has room for {device}: {_tell(found)}" for device, found in seen.own]
     for room in rooms:
         if isinstance(room, Room):
             more = (

@@ -34,7 +34,7 @@ STAGES: dict[type, str] = {
                 asset.MakeVolume,
                 asset.MakeFileSystem,
             ),
-            *(g.GrowMap, g.GrowArray, g.GrowVolume, g.GrowFileSystem),
+            *(g.GrowMap, g.GrowArray, g.GrowVolume, g.GrowReplica, g.GrowPool, g.GrowFileSystem),
         ),
         STORAGE,
     ),

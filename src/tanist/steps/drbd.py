@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tanist.facts.drbd import read_replica, read_version
+from tanist.facts.drbd import SECTOR, read_config, read_replica, read_version
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.plan.replica import mend_link, refuse_alone, why_old
-from tanist.steps.waiting import try_let_go
+from tanist.steps.grow import demand_grown, has_grown
+from tanist.steps.tool import run_tool
+from tanist.steps.waiting import try_let_go, wait_until
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
+    from tanist.model.growing import GrowReplica
     from tanist.model.host import Ran
     from tanist.model.layer_steps import PromoteReplica
     from tanist.model.replica import Replica
@@ -82,6 +85,25 @@ def undo_promote_replica(spec: PromoteReplica, context: Context) -> None:
 def is_promote_replica_applied(spec: PromoteReplica, context: Context) -> bool | None:
     replica = read_replica(context.host, spec)
     return None if isinstance(replica, Unread) else replica.role == "Primary"
+
+
+def apply_grow_replica(spec: GrowReplica, context: Context) -> None:
+    """The nodes tell each other how large their disks are, and then both grow. What an administrator has set as its
+    size is given again, or DRBD would forget it (drbdsetup(8), resize)."""
+    if has_grown(spec, context):
+        return
+    host, minor = context.host, spec.device.removeprefix("/dev/drbd")
+    config = read_config(host, spec.resource)
+    if isinstance(config, Unread):
+        raise Failed(config.why)
+    most = (f"--size={config.size // SECTOR}s",) if config.size else ()
+    run_tool(host, ("drbdsetup", "resize", minor, *most), PATIENCE)
+    wait_until(host, lambda: has_grown(spec, context), PATIENCE)
+    demand_grown(spec, context)
+    run_tool(host, ("drbdsetup", "check-resize", minor), PATIENCE)  # it notes how large its disk was last
+
+
+is_grow_replica_applied = has_grown
 
 
 def demand_replica(spec: PromoteReplica, host: Host) -> Replica:

@@ -19,7 +19,7 @@ from tanist.steps.tool import run_tool
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
-    from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowVolume
+    from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowReplica, GrowVolume
     from tanist.steps.context import Context
 
 PATIENCE = 300.0  # seconds for a layer
@@ -51,7 +51,7 @@ def apply_grow_volume(spec: GrowVolume, context: Context) -> None:
     demand_grown(spec, context)
 
 
-def has_grown(spec: GrowMap | GrowArray | GrowVolume, context: Context) -> bool:
+def has_grown(spec: GrowMap | GrowArray | GrowVolume | GrowReplica, context: Context) -> bool:
     found = read_size(context.host, spec.device)
     return not isinstance(found, Unread) and found >= spec.size
 
@@ -59,7 +59,7 @@ def has_grown(spec: GrowMap | GrowArray | GrowVolume, context: Context) -> bool:
 is_grow_map_applied = is_grow_array_applied = is_grow_volume_applied = has_grown
 
 
-def demand_grown(spec: GrowMap | GrowArray | GrowVolume, context: Context) -> None:
+def demand_grown(spec: GrowMap | GrowArray | GrowVolume | GrowReplica, context: Context) -> None:
     demand_size(read_size(context.host, spec.device), spec.size, spec.device)
 
 

@@ -85,6 +85,8 @@ PLACES: dict[type, Place] = {
     g.GrowMap: Place(module="grow", subject="grow_map", stays=True),
     g.GrowArray: Place(module="grow", subject="grow_array", stays=True),
     g.GrowVolume: Place(module="grow", subject="grow_volume", stays=True),
+    g.GrowReplica: Place(module="drbd", subject="grow_replica", stays=True),
+    g.GrowPool: Place(module="zfs", subject="grow_pool", stays=True),
     g.GrowFileSystem: Place(module="grow", subject="grow_file_system", stays=True),
 }
 

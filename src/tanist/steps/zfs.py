@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tanist.facts.device import is_block_device, resolve
 from tanist.facts.zfs.copies import PLACE, Copy, read_copies
+from tanist.facts.zfs.kind import read_capacity
 from tanist.facts.zfs.label import EXPORTED
 from tanist.facts.zfs.marks import describe_host, has_moved, is_imported
 from tanist.facts.zfs.pool import Pool, read_pool
@@ -15,16 +16,18 @@ from tanist.model.codec import encode
 from tanist.model.errors import Failed
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
-from tanist.steps.tool import try_tool
-from tanist.steps.waiting import let_go
+from tanist.steps.tool import run_tool, try_tool
+from tanist.steps.waiting import let_go, wait_until
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
     from tanist.model.claim import Claim
+    from tanist.model.growing import GrowPool
     from tanist.model.layer_steps import ImportPool
     from tanist.model.layers import ZfsLayer
 
 PATIENCE = 600.0  # seconds: with multihost an import after a crash watches the pool first, 20 s and more
+SETTLES = 30.0  # seconds until the labels tell what a command changed, once it is committed
 QUIET = 12.0  # seconds without a write before one without multihost is taken: two commits of an owner at work
 
 
@@ -78,7 +81,27 @@ def is_strange(host: Host, pool: Pool) -> bool:
     return ran.status == 0 and ran.text.strip() != pool.id
 
 
-def demand_pool(host: Host, spec: ImportPool | ZfsLayer) -> Pool:
+def apply_grow_pool(spec: GrowPool, context: Context) -> None:
+    """By each device's own number: how zpool(8) calls it is another matter on each node."""
+    if is_grow_pool_applied(spec, context):
+        return
+    host = context.host
+    if not is_imported(host, spec.pool):
+        raise Failed(f"{spec.pool} is not imported on this node: it grows while its server is at work")
+    for device in demand_pool(host, spec).devices:
+        run_tool(host, ("zpool", "online", "-e", spec.pool, f"{device.newest.device_id}"), PATIENCE)
+    run_tool(host, ("zpool", "sync", spec.pool), PATIENCE)
+    if not wait_until(host, lambda: is_grow_pool_applied(spec, context), SETTLES):
+        has = read_capacity(demand_pool(host, spec))
+        raise Failed(f"{spec.pool} should have {spec.size} bytes at least now: {has} bytes")
+
+
+def is_grow_pool_applied(spec: GrowPool, context: Context) -> bool:
+    pool = read_pool(context.host, spec.pool, spec.devices)
+    return isinstance(pool, Pool) and read_capacity(pool) >= spec.size
+
+
+def demand_pool(host: Host, spec: ImportPool | GrowPool | ZfsLayer) -> Pool:
     pool = read_pool(host, spec.pool, spec.devices)
     if isinstance(pool, Unread):
         raise Failed(pool.why)

@@ -92,6 +92,8 @@ STEPS: tuple[s.StepSpec, ...] = (
     asset.MakeFileSystem(device="/dev/g/v", fstype="xfs", uuid="1-2", argv=("mkfs.xfs", "/dev/g/v")),
     g.GrowMap(device="/dev/mapper/a", size=1 << 30),
     g.GrowArray(device="/dev/md/a", size=1 << 30),
+    g.GrowReplica(resource="r0", device="/dev/drbd0", size=1 << 30),
+    g.GrowPool(pool="p", devices=("/dev/a", "/dev/b"), size=1 << 30),
     g.GrowVolume(group="g", volume="v", device="/dev/g/v", disk="/dev/md/a", to=2 << 30, size=1 << 30),
     g.GrowFileSystem(device="/dev/g/v", fstype="xfs", target="/tree", size=1 << 30),
     s.Reserve(

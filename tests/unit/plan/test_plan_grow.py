@@ -6,8 +6,18 @@ import pytest
 
 from tanist.facts.lvm import VolumeGroup, find_room, parse_group
 from tanist.model.definition import Asset
-from tanist.model.growing import WORTH, GrowArray, GrowFileSystem, GrowMap, GrowVolume, NodeSizes, Room
-from tanist.model.layers import LvmLayer, MdLayer, MultipathLayer
+from tanist.model.growing import (
+    WORTH,
+    GrowArray,
+    GrowFileSystem,
+    GrowMap,
+    GrowPool,
+    GrowReplica,
+    GrowVolume,
+    NodeSizes,
+    Room,
+)
+from tanist.model.layers import DrbdLayer, LvmLayer, MdLayer, MultipathLayer, ZfsLayer
 from tanist.model.unread import Unread
 from tanist.plan.grow import build_grow, find_small, find_strangers, render_rooms, smallest
 
@@ -81,6 +91,44 @@ def test_a_multipath_map_grows_before_what_lies_on_it() -> None:
         ("grow.2", GrowFileSystem(device="/dev/mapper/a", fstype="ext4", target="/srv", size=least)),
     ]
     assert plan.steps[0].says == "grow /dev/mapper/a from 1.0 GiB to 2.0 GiB"
+
+
+def test_a_pool_has_one_step_and_its_data_sets_none() -> None:
+    pool = ZfsLayer(dataset="ledger/tree", devices=(DISK,))
+    asset = Asset(kind="filesystem", device="ledger/tree", fstype="zfs", layers=(pool,))
+    (step,) = build_grow(asset, "/srv", (room("ledger", GIB, 2 * GIB),), "").steps
+    assert step.spec == GrowPool(pool="ledger", devices=(DISK,), size=2 * GIB - WORTH + 1)
+    assert step.says == "grow the pool ledger from 1.0 GiB to 2.0 GiB"
+    assert build_grow(asset, "/srv", (room("ledger", GIB, GIB),), "").steps == ()
+
+
+COPY = DrbdLayer(resource="r0", device="/dev/drbd0")
+
+
+def has(node: str, size: int | Unread) -> NodeSizes:
+    return NodeSizes(node=node, sizes=(), own=((COPY.device, size),))
+
+
+def test_of_two_copies_the_smaller_disk_counts_and_both_must_be_told() -> None:
+    nodes = {"ec-a": has("ec-a", 2 * GIB), "ec-b": has("ec-b", GIB)}
+    assert tuple(find_strangers(nodes)) == () and smallest(nodes) == {COPY.device: GIB}
+    assert render_rooms(nodes, ()).splitlines() == [
+        "  ec-a has room for /dev/drbd0: 2.0 GiB",
+        "  ec-b has room for /dev/drbd0: 1.0 GiB",
+    ]
+    deaf = {**nodes, "ec-b": has("ec-b", Unread("r0 has no disk on this node"))}
+    assert tuple(find_strangers(deaf)) == ("ec-b: /dev/drbd0: r0 has no disk on this node",)
+    assert "ec-b has room for /dev/drbd0: r0 has no disk on this node" in render_rooms(deaf, ())
+
+
+def test_a_plan_says_what_a_copy_costs_while_it_is_made() -> None:
+    asset = Asset(kind="filesystem", device=COPY.device, fstype="ext4", layers=(COPY,))
+    rooms = (room(COPY.device, GIB, 2 * GIB), room(COPY.device, GIB, 2 * GIB))
+    first, second = build_grow(asset, "/srv", rooms, "").steps
+    least = 2 * GIB - WORTH + 1
+    assert first.spec == GrowReplica(resource="r0", device=COPY.device, size=least)
+    assert first.says.startswith("grow /dev/drbd0 from 1.0 GiB to 2.0 GiB; until the other copy has the new part")
+    assert second.spec == GrowFileSystem(device=COPY.device, fstype="ext4", target="/srv", size=least)
 
 
 def test_a_file_system_that_fills_its_device_is_left_alone() -> None:

@@ -68,6 +68,8 @@ def test_every_kind_of_step_has_a_handler() -> None:
         "CompareTrees",
         "GrowMap",
         "GrowArray",
+        "GrowReplica",
+        "GrowPool",
         "GrowVolume",
         "GrowFileSystem",
     }

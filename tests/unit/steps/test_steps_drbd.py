@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tanist.host.fake import FakeHost
 from tanist.model.errors import Failed
+from tanist.model.growing import GrowReplica
 from tanist.model.layer_steps import PromoteReplica
+from tanist.steps.context import Context
+from tanist.steps.drbd import apply_grow_replica, is_grow_replica_applied
 from tests.unit.runs.replicas import ReplicaWorld
 from tests.unit.steps.specs import apply, looks_applied, undo
 
@@ -97,3 +101,38 @@ def test_what_the_kernel_says_in_other_words_is_no_answer(world: ReplicaWorld) -
     assert looks_applied(world.session("ec-a"), PROMOTE) is None
     with pytest.raises(Failed, match="can't be told"):
         apply(world.session("ec-a"), PROMOTE)
+
+
+GROW = GrowReplica(resource="r0", device="/dev/drbd0", size=2 << 20)
+XML = (Path(__file__).parents[1] / "facts/drbd/cases/floating.xml").read_text()
+SET = '<section name="disk"><option name="size" value="2M"/></section>'
+
+
+@pytest.mark.parametrize(("setting", "most"), [("", ()), (SET, ("--size=4096s",))], ids=["all", "what was set"])
+def test_a_device_grows_when_the_kernel_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, most: tuple[str, ...]
+) -> None:
+    host = FakeHost(str(tmp_path))
+    context = Context(host=host, controller=None, node="ec-a")  # type: ignore[arg-type]
+    host.answer(["blockdev"], f"{1 << 20}")
+    host.answer(["drbdadm", "dump-xml"], status=1)
+    with pytest.raises(Failed):
+        apply_grow_replica(GROW, context)
+    host.answer(["drbdadm", "dump-xml"], XML.replace("</resource>", f"{setting}</resource>"))
+    host.answer(["drbdsetup"], "")
+    host.ran.clear()
+    with pytest.raises(Failed, match=r"/dev/drbd0 should have 2097152 bytes at least now: 1048576 bytes"):
+        apply_grow_replica(GROW, context)
+    assert is_grow_replica_applied(GROW, context) is False
+    assert [argv for argv in host.ran if argv[0] == "drbdsetup"] == [("drbdsetup", "resize", "0", *most)]
+
+    monkeypatch.setattr(host, "sleep", lambda _: host.answer(["blockdev"], f"{2 << 20}"))
+    apply_grow_replica(GROW, context)
+    assert host.ran[-1] == ("drbdsetup", "check-resize", "0")
+    host.ran.clear()
+    apply_grow_replica(GROW, context)
+    assert not any(argv[0] == "drbdsetup" for argv in host.ran), "once"
+    host.answer(["blockdev"], f"{1 << 20}")
+    host.answer(["drbdsetup"], status=10)
+    with pytest.raises(Failed, match="drbdsetup resize 0"):
+        apply_grow_replica(GROW, context)

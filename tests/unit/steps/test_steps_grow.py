@@ -16,7 +16,7 @@ from tanist.facts.sizes import ask_again, read_file_system, read_rooms, read_siz
 from tanist.host.local import LocalHost
 from tanist.model.definition import Asset
 from tanist.model.errors import Failed
-from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowStep, GrowVolume, Room
+from tanist.model.growing import GrowArray, GrowFileSystem, GrowMap, GrowVolume, Room
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
 from tanist.steps.grow import apply_grow_file_system, is_grow_file_system_applied
@@ -111,7 +111,7 @@ def test_what_is_not_mounted_is_not_touched(tmp_path: Path) -> None:
 GROUP = '{"report": [{"vg": [{"vg_systemid": "ec", "vg_exported": "", "vg_missing_pv_count": "0"}]}]}'
 COLUMNS = "vg_systemid,vg_exported,vg_missing_pv_count"
 OWN = '--config local/extra_system_ids=["ec"]'
-LAYERS: list[tuple[GrowStep, dict[str, str], tuple[str, ...]]] = [
+LAYERS: list[tuple[GrowMap | GrowArray | GrowVolume, dict[str, str], tuple[str, ...]]] = [
     (GrowMap(device="/dev/mapper/a", size=2 * MIB), {}, ("multipathd resize map a",)),
     (GrowArray(device="/dev/md/a", size=2 * MIB), {}, ("mdadm --grow /dev/md/a --size=max",)),
     (
@@ -127,7 +127,7 @@ LAYERS: list[tuple[GrowStep, dict[str, str], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("spec", "answers", "runs"), LAYERS, ids=[type(spec).__name__ for spec, _, _ in LAYERS])
 def test_a_layer_is_grown_once_and_what_its_tool_says_is_not_believed(
-    tmp_path: Path, spec: GrowStep, answers: dict[str, str], runs: tuple[str, ...]
+    tmp_path: Path, spec: GrowMap | GrowArray | GrowVolume, answers: dict[str, str], runs: tuple[str, ...]
 ) -> None:
     handler = handler_for(type(spec))
     assert handler.is_applied is not None

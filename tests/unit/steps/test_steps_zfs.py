@@ -7,15 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tanist.facts.zfs.kind import find_ends, parse_values, read_guards, read_room, read_states
+from tanist.facts.zfs.kind import find_ends, find_room, parse_values, read_guards, read_room, read_states
 from tanist.host.fake import FakeHost
+from tanist.model.dataclasses import replace
 from tanist.model.errors import Failed
+from tanist.model.growing import GrowPool, Room
 from tanist.model.host import Ran
 from tanist.model.layer_steps import ImportPool
 from tanist.model.unread import Unread
 from tanist.steps.context import Context
-from tanist.steps.zfs import apply_import_pool, is_import_pool_applied, undo_import_pool
-from tests.unit.facts.zfs.pools import LAYER, PATHS, Devices, read_case
+from tanist.steps.zfs import (
+    apply_grow_pool,
+    apply_import_pool,
+    demand_pool,
+    is_grow_pool_applied,
+    is_import_pool_applied,
+    undo_import_pool,
+)
+from tests.unit.facts.zfs.pools import LAYER, PATHS, SIZE, Devices, read_case
 
 SPEC = ImportPool(pool="ledger", devices=PATHS)
 STATE = "/proc/spl/kstat/zfs/ledger/state"
@@ -42,7 +51,7 @@ class World:
             self.host.files.write(STATE, b"ONLINE\n")
             for name, path in zip("ab", PATHS, strict=True):
                 self.devices.put(path, read_case(f"imported-{name}"))
-        else:
+        elif argv[1] == "export":
             self.host.files.remove(STATE)
         return Ran(argv=tuple(argv), status=0, stdout=b"", stderr=b"")
 
@@ -145,7 +154,45 @@ def test_what_an_import_would_mount_and_what_loses_writes_is_told(left: World) -
     assert parse_values("a\tb\n") == {}
 
 
-def test_a_pool_is_grown_by_zfs_alone(left: World) -> None:
+CAPACITY = 1006632960  # bytes, as zpool list -p told of the pool in cases/
+
+
+def test_the_room_of_a_pool_is_that_of_its_smallest_device(left: World) -> None:
     assert find_ends(left.host, LAYER) == {path: (path,) for path in PATHS}
-    room = read_room(left.host, LAYER, {}, 0)
-    assert isinstance(room, Unread) and "zpool online -e ledger" in room.why
+    for sizes, could in (((SIZE, SIZE), CAPACITY), ((SIZE, 4 * SIZE), CAPACITY), ((2 * SIZE, 2 * SIZE), 2080374784)):
+        room = read_room(left.host, LAYER, dict(zip(PATHS, sizes, strict=True)), 0)
+        assert room == Room(device="ledger", now=CAPACITY, could=could)
+    left.devices.remove(PATHS[1])
+    room = read_room(left.host, LAYER, dict.fromkeys(PATHS, 2 * SIZE), 0)
+    assert isinstance(room, Unread) and "ledger is not whole" in room.why
+    left.devices.remove(PATHS[0])
+    assert isinstance(read_room(left.host, LAYER, {}, 0), Unread)
+
+
+def test_the_room_of_other_layouts(left: World) -> None:
+    """As vdev_raidz_open tells: the smallest device's, as often as there are devices."""
+    label = demand_pool(left.host, LAYER).newest
+    each = SIZE // 262144 * 262144 - (4 << 20) - (512 << 10)
+    raidz = replace(label, layout="raidz1", leaves=frozenset((1, 2, 3)), unit=1 << 20)
+    assert find_room(raidz, SIZE) == each * 3 // (1 << 20) * (1 << 20)
+    assert find_room(replace(label, layout="single"), SIZE) == CAPACITY
+    draid = find_room(replace(label, layout="draid1"), SIZE)
+    assert isinstance(draid, Unread) and "by hand" in draid.why
+
+
+def test_a_pool_is_grown_device_by_device_and_what_zpool_says_is_not_believed(left: World) -> None:
+    spec = GrowPool(pool="ledger", devices=PATHS, size=CAPACITY)
+    with pytest.raises(Failed, match="ledger is not imported on this node"):
+        apply_grow_pool(replace(spec, size=CAPACITY + 1), left.context)
+    apply_import_pool(SPEC, left.context)
+    left.host.ran.clear()
+    apply_grow_pool(spec, left.context)
+    assert is_grow_pool_applied(spec, left.context) and left.asked == []
+    with pytest.raises(Failed, match=f"ledger should have {CAPACITY + 1} bytes at least now: {CAPACITY} bytes"):
+        apply_grow_pool(replace(spec, size=CAPACITY + 1), left.context)
+    ids = [f"{one.newest.device_id}" for one in demand_pool(left.host, LAYER).devices]
+    online = [("zpool", "online", "-e", "ledger", one) for one in ids]
+    assert left.asked == [*online, ("zpool", "sync", "ledger")]
+    left.refusal = "cannot expand: no such device in pool"
+    with pytest.raises(Failed, match="no such device in pool"):
+        apply_grow_pool(replace(spec, size=CAPACITY + 1), left.context)

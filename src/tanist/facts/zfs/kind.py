@@ -1,4 +1,5 @@
-"""A pool as a layer: where it is, what is wrong with it, what keeps two nodes from having it at once. Only looks."""
+"""A pool as a layer: where it is, what is wrong with it, what keeps two nodes from having it at once, what room it has.
+Only looks."""
 
 from __future__ import annotations
 
@@ -9,19 +10,21 @@ from typing import TYPE_CHECKING
 from tanist.facts.device import Place, is_block_device
 from tanist.facts.kinds import Guard, Marks
 from tanist.facts.tool import read_text
+from tanist.facts.zfs.label import SIZE, Label
 from tanist.facts.zfs.marks import is_imported
 from tanist.facts.zfs.pool import Pool, find_pool
+from tanist.model.growing import Room
 from tanist.model.hardware import Identity
 from tanist.model.readout import LayerState
 from tanist.model.unread import Unread
 
 if TYPE_CHECKING:
     from tanist.host.host import Host
-    from tanist.model.growing import Room
     from tanist.model.layers import ZfsLayer
 
 HOST_ID = "/etc/hostid"  # spl(4): four bytes, in the machine's order
 ASKED = "mountpoint,canmount,sync"
+OWN = (4 << 20) + 2 * SIZE  # bytes of each device that ZFS keeps: two labels and its boot block, and two labels behind
 
 
 def find_place(host: Host, layer: ZfsLayer, below: Place) -> Place | Unread:  # noqa: ARG001
@@ -42,8 +45,41 @@ def find_ends(host: Host, layer: ZfsLayer) -> dict[str, tuple[str, ...]]:  # noq
 
 
 def read_room(host: Host, layer: ZfsLayer, sizes: Mapping[str, int], below: int) -> Room | Unread:  # noqa: ARG001
-    """ZFS takes what its devices have more by itself, once it is told to."""
-    return Unread(f"a pool is grown by ZFS alone, on the node that has it: zpool online -e {layer.pool} DEVICE")
+    """Of the whole pool. A device that is missing would come back too small."""
+    pool = find_pool(host, layer)
+    if isinstance(pool, Unread):
+        return pool
+    if pool.wrong:
+        return Unread(f"{layer.pool} is not whole: {'; '.join(pool.wrong)}: zpool status {layer.pool}")
+    could = 0
+    for label in tops(pool):
+        fewest = min(sizes.get(one.path, 0) for one in pool.devices if one.newest.top_id == label.top_id)
+        room = find_room(label, fewest)
+        if isinstance(room, Unread):
+            return room
+        could += room
+    return Room(device=layer.pool, now=read_capacity(pool), could=could)
+
+
+def tops(pool: Pool) -> tuple[Label, ...]:
+    """The newest label of each top-level device that has data."""
+    found = {one.newest.top_id: one.newest for one in sorted(pool.devices, key=lambda one: one.newest.commit)}
+    return tuple(label for label in found.values() if label.layout)
+
+
+def read_capacity(pool: Pool) -> int:
+    """Bytes, with what its redundancy takes: "size" of zpool-list(8)."""
+    return sum(label.room // label.unit * label.unit for label in tops(pool))
+
+
+def find_room(label: Label, fewest: int) -> int | Unread:
+    """What a top-level device could have, the smallest of whose devices has `fewest` bytes (vdev_open, vdev_raidz_open
+    in OpenZFS)."""
+    if label.layout.startswith("draid"):
+        return Unread("a dRAID is grown by hand: zpool online -e")
+    each = fewest // SIZE * SIZE - OWN
+    whole = each * len(label.leaves) if label.layout.startswith("raidz") else each
+    return whole // label.unit * label.unit
 
 
 def read_guards(host: Host, layer: ZfsLayer) -> Iterator[Guard]:

@@ -45,6 +45,8 @@ class Label:
     top_id: int
     leaves: frozenset[int]  # the devices of this top-level device
     layout: str  # of it: "mirror", "raidz2", "draid1", "single"; "" for a log, without which the pool keeps its data
+    room: int  # bytes that its devices give it
+    unit: int  # bytes in which it is used
     newest: Uberblock | None
 
 
@@ -73,6 +75,8 @@ def _build_label(told: Values, ring: bytes, place: int) -> Label:
         top_id=_number(told["top_guid"]),
         leaves=frozenset(_leaves(tree)),
         layout=_layout(tree),
+        room=_number(tree["asize"]),
+        unit=1 << _number(tree["metaslab_shift"]),
         newest=find_newest(ring, place, _number(tree["ashift"])),
     )
 

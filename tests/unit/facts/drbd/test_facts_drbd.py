@@ -11,6 +11,7 @@ import pytest
 from tanist.facts import drbd
 from tanist.facts.device import Place
 from tanist.host.host import Host
+from tanist.model.growing import Room
 from tanist.model.layers import DrbdLayer
 from tanist.model.replica import Generations, Relation, Replica
 from tanist.model.unread import Unread
@@ -241,3 +242,58 @@ def test_a_resource_by_host_names_is_seen_as_such() -> None:
         assert config.by_name is by_name
     assert isinstance(drbd.parse_config("<config/>", "r0"), Unread)
     assert isinstance(drbd.parse_config("drbd.d: conflicting use", "r0"), Unread)
+
+
+# -- growing
+SET = '<section name="disk"><option name="size" value="{}"/></section></resource>'
+
+
+@pytest.mark.parametrize(
+    ("change", "version", "has"),
+    [
+        ((), "8", (1 << 30) - (8 * 8 + 72) * 512),  # 32 KiB of bits for each GiB, and 36 KiB: the User's Guide
+        ((), "9", (1 << 30) - (8 * 8 * 8 + 72) * 512),
+        (("<meta-disk>internal", "<meta-disk>/dev/meta"), "8", 1 << 30),
+        (("</resource>", SET.format("32M")), "8", 32 << 20),
+        (("</resource>", SET.format("2048")), "8", 1 << 20),
+    ],
+    ids=["internal", "of more nodes", "external", "set", "set in sectors"],
+)
+def test_a_node_tells_what_its_own_disk_has_room_for(
+    tmp_path: Path, change: tuple[str, str] | tuple[()], version: str, has: int
+) -> None:
+    xml = XML["floating"]
+    if change:
+        xml = xml.replace(*change)
+    files = {"/proc/drbd": f"version: {version}.4.11\n"}
+    commands = {"drbdadm dump-xml r0": xml, "blockdev --getsize64 /dev/local0": f"{1 << 30}\n"}
+    host = Machine(tmp_path, files=files, commands=commands).host
+    assert drbd.read_capacity(host, LAYER, "/dev/local0") == has
+
+
+def test_what_can_not_be_told_is_no_room(tmp_path: Path) -> None:
+    xml = {"drbdadm dump-xml r0": XML["floating"]}
+    assert isinstance(drbd.read_capacity(Machine(tmp_path, commands=xml).host, LAYER, "/dev/local0"), Unread)
+    assert isinstance(drbd.read_capacity(Machine(tmp_path).host, LAYER, "/dev/local0"), Unread)
+    assert drbd.parse_size("much") == 0
+
+
+@pytest.mark.parametrize(
+    ("proc", "could"),
+    [("owner", 2 << 30), ("owner-alone", None), ("source", None), ("target", None), ("verifying", None)],
+)
+def test_only_two_copies_that_are_alike_grow(tmp_path: Path, proc: str, could: int | None) -> None:
+    text = (CASES / f"{proc}.proc").read_text()
+    size = {"blockdev --getsize64 /dev/drbd0": f"{1 << 30}\n"}
+    host = Machine(tmp_path, files={"/proc/drbd": text}, commands=size).host
+    room = drbd.read_room(host, LAYER, {LAYER.device: 2 << 30}, 0)
+    if could is None:
+        assert isinstance(room, Unread) and "both copies have to be there and alike" in room.why
+    else:
+        assert room == Room(device=LAYER.device, now=1 << 30, could=could)
+        less = drbd.read_room(host, LAYER, {LAYER.device: 1 << 20}, 0)
+        assert isinstance(less, Room) and not less.grows
+    deaf = Machine(tmp_path, files={"/proc/drbd": text}).host
+    assert isinstance(drbd.read_room(deaf, LAYER, {}, 0), Unread)
+    (tmp_path / "proc/drbd").write_text("version: unknown")
+    assert isinstance(drbd.read_room(host, LAYER, {}, 0), Unread)
