@@ -12,6 +12,7 @@ from tanist.parity.beside import check_beside
 from tanist.parity.data import check_data, find_captured
 from tanist.parity.drills import check_drill
 from tanist.parity.exports import check_exports
+from tanist.parity.finding import wrong
 from tanist.parity.machines import check_machines
 from tanist.parity.measured import check_measured
 from tanist.parity.names import check_names
@@ -40,6 +41,20 @@ def assess(pair: Pair, accepted: Iterable[Accepted] = ()) -> Assessment:
         drilled=pair.taker.drilled.good,
         owner_seen=pair.remembered or ("now" if pair.owner is not None else "never"),
         found=tuple(_finish(one, pair.controller.name, overrides.get(one.name)) for one in found),
+    )
+
+
+def assess_without(alone: Pair, name: str, why: str, accepted: Iterable[Accepted] = ()) -> Assessment:
+    """Of a standby, `name`, that can't be asked and of which nothing is remembered: what `alone`, the owner's readout
+    in the place of both nodes, tells of its own storage."""
+    found = (wrong("standby", f"{name} can't be asked: {why}", subject=name), *check_storage(alone))
+    overrides = {one.finding: one for one in accepted if one.holds(alone.now)}
+    return Assessment(
+        controller=alone.controller.name,
+        taker=name,
+        owner=alone.taker.node,
+        owner_seen="now",
+        found=tuple(_finish(one, alone.controller.name, overrides.get(one.name)) for one in found),
     )
 
 

@@ -10,7 +10,7 @@ from tanist.capture.generations import list_generations
 from tanist.capture.sealed import is_sealed_store
 from tanist.capture.store import load_manifest
 from tanist.facts.neighbours import read_gateways, read_neighbours
-from tanist.host.clock import timestamp
+from tanist.model.accepted import Accepted
 from tanist.model.codec import decode
 from tanist.model.errors import TanistError
 from tanist.model.facts import NodeFacts
@@ -20,7 +20,7 @@ from tanist.model.readiness import Assessment
 from tanist.model.readout import Readout
 from tanist.model.times import render_time
 from tanist.model.unread import Unread
-from tanist.parity.readiness import assess
+from tanist.parity.readiness import assess, assess_without
 from tanist.plan import places
 from tanist.runs.accept import load_accepted
 from tanist.runs.mirrored import readable
@@ -42,7 +42,7 @@ def check(session: Session) -> tuple[Assessment, ...]:
             if one.known is not None
         ]
         silent = [name for name, one in others.items() if one.known is None]
-        silent_ones = [unknown(session, name, others[name].why) for name in silent]
+        silent_ones = [unknown(session, mine, name, others[name].why, accepted) for name in silent]
         return (*(assess(pair, accepted) for pair in pairs), *silent_ones)
     owner = choose_owner(session, others)
     return (assess(build_pair(session, taker=mine, owner=owner, asked=owner), accepted),)
@@ -122,17 +122,23 @@ def read_captured_facts(session: Session) -> NodeFacts | None:
         return None
 
 
-def unknown(session: Session, name: str, why: str) -> Assessment:
+def unknown(session: Session, mine: Readout, name: str, why: str, accepted: tuple[Accepted, ...]) -> Assessment:
     """A standby that cannot be asked and of which nothing is remembered."""
-    from tanist.parity.finding import wrong
-
-    return Assessment(
-        controller=session.name,
-        taker=name,
-        owner=session.node,
-        owner_seen=timestamp(session.host),
-        found=(wrong("standby", f"{name} can't be asked: {why}", subject=name),),
+    alone = Pair(
+        controller=session.controller,
+        taker=mine,
+        owner_name=session.node,
+        owner=None,
+        captured=None,
+        remembered="",
+        owner_why="",
+        taker_why="",
+        wire=Unread("not asked"),
+        now=session.host.now(),
+        skew=None,
+        checker=session.node,
     )
+    return assess_without(alone, name, why, accepted)
 
 
 # -- the wire

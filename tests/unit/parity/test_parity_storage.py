@@ -26,7 +26,7 @@ from tanist.model.readiness import Found
 from tanist.model.readout import Readout
 from tanist.model.unread import Unread
 from tanist.parity.kinds import KINDS
-from tanist.parity.readiness import assess
+from tanist.parity.readiness import assess, assess_without
 from tanist.parity.redundancy import Stack
 from tests.unit.parity.besides import OPSCENTER
 from tests.unit.parity.hardwares import ARRAY, DISKS, GIB, GOOD, HBAS, MIRROR, multipath, one_disk
@@ -174,6 +174,18 @@ def test_a_mirror_with_a_dead_leg_has_one_disk_left_to_fail() -> None:
     assert set(said) == {ARRAYS, "redundancy"}
     assert "1 of 2 disks in sync (dm-0: faulty); recover 5 of 9" in said[ARRAYS]
     assert said["redundancy"].endswith("mpath1 (3510-1)"), "the one that is left is named"
+
+
+@pytest.mark.requirement("A14", "A18")
+def test_an_owner_tells_of_its_own_half_mirror_where_nothing_is_known_of_the_other_node() -> None:
+    half = array(in_sync=("dm-1",), others=("dm-0: faulty",))
+    alone = replace(pair(half, half), taker=replace(OWNER, storage=half), owner=None)
+    found = assess_without(alone, "ec-b", "ssh: no end within 45 s")
+    assert (found.taker, found.owner, found.owner_seen) == ("ec-b", "ec-a", "now")
+    said = {one.name: one.says for one in found.found if one.grade != "good"}
+    assert said["standby ec-b"] == "ec-b can't be asked: ssh: no end within 45 s"
+    assert "1 of 2 disks in sync (dm-0: faulty)" in said[ARRAYS] and "redundancy" in said
+    assert not any("{controller}" in one.mend for one in found.found)
 
 
 @pytest.mark.requirement("A18", "A24")
