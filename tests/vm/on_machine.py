@@ -21,7 +21,7 @@ from tanist.model.claim import Claim
 from tanist.model.codec import encode
 from tanist.model.dataclasses import replace
 from tanist.model.definition import Controller
-from tanist.model.errors import TanistError
+from tanist.model.errors import Failed, TanistError
 from tanist.model.layer_steps import AttachDisk
 from tanist.model.steps import FreeMmp, MountTree, StepSpec
 from tanist.plan.layers import build_layers, stays
@@ -69,7 +69,11 @@ def measure(context: Context, what: str) -> float:
         case "release":
             undo(asset_steps(controller), context)
         case commands:
-            subprocess.run(["sh", "-ec", commands], check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run(
+                ["sh", "-ec", commands], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            )
+            if done.returncode != 0:
+                raise Failed(done.stdout.decode())
     return round(context.host.monotonic() - begun, 3)
 
 
