@@ -118,18 +118,20 @@ KINDS: dict[str, Bench] = {
 
 @dataclass(slots=True)
 class Raw:
-    """Seconds of each kind, move and way."""
+    """Seconds of each kind, move and way; each is told as it is had."""
 
+    progress: Callable[[str], None]
     found: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
 
     def add(self, kind: str, move: str, way: str, seconds: float) -> None:
         self.found.setdefault((kind, move), {}).setdefault(way, []).append(seconds)
+        self.progress(f"storage: {kind}: {move}, {way}: {seconds:.2f} s")
 
 
 def measure(rounds: int, progress: Callable[[str], None]) -> Result:
     if reason := why_no_vm_lab():
         return Result(claims=(), raw=(), notes=(f"not measured: {reason}",))
-    raw = Raw()
+    raw = Raw(progress=progress)
     lab = VmLab(f"bench{os.getpid()}")
     try:
         lab.up(NODES)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tanist.definition.load import load_controller
 from tanist.facts.layers import read_layers
 from tanist.facts.storage import read_claim_offline, read_marks
+from tanist.host.host import Host
 from tanist.host.local import LocalHost
 from tanist.journal.claimfile import create_claim
 from tanist.model.claim import Claim
@@ -24,6 +25,7 @@ from tanist.model.definition import Controller
 from tanist.model.errors import Failed, TanistError
 from tanist.model.layer_steps import AttachDisk
 from tanist.model.steps import FreeMmp, MountTree, StepSpec
+from tanist.model.storage import StorageMarks
 from tanist.plan.layers import build_layers, stays
 from tanist.steps.claim import save_beside, write_claim
 from tanist.steps.context import Context
@@ -38,12 +40,14 @@ def asset_steps(controller: Controller) -> list[StepSpec]:
     return [*(spec for _, spec in build_layers(asset)), mount]
 
 
-def forced_steps(controller: Controller) -> list[StepSpec]:
+def forced_steps(controller: Controller, host: Host) -> list[StepSpec]:
     """As after a strong proof that the old owner is stopped."""
     *_, mount = asset_steps(controller)
     built = [spec for _, spec in build_layers(controller.asset, alone=True)]
     steps = [replace(one, proof="its power is off") if isinstance(one, AttachDisk) else one for one in built]
-    guard = [FreeMmp(device=controller.asset.device)] if controller.asset.fstype == "ext4" else []
+    marks = read_marks(host, controller.asset, watch_seconds=0)
+    guarded = isinstance(marks, StorageMarks) and marks.mmp is not None
+    guard = [FreeMmp(device=controller.asset.device)] if guarded else []
     return [*steps, *guard, mount]
 
 
@@ -60,12 +64,13 @@ def undo(steps: Sequence[StepSpec], context: Context) -> None:
 def measure(context: Context, what: str) -> float:
     """Seconds of a move by tanist's steps, or of a person's commands."""
     controller = context.controller
+    forced = forced_steps(controller, context.host) if what == "force" else []
     begun = context.host.monotonic()
     match what:
         case "acquire":
             apply(asset_steps(controller), context)
         case "force":
-            apply(forced_steps(controller), context)
+            apply(forced, context)
         case "release":
             undo(asset_steps(controller), context)
         case commands:
