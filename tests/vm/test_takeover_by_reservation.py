@@ -118,7 +118,9 @@ def test_a_host_that_cannot_take_everything_down_in_time_resets_itself(pair: Pai
     lab = pair.lab
     before = {node: lab.running(node).boot_id() for node in NODES}
     pair.sh("ec-b", STUCK)
-    pair.sh("ec-a", f"/opt/tanist/bin/python /root/on_paths.py {DISK} ec-a 9 take")
+    # a login that was lost meanwhile is made again by iscsid: until then a disk can't be opened
+    take = ["/opt/tanist/bin/python", "/root/on_paths.py", DISK, "ec-a", "9", "take"]
+    wait_until("ec-a takes the disk", lambda: lab.exec("ec-a", take, timeout=LONG).returncode == 0, timeout=LONG)
     pair.sh("ec-a", 'modprobe softdog; setsid /opt/tanist/bin/python -c "$1" </dev/null >/dev/null 2>&1 &', STOPPED)
     await_reset(lab, "ec-a", "softdog: Initiating system reboot", before["ec-a"])
     await_reset(lab, "ec-b", "sysrq: Resetting", before["ec-b"])
